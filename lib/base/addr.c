@@ -1,0 +1,132 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nfv_addr.h"
+
+bool
+nfv_addr_eq(const struct nfv_addr *a, const struct nfv_addr *b)
+{
+	return a->family == b->family && memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+struct nfv_addr
+nfv_addr4(uint32_t be)
+{
+	struct nfv_addr a = { .family = NFV_IPV4 };
+
+	memcpy(a.b, &be, sizeof(be));
+	return a;
+}
+
+struct nfv_addr
+nfv_addr6(const uint8_t bytes[16])
+{
+	struct nfv_addr a = { .family = NFV_IPV6 };
+
+	memcpy(a.b, bytes, sizeof(a.b));
+	return a;
+}
+
+bool
+nfv_prefix_has(const struct nfv_prefix *p, const struct nfv_addr *a)
+{
+	unsigned int whole = p->len / 8, rest = p->len % 8;
+
+	if (p->addr.family != a->family || memcmp(p->addr.b, a->b, whole) != 0)
+		return false;
+	return rest == 0 || ((p->addr.b[whole] ^ a->b[whole]) >> (8 - rest)) == 0;
+}
+
+int
+nfv_addr_parse(struct nfv_sv s, struct nfv_addr *out)
+{
+	struct nfv_addr a = { 0 };
+	char text[INET6_ADDRSTRLEN];
+
+	if (s.n == 0 || s.n >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	if (inet_pton(AF_INET, text, a.b) == 1)
+		a.family = NFV_IPV4;
+	else if (inet_pton(AF_INET6, text, a.b) == 1)
+		a.family = NFV_IPV6;
+	else
+		return -EINVAL;
+	*out = a;
+	return 0;
+}
+
+int
+nfv_prefix_parse(struct nfv_sv s, struct nfv_prefix *out)
+{
+	struct nfv_sv addr = nfv_sv_cut(&s, '/');
+	struct nfv_prefix p;
+	uint64_t len;
+
+	if (nfv_addr_parse(addr, &p.addr) < 0)
+		return -EINVAL;
+	len = nfv_addr_bits(&p.addr);
+	if (s.p != NULL && nfv_sv_u64(s, 0, len, &len) < 0)
+		return -EINVAL;
+	p.len = (uint8_t)len;
+	*out = p;
+	return 0;
+}
+
+int
+nfv_endpoint_parse(struct nfv_sv s, struct nfv_endpoint *out)
+{
+	struct nfv_endpoint e;
+	struct nfv_sv addr;
+	uint64_t port;
+
+	if (s.n > 0 && s.p[0] == '[') {
+		s = nfv_sv(s.p + 1, s.n - 1);
+		addr = nfv_sv_cut(&s, ']');
+		if (s.n == 0 || s.p[0] != ':')
+			return -EINVAL;
+		s = nfv_sv(s.p + 1, s.n - 1);
+		if (nfv_addr_parse(addr, &e.addr) < 0 || e.addr.family != NFV_IPV6)
+			return -EINVAL;
+	} else {
+		addr = nfv_sv_cut(&s, ':');
+		if (nfv_addr_parse(addr, &e.addr) < 0 || e.addr.family != NFV_IPV4)
+			return -EINVAL;
+	}
+	if (nfv_sv_u64(s, 1, UINT16_MAX, &port) < 0)
+		return -EINVAL;
+	e.port = (uint16_t)port;
+	*out = e;
+	return 0;
+}
+
+const char *
+nfv_addr_text(const struct nfv_addr *a, char buf[NFV_ADDR_TEXT])
+{
+	if (a->family == NFV_NO_ADDR ||
+	    inet_ntop(a->family == NFV_IPV4 ? AF_INET : AF_INET6, a->b, buf, NFV_ADDR_TEXT) == NULL)
+		strcpy(buf, "none");
+	return buf;
+}
+
+const char *
+nfv_prefix_text(const struct nfv_prefix *p, char buf[NFV_ADDR_TEXT])
+{
+	size_t n = strlen(nfv_addr_text(&p->addr, buf));
+
+	snprintf(buf + n, NFV_ADDR_TEXT - n, "/%u", p->len);
+	return buf;
+}
+
+const char *
+nfv_endpoint_text(const struct nfv_endpoint *e, char buf[NFV_ADDR_TEXT])
+{
+	char addr[NFV_ADDR_TEXT];
+
+	snprintf(buf, NFV_ADDR_TEXT, e->addr.family == NFV_IPV6 ? "[%.46s]:%u" : "%.46s:%u",
+		nfv_addr_text(&e->addr, addr), e->port);
+	return buf;
+}

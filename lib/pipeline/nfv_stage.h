@@ -1,0 +1,96 @@
+/**
+ * @file
+ * The stage interface: what a network function is to the pipeline.
+ *
+ * A stage marks packets and rewrites them; it does not free, send, log, lock or allocate while it
+ * processes. Its state is per worker and needs no lock. The same object runs fused into a worker's
+ * loop, alone in a process, and in a unit test with packets on the stack; so this header and what a
+ * stage needs of it are libc only.
+ *
+ * A stage is one static `struct nfv_stage_ops` and NFV_STAGE_REGISTER. docs/writing-a-stage.md walks
+ * through a whole one.
+ *
+ * Threads: init, process, tick, flow_end and fini run on the worker's own lcore, one at a time; so
+ * memory that init touches first lies on the worker's NUMA node. show runs on the control thread
+ * while process may be running: it reads plain counters and tolerates that they move.
+ */
+#ifndef NFV_STAGE_H
+#define NFV_STAGE_H
+
+#include <stdio.h>
+
+#include "nfv_addr.h"
+#include "nfv_conf.h"
+#include "nfv_err.h"
+#include "nfv_pkt.h"
+
+enum nfv_access {
+	NFV_READS,  /* looks only: where isolated, it gets the packets' pages read-only */
+	NFV_WRITES, /* may change packets */
+};
+
+/** Which way an address lies, longest prefix first; the pipeline's routes as plain data. */
+struct nfv_toward {
+	struct nfv_prefix prefix;
+	enum nfv_dir dir;
+};
+
+/** What a stage is told when it starts. Valid during init only, but for what it points to. */
+struct nfv_stage_ctx {
+	const void *conf;           /* the filled struct of ops->conf, NULL if there is no schema */
+	const struct nfv_conf *doc; /* for nfv_conf_fail; NULL in tests */
+	const char *chain;          /* name of the chain it is part of */
+	/** The chain's own addresses: of the port that packets leave by in a direction. */
+	const struct nfv_prefix *own[2];
+	uint32_t n_own[2];
+	const struct nfv_toward *toward; /* longest prefix first */
+	uint32_t n_toward;
+	uint64_t tsc_hz;
+	uint64_t seed; /* random; for keyed hashes */
+	int socket;    /* NUMA node of the worker, for libraries that ask for one */
+};
+
+struct nfv_stage_ops {
+	const char *name;       /* in `stages:`, and of its section in the configuration */
+	enum nfv_access access;
+	/** It is an end of flows, as a proxy is: packets it forwards are its own (NFV_PKT_OWN). The
+	 * chain's flow record ends here; on its other side a new one begins. */
+	bool ends_flows;
+	size_t state_size;      /* zeroed memory handed to init as `state` */
+	size_t flow_size;       /* bytes of per-flow state it keeps in nfv_pkt.flow; 0 if none */
+	const struct nfv_conf_schema *conf; /* may be NULL */
+	const char *const *drops;           /* names of its drop reasons, NULL-terminated, or NULL */
+
+	/** Errors: 0 or -errno with a sentence in *err; fini is called either way. */
+	int (*init)(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err);
+	/** Look at every packet of the burst and set verdicts. */
+	void (*process)(void *state, struct nfv_burst *burst, struct nfv_out *out);
+	/** About once a millisecond, for timers; may be NULL. */
+	void (*tick)(void *state, uint64_t tsc, struct nfv_out *out);
+	/** A flow is over; `slot` is this stage's part of its record. Only called for flows of which a
+	 * packet has passed the stage; may be NULL. */
+	void (*flow_end)(void *state, void *slot);
+	/** Counters and tables for a person (`show stage NAME`); may be NULL. */
+	void (*show)(const void *state, FILE *to);
+	void (*fini)(void *state); /* may be NULL */
+
+	struct nfv_stage_ops *next; /* the registry's */
+};
+
+/** The direction in which `addr` lies, by longest prefix; `otherwise` if no prefix has it. */
+enum nfv_dir nfv_stage_toward(const struct nfv_toward *toward, uint32_t n,
+	const struct nfv_addr *addr, enum nfv_dir otherwise);
+
+void nfv_stage_register(struct nfv_stage_ops *ops);
+/** By name; NULL if there is none. */
+const struct nfv_stage_ops *nfv_stage_find(const char *name);
+/** All of them, in alphabetical order: start with NULL, ends with NULL. */
+const struct nfv_stage_ops *nfv_stage_next(const struct nfv_stage_ops *after);
+
+#define NFV_STAGE_REGISTER(ops)                                                                    \
+	__attribute__((constructor)) static void ops##_register(void)                              \
+	{                                                                                          \
+		nfv_stage_register(&(ops));                                                        \
+	}
+
+#endif
