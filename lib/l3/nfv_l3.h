@@ -1,0 +1,99 @@
+/**
+ * @file
+ * What makes a chain's two ports hosts on the wire: ARP (RFC 826) and neighbour discovery (RFC 4861)
+ * in both roles, ICMP and ICMPv6 echo and errors (RFC 792, 1812, 4443), static routes by longest
+ * prefix, TTL and hop limit, MTU (RFC 1191, 8201), fragmentation of IPv4 packets that allow it.
+ *
+ * Works on packets, not on mbufs: what it originates it writes into the `nfv_out` it is given, and a
+ * packet that waits for its neighbour's answer is copied aside (one per neighbour, bounded), so no
+ * buffer ever changes owner. Of DPDK only rte_fib and rte_fib6 are used.
+ *
+ * Port 0 is the chain's inside, port 1 its outside: a packet travelling NFV_OUTWARD came in at port 0.
+ * Threads: one nfv_l3 belongs to one worker; nfv_l3_show may run beside it on the control thread.
+ */
+#ifndef NFV_L3_H
+#define NFV_L3_H
+
+#include <stdio.h>
+
+#include "nfv_addr.h"
+#include "nfv_err.h"
+#include "nfv_pkt.h"
+
+struct nfv_l3;
+
+struct nfv_l3_port {
+	uint8_t mac[6];
+	uint16_t mtu;                  /* of the IP packet, in bytes; 576…9000, 1280 at least for IPv6 */
+	const struct nfv_prefix *addr; /* own addresses; the prefix is on-link */
+	uint32_t n_addr;
+};
+
+struct nfv_l3_route {
+	struct nfv_prefix to;
+	struct nfv_addr via; /* next hop, on-link at `port`; NFV_NO_ADDR: `to` itself is on-link */
+	uint8_t port;        /* 0 inside, 1 outside */
+};
+
+struct nfv_l3_conf {
+	struct nfv_l3_port port[2];
+	const struct nfv_l3_route *route;
+	uint32_t n_route;
+	uint32_t neighbours; /* cache entries at most, both ports together */
+	uint32_t icmp_rate;  /* ICMP errors a second at most (RFC 1812 §4.3.2.8, 4443 §2.4 f) */
+	uint64_t tsc_hz;
+	uint64_t seed;
+	int socket; /* NUMA node */
+};
+
+/** Why a packet goes no further; the reasons of enum nfv_parse come first, with their numbers. */
+enum nfv_l3_drop {
+	NFV_L3_NOT_FOR_US = NFV_PARSE_REASONS, /* another host's MAC address */
+	NFV_L3_MULTICAST,      /* multicast or broadcast that is not ours to answer */
+	NFV_L3_FRAGMENT,       /* fragments are not forwarded */
+	NFV_L3_ARP_BAD,        /* malformed ARP */
+	NFV_L3_ND_BAD,         /* malformed neighbour discovery, or hop limit not 255 (RFC 4861 §7.1) */
+	NFV_L3_ICMP_CHECKSUM,  /* addressed to us, and wrong */
+	NFV_L3_SPOOFED,        /* carries one of our own addresses as its source */
+	NFV_L3_TTL,            /* time exceeded */
+	NFV_L3_NO_ROUTE,
+	NFV_L3_WRONG_WAY,      /* the route leads back to where the packet comes from */
+	NFV_L3_NO_LISTENER,    /* addressed to us, and no stage took it */
+	NFV_L3_TOO_BIG,        /* larger than the MTU and not to be fragmented */
+	NFV_L3_NO_NEIGHBOUR,   /* nobody answers at the next hop */
+	NFV_L3_QUEUE_FULL,     /* a packet already waits for this neighbour */
+	NFV_L3_NO_BUFFER,      /* nothing left to write a fragment or an answer into */
+	NFV_L3_REASONS
+};
+
+extern const char *const nfv_l3_drop_name[NFV_L3_REASONS];
+
+/** Errors: no address on a port, a next hop that is not on-link, too many routes, out of memory. */
+int nfv_l3_create(const struct nfv_l3_conf *conf, struct nfv_l3 **out, struct nfv_err *err);
+void nfv_l3_destroy(struct nfv_l3 *l3);
+
+/**
+ * Frames as they came from the port (burst->dir says which). Parses and judges them. Verdicts:
+ * NFV_KEEP: for the chain, NFV_PKT_LOCAL set where the destination is our own; NFV_CONSUMED: ARP,
+ * neighbour discovery, echo, answered into `wire` where it needed an answer; NFV_DROP(reason).
+ * `wire` takes whole frames; their dir says by which port they leave: NFV_OUTWARD by port 1.
+ */
+void nfv_l3_input(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire);
+
+/**
+ * Packets that have come through the chain in direction burst->dir. Routes them, takes one from TTL
+ * or hop limit (not of NFV_PKT_OWN), checks the MTU, writes the Ethernet header. Verdicts: NFV_KEEP:
+ * ready, leaves by port p->port; NFV_CONSUMED: copied aside for its neighbour, or sent as fragments
+ * through `wire`; NFV_DROP(reason). ICMP errors are written into `back`: they have to travel back
+ * through the chain so that it can translate them (dir is set to the way back).
+ */
+void nfv_l3_output(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire,
+	struct nfv_out *back);
+
+/** About once a millisecond: asks again, gives up, forgets. */
+void nfv_l3_tick(struct nfv_l3 *l3, uint64_t tsc, struct nfv_out *wire, struct nfv_out *back);
+
+/** Addresses, routes and neighbours for a person. */
+void nfv_l3_show(const struct nfv_l3 *l3, FILE *to);
+
+#endif
