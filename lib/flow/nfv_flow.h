@@ -1,0 +1,146 @@
+/**
+ * @file
+ * Flow tables: bounded, expiring, owned by one worker, in pages that somebody else laid out.
+ *
+ * A record is found by either of two keys: the tuple of the packet that began the flow, and the
+ * tuple that return packets carry, translated or not. Both keys of an IPv4 flow stand with the
+ * record's head in one cache line, the stages' slots in the next. A bucket is a cache line of eight
+ * 16-bit tags and eight references, compared at once; look-ups prefetch bucket and record across a
+ * burst. A key goes to its first bucket, or, if that is full, to a second one that follows from the
+ * tag; the first remembers how many it sent there, so a miss rarely looks twice.
+ *
+ * Expiry: a timing wheel that is corrected lazily: packets only note the time; when the wheel comes
+ * by, a record that was used since moves on. When all records are taken, one that never saw an
+ * answer is evicted, an open flow never.
+ *
+ * Time is counted in ticks of 1/8 s from the table's beginning. Threads: one owner.
+ */
+#ifndef NFV_FLOW_H
+#define NFV_FLOW_H
+
+#include <stdbool.h>
+
+#include "nfv_err.h"
+#include "nfv_pages.h"
+#include "nfv_pkt.h"
+
+#define NFV_FLOW_HZ 8u
+
+/** The first 16 bytes are an IPv4 key, all 40 an IPv6 key. Network order; what is unused is zero. */
+struct nfv_flow_key {
+	uint16_t be_sport, be_dport; /* ICMP echo: the id, as source of a request, as
+	                              * destination of a reply */
+	uint8_t proto;
+	uint8_t dir; /* which way packets with this key travel, enum nfv_dir */
+	uint16_t zero;
+	union {
+		struct {
+			uint32_t be_src, be_dst;
+		} v4;
+		struct {
+			uint8_t src[16], dst[16];
+		} v6;
+	};
+};
+
+enum nfv_flow_state {
+	NFV_FLOW_OPENING, /* seen from one side only, or a TCP handshake that is not complete */
+	NFV_FLOW_OPEN,
+	NFV_FLOW_CLOSING, /* TCP: both sides have sent FIN, or one RST */
+};
+
+/** Head of a record; keys and slots follow. Stages never see it, they see their slot. */
+struct nfv_flow {
+	uint32_t next, prev;  /* in its wheel slot; next also links free records */
+	uint32_t last;        /* tick of the last packet */
+	uint32_t timeout;     /* ticks */
+	uint32_t index;
+	uint32_t packets[2];  /* by direction */
+	uint8_t state;        /* enum nfv_flow_state; set by nfv_flow_track */
+	uint8_t dir;          /* of the packet that began it */
+	uint8_t seen;         /* TCP events so far; nfv_flow_track's */
+	uint8_t flags;        /* NFV_FLOW_… */
+};
+
+#define NFV_FLOW_CONFIRMED 1 /* a packet has passed; the owner's to set */
+#define NFV_FLOW_ALIASED   2 /* the second key is there */
+#define NFV_FLOW_LIVE      4 /* not on the free list */
+
+/** Seconds; the RFCs' numbers are the least that conforming middleboxes may use. */
+struct nfv_flow_timeouts {
+	uint32_t udp;      /* RFC 4787 REQ-5: 300 recommended, at least 120 */
+	uint32_t tcp_open; /* RFC 5382 REQ-5: at least 7440 */
+	uint32_t tcp;      /* opening and closing TCP: at least 240 */
+	uint32_t icmp;     /* RFC 5508 REQ-1: at least 60 */
+	uint32_t other;
+};
+
+struct nfv_flow_conf {
+	uint8_t family; /* 4 or 6 */
+	uint32_t max;   /* records */
+	uint16_t slot;  /* bytes of slots a record carries */
+	uint64_t seed;  /* of the keyed hash */
+	struct nfv_flow_timeouts timeouts;
+	/** Called before a record goes for whatever reason. */
+	void (*end)(void *arg, struct nfv_flow *flow);
+	void *arg;
+};
+
+struct nfv_flow_table;
+
+struct nfv_flow_stats {
+	uint64_t added, expired, evicted;
+	uint64_t refused; /* table full of open flows, or both buckets of a key full */
+	uint32_t live, max;
+};
+
+/** How many pages a table of this shape needs. */
+size_t nfv_flow_pages(const struct nfv_flow_conf *conf);
+/** The pages are zeroed and stay the caller's, for as long as the table lives. */
+int nfv_flow_create(const struct nfv_flow_conf *conf, const struct nfv_pages *pages,
+	struct nfv_flow_table **out, struct nfv_err *err);
+/** Ends every flow first. */
+void nfv_flow_destroy(struct nfv_flow_table *t);
+
+enum nfv_flow_kind {
+	NFV_FLOW_NONE,    /* nothing to track: other protocols, cut-off quotes */
+	NFV_FLOW_PACKET,  /* the packet's own tuple */
+	NFV_FLOW_QUOTE,   /* an ICMP error: the tuple that packets of the quoted flow carry this way */
+};
+
+/** The key under which a parsed packet that travels in `dir` is to be looked up. */
+enum nfv_flow_kind nfv_flow_key(const struct nfv_pkt *p, enum nfv_dir dir, struct nfv_flow_key *key);
+/** The key that answers carry. */
+struct nfv_flow_key nfv_flow_mirror(const struct nfv_flow_key *key, uint8_t family);
+uint64_t nfv_flow_hash(const struct nfv_flow_table *t, const struct nfv_flow_key *key);
+
+/** Find records for a burst: flow[i] for key[i], or NULL; hash[i] as nfv_flow_hash. n <= 32. */
+void nfv_flow_find(struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t *hash,
+	struct nfv_flow **flow, unsigned int n);
+/** One look-up. */
+struct nfv_flow *nfv_flow_find1(struct nfv_flow_table *t, const struct nfv_flow_key *key,
+	uint64_t hash);
+/** A new record with zeroed slots, or NULL (counted). `key` must not be there yet. */
+struct nfv_flow *nfv_flow_add(struct nfv_flow_table *t, const struct nfv_flow_key *key,
+	uint64_t hash, uint32_t now);
+/** Give the record its second key. 0; -EEXIST: some record has it; -ENOSPC: its buckets are full. */
+int nfv_flow_alias(struct nfv_flow_table *t, struct nfv_flow *flow, const struct nfv_flow_key *key);
+void nfv_flow_del(struct nfv_flow_table *t, struct nfv_flow *flow);
+/** The record's slots. */
+void *nfv_flow_slot(const struct nfv_flow_table *t, const struct nfv_flow *flow);
+/** The record's first or second key; NULL if there is no second. */
+const struct nfv_flow_key *nfv_flow_key_of(const struct nfv_flow_table *t,
+	const struct nfv_flow *flow, unsigned int which);
+
+/** Note a packet of the flow that has passed: time, count, TCP state, timeout. */
+void nfv_flow_track(const struct nfv_flow_table *t, struct nfv_flow *flow, const struct nfv_pkt *p,
+	enum nfv_dir dir, uint32_t now);
+
+/** Turn the wheel to `now`, ending at most `budget` flows in this call; the rest follows later. */
+void nfv_flow_expire(struct nfv_flow_table *t, uint32_t now, unsigned int budget);
+
+/** Live records in order: start with *at == 0, ends with NULL. */
+const struct nfv_flow *nfv_flow_each(const struct nfv_flow_table *t, uint32_t *at);
+struct nfv_flow_stats nfv_flow_stats(const struct nfv_flow_table *t);
+
+#endif
