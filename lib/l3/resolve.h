@@ -1,0 +1,42 @@
+/**
+ * @file
+ * Address resolution, whatever the protocol: asks for neighbours, lets packets wait for them, gives
+ * up on them; and what arp.c and nd.c, the two protocols, offer it.
+ */
+#ifndef RESOLVE_H
+#define RESOLVE_H
+
+#include "host.h"
+
+/**
+ * Send a packet, routed and checked, to the next hop `to` at t->port: hash is its neigh_hash.
+ * Returns the verdict.
+ */
+uint8_t resolve_send(const struct turn *t, struct nfv_pkt *p, const struct nfv_addr *to,
+	uint64_t hash);
+
+/** A neighbour's MAC address is known, or has changed; what waits for it leaves. */
+void resolve_learn(const struct turn *t, struct neigh *e, const uint8_t mac[6],
+	enum neigh_state state);
+
+/** Somebody at t->port asked for one of our addresses and so told us their own. */
+void resolve_asked(const struct turn *t, const struct nfv_addr *who, const uint8_t mac[6]);
+
+/** The neighbour at t->port, or NULL. */
+struct neigh *resolve_find(const struct turn *t, const struct nfv_addr *who);
+
+/** One neighbour's second is over: t->port is set here. */
+void resolve_due(struct turn *t, struct neigh *e);
+
+/** ARP (RFC 826) for a frame whose Ethernet header has been judged. Returns the verdict. */
+uint8_t arp_input(const struct turn *t, const struct nfv_pkt *p);
+/** Ask for `e`: everybody, or where its MAC address is known only itself. */
+void arp_ask(const struct turn *t, const struct neigh *e);
+
+/** Neighbour solicitation or advertisement (RFC 4861), parsed. Returns the verdict. */
+uint8_t nd_input(const struct turn *t, const struct nfv_pkt *p);
+void nd_ask(const struct turn *t, const struct neigh *e);
+/** Whether it is one of the two, judging by its type only. */
+bool nd_is_ours(const struct nfv_pkt *p);
+
+#endif
