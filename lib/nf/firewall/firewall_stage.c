@@ -1,0 +1,93 @@
+/**
+ * @file
+ * The firewall as a stage: configuration in, struct firewall out. What it does is in judge.h.
+ */
+#include "judge.h"
+#include "nfv_stage.h"
+
+struct firewall_conf {
+	const char *rules;
+	uint32_t otherwise; /* enum fw_action */
+	uint32_t reject_rate;
+};
+
+static const struct nfv_conf_schema firewall_schema = {
+	.size = sizeof(struct firewall_conf),
+	.help = "stateful packet filter (docs/firewall.md)",
+	.fields = (const struct nfv_conf_field[]){
+		{ .name = "rules", .help = "the rule file", .type = NFV_CONF_PATH,
+			.offset = offsetof(struct firewall_conf, rules) },
+		{ .name = "default", .help = "for what no rule matches; a default line in the file wins",
+			.type = NFV_CONF_CHOICE, .choices = fw_action_name, .def = "drop",
+			.offset = offsetof(struct firewall_conf, otherwise) },
+		{ .name = "reject-rate", .help = "answers to rejected packets a second, per worker",
+			.type = NFV_CONF_UINT, .min = 0, .max = 1000000, .def = "100",
+			.offset = offsetof(struct firewall_conf, reject_rate) },
+		{ .name = NULL } },
+};
+
+/* The first address of either family on the port that packets leave by in `dir`. */
+static void
+learn_own(struct firewall *fw, const struct nfv_stage_ctx *ctx, enum nfv_dir dir)
+{
+	for (uint32_t i = ctx->n_own[dir]; i-- > 0;) {
+		const struct nfv_addr *a = &ctx->own[dir][i].addr;
+
+		fw->own[dir][a->family == NFV_IPV6] = *a;
+	}
+}
+
+static int
+firewall_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	const struct firewall_conf *conf = ctx->conf;
+	struct firewall *fw = state;
+	struct fw_rules *rules;
+	struct nfv_err inner;
+	int rc;
+
+	learn_own(fw, ctx, NFV_OUTWARD);
+	learn_own(fw, ctx, NFV_INWARD);
+	fw->bucket = fw_bucket(conf->reject_rate, ctx->tsc_hz);
+	rc = fw_rules_load(conf->rules, (enum fw_action)conf->otherwise, &rules, &inner);
+	if (rc == -EINVAL) /* the mistake has its place in the rule file */
+		return nfv_fail(err, -rc, "%s", inner.text);
+	if (rc < 0)
+		return nfv_conf_fail(ctx->doc, &conf->rules, err, "%s", inner.text);
+	return fw_set_create(conf->rules, rules, ctx->socket, 1, &fw->set, err);
+}
+
+static void
+stage_process(void *state, struct nfv_burst *burst, struct nfv_out *out)
+{
+	firewall_process(state, burst, out);
+}
+
+static void
+stage_show(const void *state, FILE *to)
+{
+	firewall_show(state, to);
+}
+
+static void
+firewall_fini(void *state)
+{
+	struct firewall *fw = state;
+
+	fw_set_destroy(fw->set);
+	fw->set = NULL;
+}
+
+static struct nfv_stage_ops firewall_ops = {
+	.name = "firewall",
+	.access = NFV_READS,
+	.state_size = sizeof(struct firewall),
+	.flow_size = sizeof(struct fw_flow),
+	.conf = &firewall_schema,
+	.drops = fw_drop_name,
+	.init = firewall_init,
+	.process = stage_process,
+	.show = stage_show,
+	.fini = firewall_fini,
+};
+NFV_STAGE_REGISTER(firewall_ops)
