@@ -14,7 +14,7 @@
 static inline void
 test_eal(const char *mib)
 {
-	const char *argv[] = { "test", "--no-huge", "--in-memory", "--no-pci", "--no-telemetry",
+	const char *argv[] = { "test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
 		"--log-level=error", "-l", "0", "-m", mib };
 
 	if (rte_eal_init(sizeof(argv) / sizeof(argv[0]), (char **)(uintptr_t)argv) < 0) {

@@ -131,7 +131,7 @@ build(const char *name, const struct fw_rules *rules, uint8_t family, int socket
 	snprintf(unique, sizeof(unique), "firewall-%u", atomic_fetch_add(&serial, 1));
 	ctx = rte_acl_create(&param);
 	if (ctx == NULL)
-		return fail_memory(err, name, text, param.max_rule_num, -rte_errno);
+		return fail_memory(err, name, text, param.max_rule_num, -ENOMEM);
 	for (uint32_t i = 0; i < rules->n && rc == 0; i++) {
 		struct acl_rule one = compile(&rules->rule[i], i, words);
 
