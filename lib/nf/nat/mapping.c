@@ -1,0 +1,395 @@
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mapping.h"
+#include "nfv_addr.h"
+#include "ports.h"
+
+const char *const nat_proto_name[NAT_PROTOS] = { "udp", "tcp", "icmp" };
+
+static const char *const refusal_text[NAT_REFUSALS] = { "table full", "no port", "host limit" };
+
+/* An inside address that has mappings: it keeps one external address for all of them. */
+struct host {
+	uint32_t be_addr;
+	uint16_t pool;
+	uint32_t mappings, dynamic; /* all of them, and those that count against the limit */
+	uint32_t next;              /* in its bucket, or among the free */
+};
+
+struct pool {
+	uint32_t be_addr;
+	struct nat_ports ports[NAT_PROTOS];
+};
+
+/* Entry 0 of `mapping` and `host` is nobody's, so that 0 can mean none. */
+struct nat_table {
+	struct nat_mapping *mapping;
+	struct host *host;
+	uint32_t *by_in, *by_ext, *by_host; /* heads of chains, mask + 1 each */
+	struct pool *pool;
+	uint32_t n_pool, n_entries, mask;
+	uint32_t free_mapping, free_host;
+	uint32_t limit, ports_per_host; /* limit: of dynamic mappings */
+	uint32_t used[NAT_PROTOS], dynamic;
+	uint64_t refused[NAT_REFUSALS][NAT_PROTOS];
+	uint64_t key[2], random;
+};
+
+/* splitmix64: turns any seed, even 0, into words that look random. */
+static uint64_t
+next_random(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+/* Both halves of a 128-bit product, folded. */
+static uint64_t
+mul_fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 p = (unsigned __int128)a * b;
+
+	return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+/* Without the key nobody can tell which endpoints meet in a bucket. */
+static uint32_t
+hash(const struct nat_table *t, uint64_t x)
+{
+	return (uint32_t)mul_fold(mul_fold(x ^ t->key[0], t->key[1] | 1) ^ t->key[0],
+		       0x9e3779b97f4a7c15) & t->mask;
+}
+
+static uint32_t *
+bucket(const struct nat_table *t, uint32_t *heads, enum nat_proto proto, struct nat_endpoint e)
+{
+	return &heads[hash(t, (uint64_t)e.be_addr << 32 | (uint64_t)e.be_port << 16 | proto)];
+}
+
+static bool
+same(struct nat_endpoint a, struct nat_endpoint b)
+{
+	return a.be_addr == b.be_addr && a.be_port == b.be_port;
+}
+
+struct nat_mapping *
+nat_find_inside(const struct nat_table *t, enum nat_proto proto, struct nat_endpoint in)
+{
+	for (uint32_t i = *bucket(t, t->by_in, proto, in); i != 0; i = t->mapping[i].next_in)
+		if (same(t->mapping[i].in, in) && t->mapping[i].proto == proto)
+			return &t->mapping[i];
+	return NULL;
+}
+
+struct nat_mapping *
+nat_find_external(const struct nat_table *t, enum nat_proto proto, struct nat_endpoint ext)
+{
+	for (uint32_t i = *bucket(t, t->by_ext, proto, ext); i != 0; i = t->mapping[i].next_ext)
+		if (same(t->mapping[i].ext, ext) && t->mapping[i].proto == proto)
+			return &t->mapping[i];
+	return NULL;
+}
+
+static uint32_t
+find_host(const struct nat_table *t, uint32_t be_addr)
+{
+	uint32_t i = t->by_host[hash(t, be_addr)];
+
+	while (i != 0 && t->host[i].be_addr != be_addr)
+		i = t->host[i].next;
+	return i;
+}
+
+/* There is one for every mapping, so there is one left where a mapping is. */
+static uint32_t
+add_host(struct nat_table *t, uint32_t be_addr, uint16_t pool)
+{
+	uint32_t i = t->free_host, *head = &t->by_host[hash(t, be_addr)];
+
+	t->free_host = t->host[i].next;
+	t->host[i] = (struct host){ .be_addr = be_addr, .pool = pool, .next = *head };
+	*head = i;
+	return i;
+}
+
+static void
+drop_host(struct nat_table *t, uint32_t i)
+{
+	uint32_t *at = &t->by_host[hash(t, t->host[i].be_addr)];
+
+	while (*at != i)
+		at = &t->host[*at].next;
+	*at = t->host[i].next;
+	t->host[i].next = t->free_host;
+	t->free_host = i;
+}
+
+/* The external address of an inside address that has none: the same one every time it comes back,
+ * as long as that has a port to give. */
+static uint16_t
+choose_pool(const struct nat_table *t, enum nat_proto proto, uint32_t be_addr)
+{
+	uint32_t first = hash(t, ~(uint64_t)be_addr) % t->n_pool;
+
+	for (uint32_t i = 0; i < t->n_pool; i++) {
+		uint32_t at = (first + i) % t->n_pool;
+
+		if (t->pool[at].ports[proto].n_free > 0)
+			return (uint16_t)at;
+	}
+	return (uint16_t)first;
+}
+
+static struct nat_mapping *
+add_mapping(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
+	struct nat_endpoint ext, uint16_t pool, uint32_t host, bool is_static)
+{
+	uint32_t *in_head = bucket(t, t->by_in, proto, in);
+	uint32_t *ext_head = bucket(t, t->by_ext, proto, ext);
+	uint32_t i = t->free_mapping;
+	struct nat_mapping *m = &t->mapping[i];
+
+	if (host == 0)
+		host = add_host(t, in.be_addr, pool);
+	t->free_mapping = m->next_in;
+	*m = (struct nat_mapping){ .in = in,
+		.ext = ext,
+		.proto = proto,
+		.is_static = is_static,
+		.pool = pool,
+		.host = host,
+		.refs = 1,
+		.next_in = *in_head,
+		.next_ext = *ext_head };
+	*in_head = *ext_head = i;
+	t->host[host].mappings++;
+	t->host[host].dynamic += !is_static;
+	t->dynamic += !is_static;
+	t->used[proto]++;
+	return m;
+}
+
+static struct nat_mapping *
+refuse(struct nat_table *t, enum nat_proto proto, enum nat_refusal reason, enum nat_refusal *why)
+{
+	t->refused[reason][proto]++;
+	*why = reason;
+	return NULL;
+}
+
+struct nat_mapping *
+nat_map_outward(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
+	enum nat_refusal *why)
+{
+	struct nat_mapping *m = nat_find_inside(t, proto, in);
+	struct nat_endpoint ext;
+	struct nat_ports *ports;
+	uint32_t host;
+	uint16_t pool;
+
+	if (m != NULL) {
+		m->refs++;
+		return m;
+	}
+	if (t->dynamic == t->limit)
+		return refuse(t, proto, NAT_TABLE_FULL, why);
+	host = find_host(t, in.be_addr);
+	if (host != 0 && t->ports_per_host > 0 && t->host[host].dynamic >= t->ports_per_host)
+		return refuse(t, proto, NAT_HOST_LIMIT, why);
+	pool = host != 0 ? t->host[host].pool : choose_pool(t, proto, in.be_addr);
+	ports = &t->pool[pool].ports[proto];
+	ext = (struct nat_endpoint){ t->pool[pool].be_addr, in.be_port };
+	if (!nat_ports_take(ports, be16toh(in.be_port))) {
+		uint32_t from = ports->lo +
+			(uint32_t)(next_random(&t->random) % (ports->hi - ports->lo + 1));
+		int32_t port = nat_ports_take_from(ports, (uint16_t)from);
+
+		if (port < 0)
+			return refuse(t, proto, NAT_NO_PORT, why);
+		ext.be_port = htobe16((uint16_t)port);
+	}
+	return add_mapping(t, proto, in, ext, pool, host, false);
+}
+
+int
+nat_map_static(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
+	struct nat_endpoint ext)
+{
+	uint16_t pool = 0;
+
+	while (pool < t->n_pool && t->pool[pool].be_addr != ext.be_addr)
+		pool++;
+	if (pool == t->n_pool)
+		return -EADDRNOTAVAIL;
+	if (nat_find_external(t, proto, ext) != NULL)
+		return -EEXIST;
+	if (nat_table_used(t) - t->dynamic == t->n_entries - t->limit)
+		return -ENOSPC;
+	nat_ports_take(&t->pool[pool].ports[proto], be16toh(ext.be_port));
+	add_mapping(t, proto, in, ext, pool, find_host(t, in.be_addr), true);
+	return 0;
+}
+
+void
+nat_hold(struct nat_mapping *m)
+{
+	m->refs++;
+}
+
+static void
+unlink_mapping(struct nat_table *t, uint32_t i)
+{
+	struct nat_mapping *m = &t->mapping[i];
+	uint32_t *at = bucket(t, t->by_in, m->proto, m->in);
+
+	while (*at != i)
+		at = &t->mapping[*at].next_in;
+	*at = m->next_in;
+	at = bucket(t, t->by_ext, m->proto, m->ext);
+	while (*at != i)
+		at = &t->mapping[*at].next_ext;
+	*at = m->next_ext;
+}
+
+/* Static mappings never come here with their last reference: they hold one themselves. */
+void
+nat_release(struct nat_table *t, struct nat_mapping *m)
+{
+	uint32_t i = nat_mapping_id(t, m);
+
+	if (--m->refs > 0)
+		return;
+	unlink_mapping(t, i);
+	nat_ports_give(&t->pool[m->pool].ports[m->proto], be16toh(m->ext.be_port));
+	t->used[m->proto]--;
+	t->dynamic--;
+	t->host[m->host].dynamic--;
+	if (--t->host[m->host].mappings == 0)
+		drop_host(t, m->host);
+	m->next_in = t->free_mapping;
+	t->free_mapping = i;
+}
+
+uint32_t
+nat_mapping_id(const struct nat_table *t, const struct nat_mapping *m)
+{
+	return (uint32_t)(m - t->mapping);
+}
+
+struct nat_mapping *
+nat_mapping_by_id(const struct nat_table *t, uint32_t id)
+{
+	return &t->mapping[id];
+}
+
+uint32_t
+nat_table_used(const struct nat_table *t)
+{
+	return t->used[NAT_UDP] + t->used[NAT_TCP] + t->used[NAT_ICMP];
+}
+
+static const char *
+endpoint_text(struct nat_endpoint e, char buf[NFV_ADDR_TEXT])
+{
+	struct nfv_endpoint wide = { nfv_addr4(e.be_addr), be16toh(e.be_port) };
+
+	return nfv_endpoint_text(&wide, buf);
+}
+
+void
+nat_table_show(const struct nat_table *t, FILE *to, uint32_t n)
+{
+	char in[NFV_ADDR_TEXT], ext[NFV_ADDR_TEXT];
+
+	fprintf(to, "mappings %u of %u\n", nat_table_used(t), t->n_entries);
+	for (int p = 0; p < NAT_PROTOS; p++) {
+		fprintf(to, "%-4s in use %u", nat_proto_name[p], t->used[p]);
+		for (int r = 0; r < NAT_REFUSALS; r++)
+			fprintf(to, ", refused (%s) %llu", refusal_text[r],
+				(unsigned long long)t->refused[r][p]);
+		fputc('\n', to);
+	}
+	for (uint32_t i = 1; i <= t->n_entries && n > 0; i++) {
+		const struct nat_mapping *m = &t->mapping[i];
+
+		if (m->refs == 0)
+			continue;
+		fprintf(to, "%-4s %s -> %s%s, flows %u\n", nat_proto_name[m->proto % NAT_PROTOS],
+			endpoint_text(m->in, in), endpoint_text(m->ext, ext),
+			m->is_static ? " (static)" : "", m->refs - m->is_static);
+		n--;
+	}
+}
+
+static bool
+take_memory(struct nat_table *t)
+{
+	size_t n = (size_t)t->n_entries + 1, heads = (size_t)t->mask + 1;
+
+	t->mapping = calloc(n, sizeof(*t->mapping));
+	t->host = calloc(n, sizeof(*t->host));
+	t->by_in = calloc(heads, sizeof(*t->by_in));
+	t->by_ext = calloc(heads, sizeof(*t->by_ext));
+	t->by_host = calloc(heads, sizeof(*t->by_host));
+	t->pool = calloc(t->n_pool, sizeof(*t->pool));
+	return t->mapping != NULL && t->host != NULL && t->by_in != NULL && t->by_ext != NULL &&
+		t->by_host != NULL && t->pool != NULL;
+}
+
+int
+nat_table_create(const struct nat_table_conf *conf, struct nat_table **out, struct nfv_err *err)
+{
+	struct nat_table *t = calloc(1, sizeof(*t));
+	uint64_t seed = conf->seed;
+
+	if (t == NULL)
+		return nfv_fail(err, ENOMEM, "no memory for the table of mappings");
+	t->n_pool = conf->n_addr;
+	t->limit = conf->mappings;
+	t->n_entries = conf->mappings + conf->statics;
+	t->ports_per_host = conf->ports_per_host;
+	t->mask = 1;
+	while (t->mask < t->n_entries)
+		t->mask = t->mask << 1 | 1;
+	if (!take_memory(t)) {
+		nat_table_destroy(t);
+		return nfv_fail(err, ENOMEM, "no memory for a table of %u mappings; lower `mappings`",
+			conf->mappings);
+	}
+	t->key[0] = next_random(&seed);
+	t->key[1] = next_random(&seed);
+	t->random = next_random(&seed);
+	for (uint32_t i = 0; i < conf->n_addr; i++) {
+		t->pool[i].be_addr = conf->be_addr[i];
+		for (int p = 0; p < NAT_PROTOS; p++)
+			nat_ports_init(&t->pool[i].ports[p], conf->lo, conf->hi);
+	}
+	/* Lowest numbers first; writing to every entry also puts it on this thread's NUMA node. */
+	for (uint32_t i = t->n_entries; i > 0; i--) {
+		t->mapping[i].next_in = t->free_mapping;
+		t->free_mapping = i;
+		t->host[i].next = t->free_host;
+		t->free_host = i;
+	}
+	*out = t;
+	return 0;
+}
+
+void
+nat_table_destroy(struct nat_table *t)
+{
+	if (t == NULL)
+		return;
+	free(t->mapping);
+	free(t->host);
+	free(t->by_in);
+	free(t->by_ext);
+	free(t->by_host);
+	free(t->pool);
+	free(t);
+}

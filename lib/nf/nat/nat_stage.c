@@ -1,0 +1,62 @@
+/**
+ * @file
+ * The stage `nat`: bursts in, verdicts out. What it does to a packet is in nat.c.
+ */
+#include "nat_conf.h"
+
+static int
+init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	return nat_init(state, ctx, err);
+}
+
+static void
+process(void *state, struct nfv_burst *burst, struct nfv_out *out)
+{
+	(void)out;
+	for (uint16_t i = 0; i < burst->n; i++) {
+		__builtin_prefetch(burst->pkt[i].flow);
+		__builtin_prefetch(burst->pkt[i].data + burst->pkt[i].l3, 1);
+	}
+	for (uint16_t i = 0; i < burst->n; i++) {
+		struct nfv_pkt *p = &burst->pkt[i];
+
+		p->verdict = burst->dir == NFV_OUTWARD ? nat_outward(state, p) : nat_inward(state, p);
+	}
+}
+
+static void
+flow_end(void *state, void *slot)
+{
+	nat_flow_end(state, slot);
+}
+
+static void
+show(const void *state, FILE *to)
+{
+	const struct nat *nat = state;
+
+	nat_table_show(nat->table, to, 20);
+}
+
+static void
+fini(void *state)
+{
+	nat_fini(state);
+}
+
+static struct nfv_stage_ops ops = {
+	.name = "nat",
+	.access = NFV_WRITES,
+	.state_size = sizeof(struct nat),
+	.flow_size = sizeof(struct nat_slot),
+	.conf = &nat_conf_schema,
+	.drops = nat_drop_name,
+	.init = init,
+	.process = process,
+	.flow_end = flow_end,
+	.show = show,
+	.fini = fini,
+};
+
+NFV_STAGE_REGISTER(ops)
