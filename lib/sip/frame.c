@@ -1,0 +1,220 @@
+/* Framing: where the lines are. A message is walked once with memchr; what stands in the lines is
+ * looked at when somebody asks. */
+#include <errno.h>
+
+#include "nfv_sip.h"
+#include "scan.h"
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/*
+ * The end of the line that begins at `at`: the offset behind its CRLF, and in *text the offset of
+ * the CRLF. A CR or LF alone ends no line for us but may for the next hop, so it is a flaw. If
+ * there is no line end, the line is all that is left.
+ */
+static size_t
+line_end(struct nfv_sip_msg *m, const char *p, size_t at, size_t n, size_t *text)
+{
+	for (size_t from = at;;) {
+		const char *lf = from < n ? memchr(p + from, '\n', n - from) : NULL;
+		size_t end;
+
+		if (lf == NULL) {
+			m->flaws |= NFV_SIP_FLAW_LINE_END;
+			*text = n;
+			return n;
+		}
+		end = (size_t)(lf - p);
+		if (end > at && lf[-1] == '\r') {
+			if (memchr(p + at, '\r', end - at - 1) != NULL)
+				m->flaws |= NFV_SIP_FLAW_LINE_END;
+			*text = end - 1;
+			return end + 1;
+		}
+		m->flaws |= NFV_SIP_FLAW_LINE_END;
+		from = end + 1;
+	}
+}
+
+/* Status-Line: SIP-Version SP 3DIGIT SP phrase. Lenient about a missing last space, as many are. */
+static void
+status_line(struct nfv_sip_msg *m, struct nfv_sv line)
+{
+	struct nfv_sv code;
+	uint64_t v;
+
+	m->response = true;
+	m->version = nfv_sv_cut(&line, ' ');
+	code = nfv_sv_cut(&line, ' ');
+	if (code.n == 3 && nfv_sv_u64(code, 100, 699, &v) == 0)
+		m->status = (uint16_t)v;
+	else
+		m->flaws |= NFV_SIP_FLAW_START_LINE;
+	m->reason = line;
+}
+
+static bool
+starts_sip(struct nfv_sv s)
+{
+	return s.n > 4 && nfv_sv_ieq(nfv_sv(s.p, 4), NFV_SV("SIP/"));
+}
+
+/* Request-Line: Method SP Request-URI SP SIP-Version; false if it is none even by goodwill. */
+static bool
+request_line(struct nfv_sip_msg *m, struct nfv_sv line)
+{
+	struct nfv_sv rest = line;
+	size_t n;
+
+	while (rest.n > 0 && is_blank(rest.p[rest.n - 1]))
+		rest.n--;
+	if (rest.n != line.n)
+		m->flaws |= NFV_SIP_FLAW_START_LINE;
+	m->method_name = scan_span(&rest, CH_TOKEN);
+	if (m->method_name.n == 0 || rest.n == 0 || !is_blank(rest.p[0]))
+		return false;
+	for (n = rest.n; n > 0 && !is_blank(rest.p[n - 1]); n--)
+		;
+	m->version = nfv_sv(rest.p + n, rest.n - n);
+	if (!starts_sip(m->version))
+		return false;
+	m->uri = nfv_sv_trim(nfv_sv(rest.p, n));
+	if (m->uri.n + 2 != n || rest.p[0] != ' ' || rest.p[n - 1] != ' ')
+		m->flaws |= NFV_SIP_FLAW_START_LINE;
+	m->method = (uint8_t)nfv_sip_method(m->method_name);
+	return true;
+}
+
+static bool
+start_line(struct nfv_sip_msg *m, struct nfv_sv line)
+{
+	m->response = false;
+	m->status = 0;
+	m->method = NFV_SIP_OTHER;
+	m->method_name = m->uri = m->reason = nfv_sv(NULL, 0);
+	if (line.n > NFV_SIP_LINE_MAX)
+		m->flaws |= NFV_SIP_FLAW_TOO_LARGE;
+	if (starts_sip(line))
+		status_line(m, line);
+	else if (!request_line(m, line))
+		return false;
+	if (!nfv_sv_ieq(m->version, NFV_SV("SIP/2.0")))
+		m->flaws |= NFV_SIP_FLAW_VERSION;
+	return true;
+}
+
+/* Index the field at [at, text), whose line ends before `end`. */
+static void
+add_header(struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t text, size_t end)
+{
+	struct nfv_sv line = nfv_sv(m->p + at, text - at), name = scan_span(&line, CH_TOKEN);
+	struct nfv_sip_hdr *h;
+
+	if (m->n_hdr == NFV_SIP_HDRS_MAX || text - at > NFV_SIP_LINE_MAX) {
+		m->flaws |= NFV_SIP_FLAW_TOO_LARGE;
+		return;
+	}
+	h = &m->hdr[m->n_hdr++];
+	while (line.n > 0 && is_blank(line.p[0]))
+		scan_skip(&line, 1);
+	if (name.n == 0 || !scan_char(&line, ':')) {
+		m->flaws |= NFV_SIP_FLAW_HEADER;
+		name.n = 0;
+	}
+	scan_lws(&line);
+	while (line.n > 0 && scan_is(line.p[line.n - 1], CH_LWS))
+		line.n--;
+	*h = (struct nfv_sip_hdr){ .at = (uint16_t)at,
+		.end = (uint16_t)end,
+		.name_n = (uint16_t)name.n,
+		.value = (uint16_t)(line.p - m->p),
+		.value_n = (uint16_t)line.n,
+		.field = (uint8_t)nfv_sip_field(name) };
+	if (h->field == NFV_SIP_H_OTHER)
+		return;
+	if (m->first[h->field] == 0)
+		m->first[h->field] = m->n_hdr;
+	else
+		m->hdr[last[h->field] - 1].next = m->n_hdr;
+	last[h->field] = m->n_hdr;
+}
+
+/* Up to the empty line; returns where the body begins. */
+static size_t
+header_lines(struct nfv_sip_msg *m, size_t at, size_t n)
+{
+	uint16_t last[NFV_SIP_H_FIELDS];
+	size_t text, end;
+
+	m->n_hdr = 0;
+	memset(m->first, 0, sizeof(m->first));
+	while (at < n) {
+		end = line_end(m, m->p, at, n, &text);
+		if (text == at && end > at)
+			return end;
+		while (end < n && is_blank(m->p[end])) /* folded */
+			end = line_end(m, m->p, end, n, &text);
+		add_header(m, last, at, text, end);
+		at = end;
+	}
+	m->flaws |= NFV_SIP_FLAW_LINE_END;
+	return n;
+}
+
+/* Content-Length cuts the body (RFC 3261 §18.3); without it the body is all that is left. */
+static void
+cut_body(struct nfv_sip_msg *m, size_t at, size_t n)
+{
+	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, NFV_SIP_H_CONTENT_LENGTH);
+	uint64_t len = n - at;
+	int rc = 0;
+
+	m->has_length = h != NULL;
+	if (h != NULL) {
+		rc = nfv_sv_u64(nfv_sip_value(m, h), 0, n - at, &len);
+		if (rc == -ERANGE)
+			m->flaws |= NFV_SIP_FLAW_CUT;
+		else if (rc < 0 || h->next != 0)
+			m->flaws |= NFV_SIP_FLAW_LENGTH;
+	}
+	m->body = (uint16_t)at;
+	m->body_n = (uint16_t)len;
+	m->n = (uint16_t)(at + len);
+}
+
+/* RFC 8489 §5: two zero bits, a length of whole words, the magic cookie. */
+static bool
+is_stun(const char *p, size_t n)
+{
+	return n >= 20 && (p[0] & 0xc0) == 0 && (p[3] & 3) == 0 &&
+		memcmp(p + 4, "\x21\x12\xa4\x42", 4) == 0;
+}
+
+enum nfv_sip_kind
+nfv_sip_parse(struct nfv_sip_msg *m, const char *p, size_t n)
+{
+	size_t at = 0, text, end;
+
+	if (n > NFV_SIP_BYTES_MAX)
+		return NFV_SIP_NOT_SIP;
+	if (is_stun(p, n))
+		return NFV_SIP_STUN;
+	while (at < n && (p[at] == '\r' || p[at] == '\n'))
+		at++;
+	if (at == n)
+		return NFV_SIP_KEEPALIVE;
+	p += at;
+	n -= at;
+	m->flaws = 0;
+	m->p = p;
+	end = line_end(m, p, 0, n, &text);
+	if (!start_line(m, nfv_sv(p, text)))
+		return NFV_SIP_NOT_SIP;
+	m->headers = (uint16_t)end;
+	cut_body(m, header_lines(m, end, n), n);
+	return NFV_SIP_MESSAGE_OK;
+}

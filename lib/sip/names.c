@@ -1,0 +1,150 @@
+#include "nfv_sip.h"
+
+struct name {
+	struct nfv_sv text;
+	uint8_t field;
+};
+
+/* A perfect hash of length, first and last letter: two names in one slot are a compiler's error
+ * (an initialiser overridden). */
+#define SLOT(n, first, last)             (((n) + ((first) | 32) * 13 + ((last) | 32) * 21) & 63)
+#define NAME(text, first, last, field)                                                             \
+	[SLOT(sizeof(text) - 1, first, last)] = { { text, sizeof(text) - 1 }, field }
+
+static const struct name name_table[64] = {
+	NAME("Via", 'V', 'a', NFV_SIP_H_VIA),
+	NAME("v", 'v', 'v', NFV_SIP_H_VIA),
+	NAME("From", 'F', 'm', NFV_SIP_H_FROM),
+	NAME("f", 'f', 'f', NFV_SIP_H_FROM),
+	NAME("To", 'T', 'o', NFV_SIP_H_TO),
+	NAME("t", 't', 't', NFV_SIP_H_TO),
+	NAME("Call-ID", 'C', 'D', NFV_SIP_H_CALL_ID),
+	NAME("i", 'i', 'i', NFV_SIP_H_CALL_ID),
+	NAME("CSeq", 'C', 'q', NFV_SIP_H_CSEQ),
+	NAME("Contact", 'C', 't', NFV_SIP_H_CONTACT),
+	NAME("m", 'm', 'm', NFV_SIP_H_CONTACT),
+	NAME("Max-Forwards", 'M', 's', NFV_SIP_H_MAX_FORWARDS),
+	NAME("Content-Length", 'C', 'h', NFV_SIP_H_CONTENT_LENGTH),
+	NAME("l", 'l', 'l', NFV_SIP_H_CONTENT_LENGTH),
+	NAME("Content-Type", 'C', 'e', NFV_SIP_H_CONTENT_TYPE),
+	NAME("c", 'c', 'c', NFV_SIP_H_CONTENT_TYPE),
+	NAME("Route", 'R', 'e', NFV_SIP_H_ROUTE),
+	NAME("Record-Route", 'R', 'e', NFV_SIP_H_RECORD_ROUTE),
+	NAME("Require", 'R', 'e', NFV_SIP_H_REQUIRE),
+	NAME("Proxy-Require", 'P', 'e', NFV_SIP_H_PROXY_REQUIRE),
+	NAME("Supported", 'S', 'd', NFV_SIP_H_SUPPORTED),
+	NAME("k", 'k', 'k', NFV_SIP_H_SUPPORTED),
+	NAME("Expires", 'E', 's', NFV_SIP_H_EXPIRES),
+	NAME("Min-Expires", 'M', 's', NFV_SIP_H_MIN_EXPIRES),
+	NAME("Path", 'P', 'h', NFV_SIP_H_PATH),
+	NAME("Event", 'E', 't', NFV_SIP_H_EVENT),
+	NAME("o", 'o', 'o', NFV_SIP_H_EVENT),
+	NAME("Retry-After", 'R', 'r', NFV_SIP_H_RETRY_AFTER),
+	NAME("Authorization", 'A', 'n', NFV_SIP_H_AUTHORIZATION),
+	NAME("Proxy-Authorization", 'P', 'n', NFV_SIP_H_PROXY_AUTHORIZATION),
+	NAME("WWW-Authenticate", 'W', 'e', NFV_SIP_H_WWW_AUTHENTICATE),
+	NAME("Proxy-Authenticate", 'P', 'e', NFV_SIP_H_PROXY_AUTHENTICATE),
+};
+
+enum nfv_sip_field
+nfv_sip_field(struct nfv_sv s)
+{
+	const struct name *name;
+
+	if (s.n == 0)
+		return NFV_SIP_H_OTHER;
+	name = &name_table[SLOT(s.n, (unsigned char)s.p[0], (unsigned char)s.p[s.n - 1])];
+	return nfv_sv_ieq(s, name->text) ? name->field : NFV_SIP_H_OTHER;
+}
+
+const char *const nfv_sip_method_name[NFV_SIP_METHODS] = {
+	[NFV_SIP_OTHER] = "other",
+	[NFV_SIP_INVITE] = "INVITE",
+	[NFV_SIP_ACK] = "ACK",
+	[NFV_SIP_BYE] = "BYE",
+	[NFV_SIP_CANCEL] = "CANCEL",
+	[NFV_SIP_OPTIONS] = "OPTIONS",
+	[NFV_SIP_REGISTER] = "REGISTER",
+	[NFV_SIP_PRACK] = "PRACK",
+	[NFV_SIP_SUBSCRIBE] = "SUBSCRIBE",
+	[NFV_SIP_NOTIFY] = "NOTIFY",
+	[NFV_SIP_PUBLISH] = "PUBLISH",
+	[NFV_SIP_INFO] = "INFO",
+	[NFV_SIP_REFER] = "REFER",
+	[NFV_SIP_MESSAGE] = "MESSAGE",
+	[NFV_SIP_UPDATE] = "UPDATE",
+};
+
+enum nfv_sip_method
+nfv_sip_method(struct nfv_sv name)
+{
+	for (unsigned int i = NFV_SIP_OTHER + 1; i < NFV_SIP_METHODS; i++)
+		if (nfv_sv_eq(name, nfv_sv_str(nfv_sip_method_name[i])))
+			return i;
+	return NFV_SIP_OTHER;
+}
+
+const char *
+nfv_sip_reason(unsigned int status)
+{
+	static const struct {
+		uint16_t status;
+		const char *text;
+	} t[] = {
+		{ 100, "Trying" },
+		{ 180, "Ringing" },
+		{ 181, "Call Is Being Forwarded" },
+		{ 182, "Queued" },
+		{ 183, "Session Progress" },
+		{ 200, "OK" },
+		{ 202, "Accepted" },
+		{ 300, "Multiple Choices" },
+		{ 301, "Moved Permanently" },
+		{ 302, "Moved Temporarily" },
+		{ 305, "Use Proxy" },
+		{ 380, "Alternative Service" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 406, "Not Acceptable" },
+		{ 407, "Proxy Authentication Required" },
+		{ 408, "Request Timeout" },
+		{ 410, "Gone" },
+		{ 413, "Request Entity Too Large" },
+		{ 414, "Request-URI Too Long" },
+		{ 415, "Unsupported Media Type" },
+		{ 416, "Unsupported URI Scheme" },
+		{ 420, "Bad Extension" },
+		{ 421, "Extension Required" },
+		{ 423, "Interval Too Brief" },
+		{ 480, "Temporarily Unavailable" },
+		{ 481, "Call/Transaction Does Not Exist" },
+		{ 482, "Loop Detected" },
+		{ 483, "Too Many Hops" },
+		{ 484, "Address Incomplete" },
+		{ 485, "Ambiguous" },
+		{ 486, "Busy Here" },
+		{ 487, "Request Terminated" },
+		{ 488, "Not Acceptable Here" },
+		{ 491, "Request Pending" },
+		{ 493, "Undecipherable" },
+		{ 500, "Server Internal Error" },
+		{ 501, "Not Implemented" },
+		{ 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" },
+		{ 504, "Server Time-out" },
+		{ 505, "Version Not Supported" },
+		{ 513, "Message Too Large" },
+		{ 600, "Busy Everywhere" },
+		{ 603, "Decline" },
+		{ 604, "Does Not Exist Anywhere" },
+		{ 606, "Not Acceptable" },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		if (t[i].status == status)
+			return t[i].text;
+	return "Unknown";
+}

@@ -1,0 +1,69 @@
+/**
+ * @file
+ * Writing SIP: a bounded writer, and edits of a message that is copied with them in one pass.
+ *
+ * The writer never writes past its room; what does not fit sets `full`, and everything after it is
+ * ignored, so a caller writes a whole message and looks once at the end.
+ * Ownership: buffers and inserted texts are the caller's. Threads: plain data.
+ */
+#ifndef NFV_SIP_WRITE_H
+#define NFV_SIP_WRITE_H
+
+#include "nfv_addr.h"
+#include "nfv_sip.h"
+#include "nfv_sv.h"
+
+struct nfv_sip_writer {
+	char *p;
+	size_t n, room;
+	bool full; /* something did not fit */
+};
+
+static inline struct nfv_sip_writer
+nfv_sip_writer(char *buf, size_t room)
+{
+	return (struct nfv_sip_writer){ .p = buf, .room = room };
+}
+
+void nfv_sip_put(struct nfv_sip_writer *w, struct nfv_sv s);
+void nfv_sip_put_str(struct nfv_sip_writer *w, const char *s);
+void nfv_sip_put_u64(struct nfv_sip_writer *w, uint64_t v);
+/** `digits` hexadecimal digits, lower case, the upper ones cut off. */
+void nfv_sip_put_hex(struct nfv_sip_writer *w, uint64_t v, unsigned int digits);
+/** As a host: an IPv6 address in brackets. */
+void nfv_sip_put_host(struct nfv_sip_writer *w, const struct nfv_addr *a);
+/** Host, colon, port. */
+void nfv_sip_put_hostport(struct nfv_sip_writer *w, const struct nfv_endpoint *e);
+/** `Name: value` and the line end. */
+void nfv_sip_put_header(struct nfv_sip_writer *w, const char *name, struct nfv_sv value);
+/** What was written from `from` (an earlier `n`) on. */
+static inline struct nfv_sv
+nfv_sip_written(const struct nfv_sip_writer *w, size_t from)
+{
+	return nfv_sv(w->p + from, w->n - from);
+}
+
+#define NFV_SIP_EDITS_MAX 24
+
+/** Instead of `del` bytes at offset `at` of a message, `ins`. */
+struct nfv_sip_edit {
+	uint16_t at, del;
+	struct nfv_sv ins;
+};
+
+/** Sorted by offset; of two at one offset the one added first comes first. */
+struct nfv_sip_edits {
+	uint16_t n;
+	bool full; /* one too many, or two that overlap */
+	struct nfv_sip_edit e[NFV_SIP_EDITS_MAX];
+};
+
+void nfv_sip_edit(struct nfv_sip_edits *edits, size_t at, size_t del, struct nfv_sv ins);
+/** The same with a view into the message in place of offset and length. */
+void nfv_sip_edit_view(struct nfv_sip_edits *edits, const struct nfv_sip_msg *m, struct nfv_sv part,
+	struct nfv_sv ins);
+/** Write bytes [from, to) of the message, edited. */
+void nfv_sip_edit_apply(const struct nfv_sip_edits *edits, const struct nfv_sip_msg *m, size_t from,
+	size_t to, struct nfv_sip_writer *w);
+
+#endif
