@@ -1,0 +1,327 @@
+/*
+ * A request (RFC 3261 §16.3–16.6), in the order of the RFC: validate, take what is ours off the Route,
+ * find the next hop, and edit: Request-URI, Route, Via, Record-Route, Max-Forwards. All of it works
+ * on the message as received; edits are collected and applied once, at the end.
+ */
+#include "proxy.h"
+
+/* Where a request is going. */
+struct course {
+	struct nfv_sip_uri target; /* the Request-URI, preprocessed */
+	struct nfv_sip_uri route;  /* topmost Route that is not ours; text.n == 0: none */
+	uint32_t n_routes;
+	uint32_t skip;             /* Route values that go from the top */
+	bool last_taken;           /* and the last one: it has become the Request-URI */
+	const struct nfv_sip_hdr *last_hdr; /* of the last Route value */
+};
+
+static struct nfv_sv
+none(void)
+{
+	return nfv_sv(NULL, 0);
+}
+
+/* The URI in angle brackets of a Route value, or what can be read of it. */
+static struct nfv_sip_uri
+route_uri(const struct nfv_sip_name *name)
+{
+	struct nfv_sip_uri uri;
+
+	if (nfv_sip_uri(name->uri, &uri) < 0)
+		uri = (struct nfv_sip_uri){ .text = name->uri };
+	return uri;
+}
+
+/* A URI that we have put into a Record-Route: no user, one of our addresses, lr. */
+static bool
+is_our_record(const struct sip_proxy *px, const struct nfv_sip_uri *uri)
+{
+	return uri->user.p == NULL && nfv_sip_uri_param(uri, "lr").p != NULL &&
+		sip_uri_is_self(px, uri, false);
+}
+
+/*
+ * §16.4: the Route's values that are ours go from its top; and if the previous hop is a strict router,
+ * which has put our Route value into the Request-URI, the real one is the last Route value.
+ */
+static void
+read_routes(const struct sip_work *work, struct course *c)
+{
+	bool strict = is_our_record(work->px, &work->core.uri), top = true;
+	struct nfv_sip_name name;
+	struct nfv_sip_iter it;
+	struct nfv_sip_uri last = { 0 };
+
+	c->target = work->core.uri;
+	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_ROUTE);
+	while (nfv_sip_next_name(&it, &name) > 0) {
+		struct nfv_sip_uri uri = route_uri(&name);
+
+		c->n_routes++;
+		c->last_hdr = it.hdr;
+		last = uri;
+		if (top && sip_uri_is_self(work->px, &uri, true)) {
+			c->skip++;
+		} else if (top) {
+			c->route = uri;
+			top = false;
+		}
+	}
+	if (!strict || c->n_routes == 0)
+		return;
+	c->target = last;
+	c->last_taken = true;
+	if (c->skip == c->n_routes)
+		c->skip--;
+	else if (c->skip + 1 == c->n_routes)
+		c->route = (struct nfv_sip_uri){ 0 };
+}
+
+/* §16.4: a maddr that is ours has done its work. What remains is the URI it was added to. */
+static void
+strip_maddr(struct sip_work *work, struct course *c)
+{
+	struct nfv_sv maddr = nfv_sip_uri_param(&c->target, "maddr"), rest, param;
+	struct nfv_sip_writer *w = &work->ins;
+	struct nfv_endpoint e = { .port = c->target.port != 0 ? c->target.port : NFV_SIP_PORT };
+	size_t from = w->n;
+
+	if (maddr.p == NULL || c->target.port_text.p == NULL ||
+		nfv_addr_parse(maddr, &e.addr) < 0 || !sip_is_self(work->px, &e))
+		return;
+	nfv_sip_put(w, nfv_sv(c->target.text.p, (size_t)(c->target.port_text.p - c->target.text.p)));
+	rest = nfv_sv(c->target.params.p + 1, c->target.params.n - 1);
+	while (rest.p != NULL) {
+		param = nfv_sv_cut(&rest, ';');
+		struct nfv_sv value = param, key = nfv_sv_cut(&value, '=');
+
+		if (nfv_sv_ieq(key, NFV_SV("maddr")) || nfv_sv_ieq(key, NFV_SV("transport")))
+			continue;
+		nfv_sip_put_str(w, ";");
+		nfv_sip_put(w, param);
+	}
+	if (!w->full)
+		nfv_sip_uri(nfv_sip_written(w, from), &c->target);
+}
+
+/* §16.6 (7) for UDP and addresses: 0 and where a URI leads, or the status for "nowhere". Names are
+ * the trunk's to resolve; where there is none, a name that has no address is what RFC 3263 §4.3
+ * makes of it: a transport failure, 503 (RFC 3261 §16.9). */
+static unsigned int
+resolve(const struct sip_proxy *px, const struct nfv_sip_uri *uri, struct nfv_endpoint *out)
+{
+	struct nfv_sv transport, host = uri->host, maddr;
+	struct nfv_endpoint e = { .port = uri->port != 0 ? uri->port : NFV_SIP_PORT };
+	bool trunk = px->trunk.addr.family != NFV_NO_ADDR;
+
+	if (uri->scheme == NFV_SIP_SCHEME_TEL && trunk) {
+		*out = px->trunk;
+		return 0;
+	}
+	if (uri->scheme != NFV_SIP_SCHEME_SIP)
+		return 416;
+	transport = nfv_sip_uri_param(uri, "transport");
+	if (transport.p != NULL && !nfv_sv_ieq(transport, NFV_SV("udp")))
+		return 503;
+	maddr = nfv_sip_uri_param(uri, "maddr");
+	if (maddr.n > 2 && maddr.p[0] == '[')
+		maddr = nfv_sv(maddr.p + 1, maddr.n - 2);
+	if (maddr.n > 0)
+		host = maddr;
+	if (nfv_addr_parse(host, &e.addr) < 0) {
+		if (sip_is_domain(px, host))
+			return 404;
+		if (!trunk)
+			return 503;
+		e = px->trunk;
+	}
+	*out = e;
+	return sip_is_host(&e.addr) ? 0 : 503;
+}
+
+/* What the proxy says to requests for itself: it has no users and no registrar. A user at its address
+ * is the trunk's, unless the trunk is who asks. 0: go on to *to. */
+static unsigned int
+to_self(const struct sip_work *work, const struct course *c, struct nfv_endpoint *to)
+{
+	const struct sip_proxy *px = work->px;
+
+	if (c->target.user.p != NULL && px->trunk.addr.family != NFV_NO_ADDR &&
+		!nfv_addr_eq(&px->trunk.addr, &work->in->src.addr) &&
+		!sip_is_domain(px, c->target.host)) {
+		*to = px->trunk;
+		return sip_is_self(px, to) ? 482 : 0;
+	}
+	if (work->msg.method == NFV_SIP_REGISTER)
+		return 501;
+	if (work->msg.method == NFV_SIP_CANCEL)
+		return 481;
+	return work->msg.method == NFV_SIP_OPTIONS && c->target.user.p == NULL ? 200 : 404;
+}
+
+/* 0, with r->to, r->from and r->dir set, or the status to answer with. */
+static unsigned int
+next_hop(const struct sip_work *work, const struct course *c, struct sip_result *r)
+{
+	bool routed = c->route.text.n > 0;
+	unsigned int status;
+	int own;
+
+	if (!routed && sip_uri_is_self(work->px, &c->target, true))
+		status = to_self(work, c, &r->to);
+	else
+		status = resolve(work->px, routed ? &c->route : &c->target, &r->to);
+	if (status != 0)
+		return status;
+	if (sip_is_self(work->px, &r->to))
+		return 482;
+	r->dir = sip_dir_of(work->px, &r->to.addr);
+	if (work->in->dir == NFV_INWARD && r->dir == NFV_OUTWARD && !work->px->relay)
+		return 403;
+	own = sip_own_toward(work->px, r->dir, &r->to.addr);
+	if (own < 0)
+		return 503;
+	r->from = (struct nfv_endpoint){ work->px->own[own].prefix.addr, work->px->port };
+	return 0;
+}
+
+/* Take the first `skip` Route values out, and the last one if it has become the Request-URI. */
+static void
+cut_routes(struct sip_work *work, const struct course *c)
+{
+	uint32_t last = c->n_routes - (c->last_taken ? 1 : 0), i = 0;
+	const struct nfv_sip_msg *m = &work->msg;
+	size_t from = 0, to = 0; /* what stays of a line; from == 0: nothing */
+	struct nfv_sip_name name;
+	struct nfv_sip_iter it;
+
+	nfv_sip_iter(&it, m, NFV_SIP_H_ROUTE);
+	for (; nfv_sip_next_name(&it, &name) > 0; i++) {
+		if (i >= c->skip && i < last) {
+			from = from == 0 ? it.at : from;
+			to = (size_t)(name.text.p + name.text.n - m->p);
+		}
+		if (!nfv_sip_iter_line_done(&it))
+			continue;
+		if (from == 0) {
+			nfv_sip_edit(&work->edits, it.hdr->at, (size_t)it.hdr->end - it.hdr->at, none());
+		} else {
+			size_t end = (size_t)it.hdr->value + it.hdr->value_n;
+
+			if (from > it.hdr->value)
+				nfv_sip_edit(&work->edits, it.hdr->value, from - it.hdr->value, none());
+			if (to < end && i >= last)
+				nfv_sip_edit(&work->edits, to, end - to, none());
+		}
+		from = 0;
+	}
+}
+
+/* §16.6 (6): a next hop that is a strict router wants its own URI in the Request-URI, and ours as the
+ * last Route value. */
+static void
+strict_next_hop(struct sip_work *work, struct course *c)
+{
+	struct nfv_sip_writer *w = &work->ins;
+	size_t from = w->n;
+
+	if (c->route.text.n == 0 || nfv_sip_uri_param(&c->route, "lr").p != NULL)
+		return;
+	nfv_sip_put_str(w, "Route: <");
+	nfv_sip_put(w, c->target.text);
+	nfv_sip_put_str(w, ">\r\n");
+	nfv_sip_edit(&work->edits, c->last_hdr->end, 0, nfv_sip_written(w, from));
+	c->target = c->route;
+	c->skip++;
+}
+
+static bool
+forms_dialog(enum nfv_sip_method method)
+{
+	return method == NFV_SIP_INVITE || method == NFV_SIP_SUBSCRIBE || method == NFV_SIP_REFER ||
+		method == NFV_SIP_NOTIFY;
+}
+
+static void
+put_record(struct nfv_sip_writer *w, const struct nfv_endpoint *e)
+{
+	nfv_sip_put_str(w, "Record-Route: <sip:");
+	nfv_sip_put_hostport(w, e);
+	nfv_sip_put_str(w, ";lr>\r\n");
+}
+
+/* The header fields that come on top: Via, Record-Route (RFC 5658: one for either side, if our
+ * addresses differ), Max-Forwards where there was none. */
+static void
+put_on_top(struct sip_work *work, const struct sip_result *r)
+{
+	const struct nfv_sip_msg *m = &work->msg;
+	struct nfv_sip_writer *w = &work->ins;
+	size_t from = w->n, digits;
+
+	nfv_sip_put_str(w, "Via: SIP/2.0/UDP ");
+	nfv_sip_put_hostport(w, &r->from);
+	nfv_sip_put_str(w, ";branch=");
+	sip_branch_put(work, w);
+	nfv_sip_put_str(w, "\r\n");
+	if (work->px->record_route && forms_dialog(m->method)) {
+		put_record(w, &r->from);
+		if (!nfv_addr_eq(&r->from.addr, &work->in->dst.addr))
+			put_record(w, &work->in->dst);
+	}
+	if (work->core.max_forwards < 0)
+		nfv_sip_put_str(w, "Max-Forwards: 70\r\n");
+	nfv_sip_edit(&work->edits, m->headers, 0, nfv_sip_written(w, from));
+	if (work->core.max_forwards < 0)
+		return;
+	digits = w->n;
+	nfv_sip_put_u64(w, (uint64_t)work->core.max_forwards - 1);
+	nfv_sip_edit_view(&work->edits, m,
+		nfv_sip_value(m, nfv_sip_first_hdr(m, NFV_SIP_H_MAX_FORWARDS)),
+		nfv_sip_written(w, digits));
+}
+
+static void
+refuse(struct sip_work *work, unsigned int status, const char *text, char *buf, size_t room,
+	struct sip_result *r)
+{
+	if (work->msg.method == NFV_SIP_ACK)
+		sip_drop(r, status == 400 ? SIP_DROP_MALFORMED : SIP_DROP_ACK_UNROUTABLE);
+	else
+		sip_answer(work, status, text, buf, room, r);
+}
+
+void
+sip_request(struct sip_work *work, char *buf, size_t room, struct sip_result *r)
+{
+	struct nfv_sip_writer w = nfv_sip_writer(buf, room);
+	struct course c = { 0 };
+	const char *text = NULL;
+	unsigned int status = nfv_sip_validate(&work->msg, &work->core, &text);
+
+	if (status == 0)
+		status = nfv_sip_validate_proxy(&work->msg, &work->core, &text);
+	if (status == 0) {
+		read_routes(work, &c);
+		strip_maddr(work, &c);
+		status = next_hop(work, &c, r);
+	}
+	if (status != 0) {
+		refuse(work, status, text, buf, room, r);
+		return;
+	}
+	sip_via_fix(work);
+	put_on_top(work, r);
+	strict_next_hop(work, &c);
+	if (c.skip > 0 || c.last_taken)
+		cut_routes(work, &c);
+	if (c.target.text.p != work->msg.uri.p)
+		nfv_sip_edit_view(&work->edits, &work->msg, work->msg.uri, c.target.text);
+	nfv_sip_edit_apply(&work->edits, &work->msg, 0, work->msg.n, &w);
+	if (w.full || work->edits.full || work->ins.full) {
+		refuse(work, 513, NULL, buf, room, r);
+		return;
+	}
+	r->action = SIP_FORWARD;
+	r->text = nfv_sip_written(&w, 0);
+}

@@ -1,0 +1,63 @@
+#include "siphash.h"
+
+static uint64_t
+rotl(uint64_t x, unsigned int n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static void
+rounds(uint64_t v[4], int n)
+{
+	while (n-- > 0) {
+		v[0] += v[1];
+		v[2] += v[3];
+		v[1] = rotl(v[1], 13) ^ v[0];
+		v[3] = rotl(v[3], 16) ^ v[2];
+		v[0] = rotl(v[0], 32);
+		v[2] += v[1];
+		v[0] += v[3];
+		v[1] = rotl(v[1], 17) ^ v[2];
+		v[3] = rotl(v[3], 21) ^ v[0];
+		v[2] = rotl(v[2], 32);
+	}
+}
+
+static void
+word(struct siphash *h, uint64_t m)
+{
+	h->v[3] ^= m;
+	rounds(h->v, 2);
+	h->v[0] ^= m;
+}
+
+void
+siphash_init(struct siphash *h, const struct siphash_key *key)
+{
+	*h = (struct siphash){ .v = { key->k[0] ^ 0x736f6d6570736575, key->k[1] ^ 0x646f72616e646f6d,
+				       key->k[0] ^ 0x6c7967656e657261,
+				       key->k[1] ^ 0x7465646279746573 } };
+}
+
+void
+siphash_add(struct siphash *h, const void *data, size_t n)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < n; i++) {
+		h->tail |= (uint64_t)p[i] << 8 * (h->n % 8);
+		if (++h->n % 8 == 0) {
+			word(h, h->tail);
+			h->tail = 0;
+		}
+	}
+}
+
+uint64_t
+siphash_end(struct siphash *h)
+{
+	word(h, h->tail | h->n << 56);
+	h->v[2] ^= 0xff;
+	rounds(h->v, 4);
+	return h->v[0] ^ h->v[1] ^ h->v[2] ^ h->v[3];
+}

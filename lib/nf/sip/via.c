@@ -1,0 +1,180 @@
+#include "proxy.h"
+
+/* Ours among all branches: cookie, mark, own address, transaction, way back. */
+#define MARK        NFV_SIP_COOKIE "nfv"
+#define MARK_N      (sizeof(MARK) - 1)
+#define OWN_DIGITS  2
+#define HASH_DIGITS 16
+#define BRANCH_N    (MARK_N + OWN_DIGITS + 2 * HASH_DIGITS)
+
+/* With its length, so that "ab" "c" and "a" "bc" are not the same. */
+static void
+hash_sv(struct siphash *h, struct nfv_sv s)
+{
+	uint16_t n = (uint16_t)s.n;
+
+	siphash_add(h, &n, sizeof(n));
+	siphash_add(h, s.p, s.n);
+}
+
+bool
+sip_via_target(const struct nfv_sip_via *via, struct nfv_endpoint *out)
+{
+	struct nfv_endpoint e = { .addr = via->received };
+
+	if (e.addr.family == NFV_NO_ADDR && nfv_addr_parse(via->host, &e.addr) < 0)
+		return false;
+	e.port = via->rport != 0 ? via->rport : via->port != 0 ? via->port : NFV_SIP_PORT;
+	*out = e;
+	return true;
+}
+
+/* Behind a NAT whose mapping is one of our own addresses only the source port leads back, whether
+ * the client has asked for rport or not. */
+static bool
+wants_rport(const struct sip_work *work)
+{
+	return work->core.via.has_rport || sip_own_find(work->px, &work->in->src.addr) >= 0;
+}
+
+struct nfv_endpoint
+sip_via_back(const struct sip_work *work)
+{
+	const struct nfv_sip_via *via = &work->core.via;
+
+	if (!work->core.via_ok || wants_rport(work))
+		return work->in->src;
+	return (struct nfv_endpoint){ work->in->src.addr,
+		via->port != 0 ? via->port : NFV_SIP_PORT };
+}
+
+void
+sip_via_fix(struct sip_work *work)
+{
+	const struct nfv_sip_via *via = &work->core.via;
+	const struct nfv_sip_msg *m = &work->msg;
+	struct nfv_sip_writer *w = &work->ins;
+	char text[NFV_ADDR_TEXT];
+	struct nfv_addr host;
+	size_t from = w->n;
+
+	if (!work->core.via_ok)
+		return;
+	if (!wants_rport(work) && via->received_param.n == 0 &&
+		nfv_addr_parse(via->host, &host) == 0 && nfv_addr_eq(&host, &work->in->src.addr))
+		return;
+	if (via->received_param.n > 0)
+		nfv_sip_edit_view(&work->edits, m, via->received_param, nfv_sv(NULL, 0));
+	if (via->rport_param.n > 0)
+		nfv_sip_edit_view(&work->edits, m, via->rport_param, nfv_sv(NULL, 0));
+	nfv_sip_put_str(w, ";received=");
+	nfv_sip_put_str(w, nfv_addr_text(&work->in->src.addr, text));
+	if (wants_rport(work)) {
+		nfv_sip_put_str(w, ";rport=");
+		nfv_sip_put_u64(w, work->in->src.port);
+	}
+	nfv_sip_edit(&work->edits, (size_t)(via->text.p + via->text.n - m->p), 0,
+		nfv_sip_written(w, from));
+}
+
+/* RFC 3261 §16.11: the received branch where it is one, else all that tells transactions apart
+ * but the method. */
+static uint64_t
+transaction(const struct sip_work *work)
+{
+	static const struct nfv_sv cookie = { NFV_SIP_COOKIE, sizeof(NFV_SIP_COOKIE) - 1 };
+	const struct nfv_sip_core *core = &work->core;
+	struct nfv_sv branch = core->via.branch;
+	struct siphash h;
+
+	siphash_init(&h, &work->px->key);
+	if (branch.n > cookie.n && memcmp(branch.p, cookie.p, cookie.n) == 0) {
+		hash_sv(&h, branch);
+		hash_sv(&h, core->via.sent_by);
+		return siphash_end(&h);
+	}
+	hash_sv(&h, core->via.text);
+	hash_sv(&h, core->to.tag);
+	hash_sv(&h, core->from.tag);
+	hash_sv(&h, core->call_id);
+	siphash_add(&h, &core->cseq.number, sizeof(core->cseq.number));
+	hash_sv(&h, work->msg.uri);
+	return siphash_end(&h);
+}
+
+static uint64_t
+way_back(const struct sip_proxy *px, uint64_t txn, unsigned int own, const struct nfv_endpoint *to)
+{
+	uint8_t parts[] = { 'w', (uint8_t)own, to->addr.family, (uint8_t)(to->port >> 8),
+		(uint8_t)to->port };
+	struct siphash h;
+
+	siphash_init(&h, &px->key);
+	siphash_add(&h, parts, sizeof(parts));
+	siphash_add(&h, to->addr.b, sizeof(to->addr.b));
+	siphash_add(&h, &txn, sizeof(txn));
+	return siphash_end(&h);
+}
+
+void
+sip_branch_put(struct sip_work *work, struct nfv_sip_writer *w)
+{
+	unsigned int own = (unsigned int)sip_own_find(work->px, &work->in->dst.addr);
+	struct nfv_endpoint back = sip_via_back(work);
+	uint64_t txn = transaction(work);
+
+	nfv_sip_put_str(w, MARK);
+	nfv_sip_put_hex(w, own, OWN_DIGITS);
+	nfv_sip_put_hex(w, txn, HASH_DIGITS);
+	nfv_sip_put_hex(w, way_back(work->px, txn, own, &back), HASH_DIGITS);
+}
+
+static bool
+hex(struct nfv_sv s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*out = v;
+	return true;
+}
+
+int
+sip_branch_check(const struct sip_proxy *px, struct nfv_sv branch, const struct nfv_endpoint *to)
+{
+	uint64_t own, txn, back;
+	const char *p = branch.p;
+
+	if (branch.n != BRANCH_N || memcmp(p, MARK, MARK_N) != 0 ||
+		!hex(nfv_sv(p + MARK_N, OWN_DIGITS), &own) ||
+		!hex(nfv_sv(p + MARK_N + OWN_DIGITS, HASH_DIGITS), &txn) ||
+		!hex(nfv_sv(p + MARK_N + OWN_DIGITS + HASH_DIGITS, HASH_DIGITS), &back))
+		return -1;
+	if (own >= px->n_own || back != way_back(px, txn, (unsigned int)own, to))
+		return -1;
+	return (int)own;
+}
+
+uint64_t
+sip_tag(const struct sip_work *work)
+{
+	const struct nfv_sip_core *core = &work->core;
+	struct siphash h;
+
+	siphash_init(&h, &work->px->key);
+	siphash_add(&h, "t", 1);
+	hash_sv(&h, core->call_id);
+	hash_sv(&h, core->from.tag);
+	siphash_add(&h, &core->cseq.number, sizeof(core->cseq.number));
+	hash_sv(&h, work->msg.uri);
+	return siphash_end(&h);
+}
