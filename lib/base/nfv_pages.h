@@ -17,7 +17,8 @@ struct nfv_pages {
 };
 
 /**
- * `n` zeroed pages that do lie together, in transparent huge pages where the kernel grants them;
+ * `n` zeroed pages that do lie together, in transparent huge pages where the kernel grants them,
+ * touched by the calling thread and so local to it;
  * `page` is NULL if there is no memory. Give them back with nfv_pages_free.
  */
 struct nfv_pages nfv_pages_alloc(size_t n);

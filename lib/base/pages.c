@@ -26,8 +26,10 @@ nfv_pages_alloc(size_t n)
 	if (skip < HUGE)
 		munmap(m + skip + bytes, HUGE - skip);
 	madvise(m + skip, bytes, MADV_HUGEPAGE); /* a wish; without it the pages are small ones */
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		p.page[i] = m + skip + i * NFV_PAGE;
+		*(volatile uint8_t *)p.page[i] = 0; /* now, not under the first packet */
+	}
 	return p;
 fail:
 	free(p.page);

@@ -405,6 +405,12 @@ nfv_conf_read(struct nfv_conf *c, const char *section, const struct nfv_conf_sch
 	return 0;
 }
 
+bool
+nfv_conf_has(const struct nfv_conf *c, const char *section)
+{
+	return lookup(c, yaml_document_get_root_node(&c->tree->doc), section) != NULL;
+}
+
 int
 nfv_conf_unread(const struct nfv_conf *c, struct nfv_err *err)
 {

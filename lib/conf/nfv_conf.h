@@ -80,6 +80,9 @@ void nfv_conf_close(struct nfv_conf *conf);
 int nfv_conf_read(struct nfv_conf *conf, const char *section, const struct nfv_conf_schema *schema,
 	void *to, struct nfv_err *err);
 
+/** Whether the file has the top-level key `section`. */
+bool nfv_conf_has(const struct nfv_conf *conf, const char *section);
+
 /** Error on the first top-level key that no nfv_conf_read() asked for. */
 int nfv_conf_unread(const struct nfv_conf *conf, struct nfv_err *err);
 

@@ -81,8 +81,8 @@ struct nfv_flow_conf {
 	uint16_t slot;  /* bytes of slots a record carries */
 	uint64_t seed;  /* of the keyed hash */
 	struct nfv_flow_timeouts timeouts;
-	/** Called before a record goes for whatever reason. */
-	void (*end)(void *arg, struct nfv_flow *flow);
+	/** Called with a record's slots before it goes, for whatever reason; may be NULL. */
+	void (*end)(void *arg, void *slots);
 	void *arg;
 };
 

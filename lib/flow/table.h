@@ -32,7 +32,7 @@ struct nfv_flow_table {
 	uint32_t tick; /* the wheel has been turned up to here */
 	struct nfv_flow_timeouts timeouts; /* ticks */
 	struct nfv_flow_stats stats;
-	void (*end)(void *arg, struct nfv_flow *flow);
+	void (*end)(void *arg, void *slots);
 	void *arg;
 	uint32_t wheel[WHEEL];
 };

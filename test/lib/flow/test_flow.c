@@ -12,10 +12,10 @@
 static unsigned int ended;
 
 static void
-count_end(void *arg, struct nfv_flow *flow)
+count_end(void *arg, void *slots)
 {
 	(void)arg;
-	(void)flow;
+	(void)slots;
 	ended++;
 }
 
