@@ -1,0 +1,282 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#include "chain.h"
+
+const char *const nfv_part_name[NFV_PARTS] = {
+	[NFV_RX] = "rx",
+	[NFV_L3_IN] = "l3-in",
+	[NFV_FLOW] = "flow",
+	[NFV_L3_OUT] = "l3-out",
+	[NFV_TX] = "tx",
+};
+
+const char *const nfv_loop_drop_name[NFV_LOOP_DROPS] = {
+	[NFV_LOOP_SEGMENTED] = "larger-than-buffer",
+	[NFV_LOOP_NO_BUFFER] = "no-buffer",
+	[NFV_LOOP_BAD_ORIGIN] = "bad-origin",
+	[NFV_LOOP_DEPTH] = "answer-loop",
+	[NFV_LOOP_TX_FULL] = "tx-full",
+};
+
+/* A flow is over: every stage of its segment is told; each knows whether its slot was ever filled. */
+static void
+flow_end(void *arg, void *slots)
+{
+	const struct segment *seg = arg;
+
+	for (int i = seg->first; i <= seg->last; i++) {
+		const struct stage *s = &seg->chain->stage[i];
+
+		if (s->ops->flow_end != NULL && s->started)
+			s->ops->flow_end(s->state, (uint8_t *)slots + s->flow_off);
+	}
+}
+
+/* Cut the chain where flows end, and give each stage its place in its segment's record. */
+static void
+cut_segments(struct nfv_chain *c)
+{
+	struct segment *seg = NULL;
+	uint16_t off = 0;
+
+	for (int i = 0; i < c->n; i++) {
+		struct stage *s = &c->stage[i];
+
+		if (i == 0 || s->ops->ends_flows || c->stage[i - 1].ops->ends_flows) {
+			seg = &c->segment[c->n_segments++];
+			*seg = (struct segment){ .chain = c, .first = i };
+			off = 0;
+		}
+		seg->last = i;
+		s->segment = c->n_segments - 1;
+		s->flow_off = off;
+		off = (uint16_t)(off + (s->ops->flow_size + 7) / 8 * 8);
+		seg->slots = off;
+	}
+}
+
+static int
+create_tables(struct segment *seg, const struct nfv_chain_conf *conf, struct nfv_err *err)
+{
+	static const uint8_t family[2] = { 4, 6 };
+
+	for (int i = 0; i < 2 && seg->slots > 0; i++) {
+		struct nfv_flow_conf flow = { .family = family[i],
+			.max = conf->flows,
+			.slot = seg->slots,
+			.seed = conf->seed + (uint64_t)seg->first,
+			.timeouts = conf->timeouts,
+			.end = flow_end,
+			.arg = seg };
+		int rc;
+
+		seg->pages[i] = nfv_pages_alloc(nfv_flow_pages(&flow));
+		rc = nfv_flow_create(&flow, &seg->pages[i], &seg->table[i], err);
+		if (rc < 0)
+			return nfv_fail_in(err, rc, "flows: max: %u", conf->flows);
+	}
+	return 0;
+}
+
+static int
+by_length(const void *a, const void *b)
+{
+	const struct nfv_toward *x = a, *y = b;
+
+	return (int)y->prefix.len - (int)x->prefix.len;
+}
+
+/* Routes and on-link prefixes as stages get them: which way an address lies. */
+static struct nfv_toward *
+list_toward(const struct nfv_l3_conf *l3, uint32_t *n)
+{
+	uint32_t room = l3->n_route + l3->port[0].n_addr + l3->port[1].n_addr;
+	struct nfv_toward *t = calloc(room + 1, sizeof(*t));
+
+	*n = 0;
+	if (t == NULL)
+		return NULL;
+	for (unsigned int p = 0; p < 2; p++)
+		for (uint32_t i = 0; i < l3->port[p].n_addr; i++)
+			t[(*n)++] = (struct nfv_toward){ l3->port[p].addr[i],
+				p == 0 ? NFV_INWARD : NFV_OUTWARD };
+	for (uint32_t i = 0; i < l3->n_route; i++)
+		t[(*n)++] = (struct nfv_toward){ l3->route[i].to,
+			l3->route[i].port == 0 ? NFV_INWARD : NFV_OUTWARD };
+	qsort(t, *n, sizeof(*t), by_length);
+	return t;
+}
+
+static int
+start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_err *err)
+{
+	struct nfv_stage_ctx ctx = { .doc = conf->doc,
+		.chain = c->name,
+		.own = { [NFV_OUTWARD] = conf->l3.port[1].addr, [NFV_INWARD] = conf->l3.port[0].addr },
+		.n_own = { [NFV_OUTWARD] = conf->l3.port[1].n_addr,
+			[NFV_INWARD] = conf->l3.port[0].n_addr },
+		.toward = c->toward,
+		.n_toward = c->n_toward,
+		.tsc_hz = conf->tsc_hz,
+		.seed = conf->seed,
+		.socket = conf->socket };
+
+	for (int i = 0; i < c->n; i++) {
+		struct stage *s = &c->stage[i];
+		size_t size = s->ops->state_size > 0 ? (s->ops->state_size + 63) / 64 * 64 : 64;
+		int rc;
+
+		s->state = aligned_alloc(64, size);
+		if (s->state == NULL)
+			return nfv_fail(err, ENOMEM, "chain %s, stage %s: out of memory", c->name,
+				s->ops->name);
+		memset(s->state, 0, size);
+		s->started = true;
+		ctx.conf = conf->stage[i].conf;
+		rc = s->ops->init != NULL ? s->ops->init(s->state, &ctx, err) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, struct nfv_err *err)
+{
+	struct nfv_chain *c;
+	int rc = 0;
+
+	if (conf->n_stages > NFV_STAGES_MAX)
+		return nfv_fail(err, EINVAL, "chain %s has %u stages; at most %d are taken", conf->name,
+			conf->n_stages, NFV_STAGES_MAX);
+	c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
+	if (c == NULL)
+		return nfv_fail(err, ENOMEM, "chain %s: out of memory", conf->name);
+	memset(c, 0, sizeof(*c));
+	snprintf(c->name, sizeof(c->name), "%s", conf->name);
+	c->pool = conf->pool;
+	c->n = (int)conf->n_stages;
+	c->tsc_zero = rte_rdtsc();
+	c->tsc_per_tick = conf->tsc_hz / NFV_FLOW_HZ;
+	for (int i = 0; i < c->n; i++)
+		c->stage[i].ops = conf->stage[i].ops;
+	for (int p = 0; p < 2; p++)
+		c->rx_port[p] = c->tx[p].port = conf->port[p];
+	cut_segments(c);
+	c->toward = list_toward(&conf->l3, &c->n_toward);
+	if (c->toward == NULL)
+		rc = nfv_fail(err, ENOMEM, "chain %s: out of memory", c->name);
+	if (rc == 0)
+		rc = nfv_l3_create(&conf->l3, &c->l3, err);
+	for (int i = 0; rc == 0 && i < c->n_segments; i++)
+		rc = create_tables(&c->segment[i], conf, err);
+	if (rc == 0)
+		rc = start_stages(c, conf, err);
+	if (rc < 0) {
+		nfv_chain_destroy(c);
+		return rc;
+	}
+	*out = c;
+	return 0;
+}
+
+static void
+free_out(struct nfv_out *out)
+{
+	for (uint16_t i = 0; i < out->room; i++)
+		rte_pktmbuf_free(out->pkt[i].buf);
+	out->room = 0;
+}
+
+void
+nfv_chain_destroy(struct nfv_chain *c)
+{
+	if (c == NULL)
+		return;
+	/* Flows before stages: their ends are told to stages that still live. */
+	for (int i = 0; i < c->n_segments; i++) {
+		for (int f = 0; f < 2; f++) {
+			nfv_flow_destroy(c->segment[i].table[f]);
+			nfv_pages_free(&c->segment[i].pages[f]);
+		}
+	}
+	for (int i = 0; i < c->n; i++) {
+		if (c->stage[i].started && c->stage[i].ops->fini != NULL)
+			c->stage[i].ops->fini(c->stage[i].state);
+		free(c->stage[i].state);
+	}
+	for (int p = 0; p < 2; p++)
+		rte_pktmbuf_free_bulk(c->tx[p].m, c->tx[p].n);
+	free_out(&c->wire);
+	for (int d = 0; d < DEPTH_MAX; d++) {
+		free_out(&c->out[d]);
+		free_out(&c->back[d]);
+	}
+	nfv_l3_destroy(c->l3);
+	free(c->toward);
+	free(c);
+}
+
+void
+chain_arm(struct nfv_chain *c, struct nfv_out *out)
+{
+	struct rte_mbuf *m[NFV_BURST_MAX];
+	uint16_t need;
+
+	/* What is left moves down over what was taken, so that the free places are at the end. */
+	if (out->n > 0) {
+		memmove(&out->pkt[0], &out->pkt[out->n],
+			(size_t)(out->room - out->n) * sizeof(out->pkt[0]));
+		out->room = (uint16_t)(out->room - out->n);
+		out->n = 0;
+	}
+	need = (uint16_t)(NFV_BURST_MAX - out->room);
+	if (need == 0 || rte_pktmbuf_alloc_bulk(c->pool, m, need) != 0)
+		return;
+	for (uint16_t i = 0; i < need; i++)
+		out->pkt[out->room++] = (struct nfv_pkt){ .data = rte_pktmbuf_mtod(m[i], uint8_t *),
+			.buf = m[i],
+			.len = NFV_ETH_LEN,
+			.l3 = NFV_ETH_LEN,
+			.headroom = rte_pktmbuf_headroom(m[i]),
+			.tailroom = (uint16_t)(rte_pktmbuf_tailroom(m[i]) - NFV_ETH_LEN) };
+}
+
+const char *
+nfv_chain_name(const struct nfv_chain *c)
+{
+	return c->name;
+}
+
+uint32_t
+nfv_chain_stages(const struct nfv_chain *c)
+{
+	return (uint32_t)c->n;
+}
+
+const struct nfv_stage_ops *
+nfv_chain_stage(const struct nfv_chain *c, uint32_t i)
+{
+	return c->stage[i].ops;
+}
+
+const struct nfv_chain_stats *
+nfv_chain_stats(const struct nfv_chain *c)
+{
+	return &c->stats;
+}
+
+void
+nfv_chain_tap_seam(struct nfv_chain *c, uint32_t seam, struct nfv_tap *tap)
+{
+	atomic_store_explicit(&c->seam[seam], tap, memory_order_release);
+}
+
+void
+nfv_chain_tap_port(struct nfv_chain *c, unsigned int port, struct nfv_tap *tap)
+{
+	atomic_store_explicit(&c->port_tap[port], tap, memory_order_release);
+}

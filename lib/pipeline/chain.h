@@ -1,0 +1,64 @@
+/** @file  The inside of a chain, shared by its set-up, its data path and its views. */
+#ifndef CHAIN_H
+#define CHAIN_H
+
+#include <rte_mbuf.h>
+
+#include "nfv_pipeline.h"
+#include "nfv_tap.h"
+
+#define DEPTH_MAX 4 /* an answer to an answer to an answer is where it ends */
+#define TX_MAX    64
+
+/* A run of stages that share a flow record; a stage that ends flows is a segment of its own. */
+struct segment {
+	struct nfv_chain *chain;
+	int first, last;
+	uint16_t slots; /* bytes of its stages' slots */
+	struct nfv_flow_table *table[2]; /* IPv4, IPv6; NULL if no stage keeps anything */
+	struct nfv_pages pages[2];
+};
+
+struct stage {
+	const struct nfv_stage_ops *ops;
+	void *state;
+	bool started; /* init was called: fini is due */
+	uint16_t flow_off;
+	int segment;
+};
+
+struct txq {
+	uint16_t port, n;
+	struct rte_mbuf *m[TX_MAX];
+};
+
+struct nfv_chain {
+	struct nfv_l3 *l3;
+	struct rte_mempool *pool;
+	int n; /* stages */
+	uint16_t rx_port[2];
+	struct stage stage[NFV_STAGES_MAX];
+	struct segment segment[NFV_STAGES_MAX];
+	int n_segments;
+	struct nfv_toward *toward;
+	uint32_t n_toward;
+	uint64_t tsc_zero, tsc_per_tick; /* flow ticks */
+	struct txq tx[2];
+	struct nfv_out wire;            /* frames that l3 sends by itself */
+	struct nfv_out out[DEPTH_MAX];  /* for the stages, by depth */
+	struct nfv_out back[DEPTH_MAX]; /* for l3's errors, by depth */
+	_Atomic(struct nfv_tap *) seam[NFV_STAGES_MAX + 1], port_tap[2];
+	struct nfv_chain_stats stats;
+	char name[32];
+};
+
+/* Fill up what was taken of `out` with empty buffers; less room if there are none. */
+void chain_arm(struct nfv_chain *c, struct nfv_out *out);
+
+static inline uint32_t
+chain_tick_of(const struct nfv_chain *c, uint64_t tsc)
+{
+	return (uint32_t)((tsc - c->tsc_zero) / c->tsc_per_tick);
+}
+
+#endif
