@@ -1,0 +1,456 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "nfv_port.h"
+#include "nfv_tap.h"
+
+#define FIELD(type, member, name_, help_, ...)                                                     \
+	{                                                                                          \
+		.name = name_, .help = help_, .offset = offsetof(struct type, member), __VA_ARGS__ \
+	}
+#define NAME .type = NFV_CONF_STRING, .min = 1, .max = 31
+
+static const struct nfv_conf_schema port_schema = {
+	.size = sizeof(struct conf_port),
+	.help = "network ports",
+	.fields = (const struct nfv_conf_field[]){
+		FIELD(conf_port, name, "name", "what the port is called in this file", NAME),
+		FIELD(conf_port, device, "device",
+			"PCI address (0000:3b:02.1) or DPDK virtual device (net_af_packet0,iface=eth0)",
+			.type = NFV_CONF_STRING, .min = 1, .max = 127),
+		FIELD(conf_port, addresses, "addresses", "own addresses; their prefixes are on-link",
+			.type = NFV_CONF_PREFIX, .list = true),
+		FIELD(conf_port, mtu, "mtu", "largest IP packet", .type = NFV_CONF_UINT, .min = 576,
+			.max = 9000, .def = "1500"),
+		FIELD(conf_port, descriptors, "descriptors", "length of the device's queues",
+			.type = NFV_CONF_UINT, .min = 32, .max = 16384, .def = "1024"),
+		{ .name = NULL } },
+};
+
+static const struct nfv_conf_schema route_schema = {
+	.size = sizeof(struct conf_route),
+	.help = "static routes, longest prefix first",
+	.fields = (const struct nfv_conf_field[]){
+		FIELD(conf_route, to, "to", "destinations", .type = NFV_CONF_PREFIX),
+		FIELD(conf_route, via, "via", "next hop; without it the destinations are on-link",
+			.type = NFV_CONF_ADDR, .def = ""),
+		FIELD(conf_route, port, "port", "the port it leaves by", NAME),
+		{ .name = NULL } },
+};
+
+static const struct nfv_conf_schema worker_schema = {
+	.size = sizeof(struct conf_worker),
+	.help = "polling threads, one lcore each",
+	.fields = (const struct nfv_conf_field[]){
+		FIELD(conf_worker, name, "name", "what the worker is called in this file", NAME),
+		FIELD(conf_worker, lcore, "lcore", "the EAL lcore it runs on; not the main lcore",
+			.type = NFV_CONF_UINT, .max = 1023),
+		FIELD(conf_worker, allow_remote, "allow-remote",
+			"run although a port of it sits on another NUMA node", .type = NFV_CONF_BOOL,
+			.def = "false"),
+		{ .name = NULL } },
+};
+
+static const struct nfv_conf_schema chain_schema = {
+	.size = sizeof(struct conf_chain),
+	.help = "stages between two ports",
+	.fields = (const struct nfv_conf_field[]){
+		FIELD(conf_chain, name, "name", "what the chain is called in this file", NAME),
+		FIELD(conf_chain, worker, "worker", "the worker that runs it", NAME),
+		FIELD(conf_chain, inside, "inside", "the port towards the protected network", NAME),
+		FIELD(conf_chain, outside, "outside", "the port towards the other network", NAME),
+		FIELD(conf_chain, stages, "stages", "what packets pass, inside first", .list = true, NAME),
+		{ .name = NULL } },
+};
+
+static const struct nfv_conf_schema capture_schema = {
+	.size = sizeof(struct conf_capture),
+	.help = "packets to write to pcapng files from the start",
+	.fields = (const struct nfv_conf_field[]){
+		FIELD(conf_capture, at, "at",
+			"a port's name, or a seam: CHAIN:0 before the first stage, CHAIN:firewall-nat between "
+			"two",
+			.type = NFV_CONF_STRING, .min = 1, .max = 127),
+		FIELD(conf_capture, file, "file", "pcapng file to write", .type = NFV_CONF_PATH),
+		FIELD(conf_capture, filter, "filter", "as tcpdump takes it", .type = NFV_CONF_STRING,
+			.max = 1023, .def = ""),
+		FIELD(conf_capture, snaplen, "snaplen", "bytes kept of a packet", .type = NFV_CONF_UINT,
+			.min = 64, .max = 9216, .def = "2048"),
+		{ .name = NULL } },
+};
+
+static const struct nfv_conf_schema flows_schema = {
+	.size = sizeof(struct conf_flows),
+	.help = "flow tables: size and seconds of silence after which a flow is over",
+	.fields = (const struct nfv_conf_field[]){
+		FIELD(conf_flows, max, "max", "flows of each family and chain", .type = NFV_CONF_UINT,
+			.min = 64, .max = 1 << 25, .def = "65536"),
+		FIELD(conf_flows, udp, "udp", "UDP (RFC 4787: at least 120)", .type = NFV_CONF_UINT,
+			.min = 1, .max = 86400, .def = "300"),
+		FIELD(conf_flows, tcp_open, "tcp-open", "open TCP (RFC 5382: at least 7440)",
+			.type = NFV_CONF_UINT, .min = 1, .max = 864000, .def = "7440"),
+		FIELD(conf_flows, tcp, "tcp", "opening and closing TCP (RFC 5382: at least 240)",
+			.type = NFV_CONF_UINT, .min = 1, .max = 86400, .def = "240"),
+		FIELD(conf_flows, icmp, "icmp", "ICMP echo (RFC 5508: at least 60)",
+			.type = NFV_CONF_UINT, .min = 1, .max = 86400, .def = "60"),
+		FIELD(conf_flows, other, "other", "SCTP", .type = NFV_CONF_UINT, .min = 1, .max = 86400,
+			.def = "600"),
+		{ .name = NULL } },
+};
+
+static const struct nfv_conf_schema l3_schema = {
+	.size = sizeof(struct conf_l3),
+	.help = "the ports as hosts",
+	.fields = (const struct nfv_conf_field[]){
+		FIELD(conf_l3, neighbours, "neighbours", "ARP and ND entries a chain keeps",
+			.type = NFV_CONF_UINT, .min = 16, .max = 65536, .def = "1024"),
+		FIELD(conf_l3, icmp_rate, "icmp-rate", "ICMP errors sent a second at most",
+			.type = NFV_CONF_UINT, .min = 1, .max = 1000000, .def = "1000"),
+		{ .name = NULL } },
+};
+
+static const struct nfv_conf_schema root_schema = {
+	.size = sizeof(struct config),
+	.help = "",
+	.fields = (const struct nfv_conf_field[]){
+		FIELD(config, ports, "ports", "network ports", .type = NFV_CONF_SECTION,
+			.section = &port_schema, .list = true),
+		FIELD(config, routes, "routes", "static routes", .type = NFV_CONF_SECTION,
+			.section = &route_schema, .list = true, .def = ""),
+		FIELD(config, workers, "workers", "polling threads", .type = NFV_CONF_SECTION,
+			.section = &worker_schema, .list = true),
+		FIELD(config, chains, "chains", "stages between two ports", .type = NFV_CONF_SECTION,
+			.section = &chain_schema, .list = true),
+		FIELD(config, captures, "capture", "captures from the start", .type = NFV_CONF_SECTION,
+			.section = &capture_schema, .list = true, .def = ""),
+		FIELD(config, flows, "flows", "flow tables", .type = NFV_CONF_SECTION,
+			.section = &flows_schema, .def = ""),
+		FIELD(config, l3, "l3", "the ports as hosts", .type = NFV_CONF_SECTION,
+			.section = &l3_schema, .def = ""),
+		FIELD(config, buffers, "buffers", "packet buffers of a worker", .type = NFV_CONF_UINT,
+			.min = 2048, .max = 1 << 22, .def = "16384"),
+		{ .name = NULL } },
+};
+
+/* Every list's items begin with their name. */
+static int
+find(const struct nfv_conf_list *l, size_t size, const char *name)
+{
+	for (uint32_t i = 0; i < l->n; i++) {
+		const char *const *item = (const void *)((const uint8_t *)l->item + i * size);
+
+		if (strcmp(*item, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+int
+config_port(const struct config *c, const char *name)
+{
+	return find(&c->ports, sizeof(struct conf_port), name);
+}
+
+int
+config_worker(const struct config *c, const char *name)
+{
+	return find(&c->workers, sizeof(struct conf_worker), name);
+}
+
+int
+config_chain(const struct config *c, const char *name)
+{
+	return find(&c->chains, sizeof(struct conf_chain), name);
+}
+
+static int
+check_names(const struct config *c, const struct nfv_conf_list *l, size_t size, uint32_t max,
+	const char *what, struct nfv_err *err)
+{
+	if (l->n == 0 || l->n > max)
+		return nfv_conf_fail(c->doc, l, err, "%ss: between 1 and %u must be given", what, max);
+	for (uint32_t i = 0; i < l->n; i++) {
+		const char *const *item = (const void *)((const uint8_t *)l->item + i * size);
+
+		if (find(l, size, *item) != (int)i)
+			return nfv_conf_fail(c->doc, item, err,
+				"there is already a %s named \"%s\"; give each its own name", what, *item);
+	}
+	return 0;
+}
+
+static int
+check_port(const struct config *c, const struct conf_port *p, struct nfv_err *err)
+{
+	const struct nfv_prefix *addr = p->addresses.item;
+	struct nfv_err why;
+
+	if (nfv_port_check(p->device, &why) < 0)
+		return nfv_conf_fail(c->doc, &p->device, err, "device: %s", why.text);
+	if (p->addresses.n == 0)
+		return nfv_conf_fail(c->doc, &p->addresses, err, "addresses: at least one is needed");
+	for (const struct conf_port *q = c->ports.item; q < p; q++)
+		if (strcmp(q->device, p->device) == 0)
+			return nfv_conf_fail(c->doc, &p->device, err,
+				"device %s already belongs to port \"%s\"", p->device, q->name);
+	for (uint32_t i = 0; i < p->addresses.n; i++) {
+		char text[NFV_ADDR_TEXT];
+
+		if (addr[i].addr.family == NFV_IPV6 && p->mtu < 1280)
+			return nfv_conf_fail(c->doc, &p->mtu, err,
+				"mtu is %u, but a port with an IPv6 address needs 1280 at least (RFC 8200)",
+				p->mtu);
+		for (const struct conf_port *q = c->ports.item; q <= p; q++) {
+			const struct nfv_prefix *other = q->addresses.item;
+
+			for (uint32_t j = 0; j < (q == p ? i : q->addresses.n); j++)
+				if (nfv_addr_eq(&addr[i].addr, &other[j].addr))
+					return nfv_conf_fail(c->doc, &addr[i], err,
+						"address %s already belongs to port \"%s\"",
+						nfv_addr_text(&addr[i].addr, text), q->name);
+		}
+	}
+	return 0;
+}
+
+static int
+check_route(const struct config *c, const struct conf_route *r, struct nfv_err *err)
+{
+	int port = config_port(c, r->port);
+	const struct conf_port *p;
+	const struct nfv_prefix *addr;
+	char text[NFV_ADDR_TEXT];
+
+	if (port < 0)
+		return nfv_conf_fail(c->doc, &r->port, err, "there is no port named \"%s\"", r->port);
+	if (r->via.family == NFV_NO_ADDR)
+		return 0;
+	if (r->via.family != r->to.addr.family)
+		return nfv_conf_fail(c->doc, &r->via, err, "via and to must be of one address family");
+	p = (const struct conf_port *)c->ports.item + port;
+	addr = p->addresses.item;
+	for (uint32_t i = 0; i < p->addresses.n; i++)
+		if (nfv_prefix_has(&addr[i], &r->via))
+			return 0;
+	return nfv_conf_fail(c->doc, &r->via, err,
+		"next hop %s lies in none of the prefixes of port \"%s\"", nfv_addr_text(&r->via, text),
+		r->port);
+}
+
+static int
+check_stages(const struct config *c, const struct conf_chain *ch, struct nfv_err *err)
+{
+	const char *const *stage = ch->stages.item;
+	char known[256] = "";
+
+	for (const struct nfv_stage_ops *o = nfv_stage_next(NULL); o != NULL; o = nfv_stage_next(o))
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s", o->name);
+	if (ch->stages.n > NFV_STAGES_MAX)
+		return nfv_conf_fail(c->doc, &ch->stages, err, "at most %d stages make a chain",
+			NFV_STAGES_MAX);
+	for (uint32_t i = 0; i < ch->stages.n; i++)
+		if (nfv_stage_find(stage[i]) == NULL)
+			return nfv_conf_fail(c->doc, &stage[i], err,
+				"there is no stage \"%s\"; known:%s", stage[i], known);
+	return 0;
+}
+
+static int
+check_chain(const struct config *c, const struct conf_chain *ch, struct nfv_err *err)
+{
+	const char *const *side[2] = { &ch->inside, &ch->outside };
+
+	if (config_worker(c, ch->worker) < 0)
+		return nfv_conf_fail(c->doc, &ch->worker, err, "there is no worker named \"%s\"",
+			ch->worker);
+	for (int i = 0; i < 2; i++) {
+		if (config_port(c, *side[i]) < 0)
+			return nfv_conf_fail(c->doc, side[i], err, "there is no port named \"%s\"",
+				*side[i]);
+		for (const struct conf_chain *o = c->chains.item; o < ch; o++)
+			if (strcmp(o->inside, *side[i]) == 0 || strcmp(o->outside, *side[i]) == 0)
+				return nfv_conf_fail(c->doc, side[i], err,
+					"port \"%s\" is already an end of chain \"%s\"", *side[i], o->name);
+	}
+	if (strcmp(ch->inside, ch->outside) == 0)
+		return nfv_conf_fail(c->doc, &ch->outside, err,
+			"a chain cannot begin and end at the same port \"%s\"", ch->outside);
+	return check_stages(c, ch, err);
+}
+
+static int
+check_worker(const struct config *c, const struct conf_worker *w, struct nfv_err *err)
+{
+	for (const struct conf_worker *o = c->workers.item; o < w; o++)
+		if (o->lcore == w->lcore)
+			return nfv_conf_fail(c->doc, &w->lcore, err,
+				"lcore %u already runs worker \"%s\"", w->lcore, o->name);
+	return 0;
+}
+
+static int
+check_capture(const struct config *c, const struct conf_capture *cap, struct nfv_err *err)
+{
+	struct tap_point at;
+	struct nfv_err why;
+
+	if (config_tap_point(c, cap->at, &at, &why) < 0)
+		return nfv_conf_fail(c->doc, &cap->at, err, "%s", why.text);
+	if (nfv_tap_check_filter(cap->filter, &why) < 0)
+		return nfv_conf_fail(c->doc, &cap->filter, err, "%s", why.text);
+	return 0;
+}
+
+#define EACH(c, list, type, check)                                                                 \
+	do {                                                                                       \
+		for (uint32_t i_ = 0; rc == 0 && i_ < (c)->list.n; i_++)                           \
+			rc = check((c), (const struct type *)(c)->list.item + i_, err);            \
+	} while (0)
+
+static int
+check(const struct config *c, struct nfv_err *err)
+{
+	int rc = check_names(c, &c->ports, sizeof(struct conf_port), PORTS_MAX, "port", err);
+
+	if (rc == 0)
+		rc = check_names(c, &c->workers, sizeof(struct conf_worker), WORKERS_MAX, "worker", err);
+	if (rc == 0)
+		rc = check_names(c, &c->chains, sizeof(struct conf_chain), PORTS_MAX / 2, "chain", err);
+	EACH(c, ports, conf_port, check_port);
+	EACH(c, routes, conf_route, check_route);
+	EACH(c, workers, conf_worker, check_worker);
+	EACH(c, chains, conf_chain, check_chain);
+	EACH(c, captures, conf_capture, check_capture);
+	return rc;
+}
+
+static bool
+is_used(const struct config *c, const char *stage)
+{
+	for (uint32_t i = 0; i < c->chains.n; i++) {
+		const struct conf_chain *ch = (const struct conf_chain *)c->chains.item + i;
+
+		for (uint32_t j = 0; j < ch->stages.n; j++)
+			if (strcmp(((const char *const *)ch->stages.item)[j], stage) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* The stages' own sections: needed where the stage is used, checked wherever they stand. */
+static int
+read_sections(struct config *c, struct nfv_err *err)
+{
+	for (const struct nfv_stage_ops *o = nfv_stage_next(NULL); o != NULL; o = nfv_stage_next(o)) {
+		void *filled;
+		int rc;
+
+		if (o->conf == NULL || c->n_sections == sizeof(c->section) / sizeof(c->section[0]) ||
+			!(is_used(c, o->name) || nfv_conf_has(c->doc, o->name)))
+			continue;
+		filled = calloc(1, o->conf->size);
+		if (filled == NULL)
+			return nfv_fail(err, ENOMEM, "out of memory");
+		c->section[c->n_sections].ops = o;
+		c->section[c->n_sections++].filled = filled;
+		rc = nfv_conf_read(c->doc, o->name, o->conf, filled, err);
+		if (rc < 0)
+			return rc;
+	}
+	return nfv_conf_unread(c->doc, err);
+}
+
+const void *
+config_section(const struct config *c, const struct nfv_stage_ops *ops)
+{
+	for (uint32_t i = 0; i < c->n_sections; i++)
+		if (c->section[i].ops == ops)
+			return c->section[i].filled;
+	return NULL;
+}
+
+int
+config_load(const char *path, struct config *out, struct nfv_err *err)
+{
+	struct nfv_conf *doc = NULL;
+	int rc = nfv_conf_open(path, &doc, err);
+
+	memset(out, 0, sizeof(*out));
+	if (rc < 0)
+		return rc;
+	rc = nfv_conf_read(doc, NULL, &root_schema, out, err);
+	out->doc = doc;
+	if (rc == 0)
+		rc = check(out, err);
+	if (rc == 0)
+		rc = read_sections(out, err);
+	return rc;
+}
+
+void
+config_free(struct config *c)
+{
+	for (uint32_t i = 0; i < c->n_sections; i++)
+		free(c->section[i].filled);
+	nfv_conf_close(c->doc);
+	memset(c, 0, sizeof(*c));
+}
+
+/* "2", or "firewall-nat": the place between two stages of the chain. */
+static int
+find_seam(const struct conf_chain *ch, const char *text, uint32_t *out)
+{
+	const char *const *stage = ch->stages.item;
+	uint64_t n;
+
+	if (nfv_sv_u64(nfv_sv_str(text), 0, ch->stages.n, &n) == 0) {
+		*out = (uint32_t)n;
+		return 0;
+	}
+	for (uint32_t i = 1; i < ch->stages.n; i++) {
+		size_t len = strlen(stage[i - 1]);
+
+		if (strncmp(text, stage[i - 1], len) == 0 && text[len] == '-' &&
+			strcmp(text + len + 1, stage[i]) == 0) {
+			*out = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+int
+config_tap_point(const struct config *c, const char *at, struct tap_point *out, struct nfv_err *err)
+{
+	struct tap_point p = { .port = config_port(c, at), .chain = -1 };
+	struct nfv_sv rest = nfv_sv_str(at), head = nfv_sv_cut(&rest, ':');
+	const struct conf_chain *ch;
+	char name[32];
+
+	if (p.port >= 0) {
+		*out = p;
+		return 0;
+	}
+	snprintf(name, sizeof(name), "%.*s", NFV_SV_ARG(head));
+	p.chain = config_chain(c, name);
+	if (p.chain < 0 || rest.p == NULL)
+		return nfv_fail(err, EINVAL,
+			"\"%s\" is neither a port nor CHAIN:SEAM (such as edge:0 or edge:firewall-nat)", at);
+	ch = (const struct conf_chain *)c->chains.item + p.chain;
+	if (find_seam(ch, rest.p, &p.seam) < 0)
+		return nfv_fail(err, EINVAL,
+			"chain \"%s\" has no seam \"%s\": give 0 to %u, or the names of two neighbours, A-B",
+			name, rest.p, ch->stages.n);
+	*out = p;
+	return 0;
+}
+
+void
+config_manual(FILE *to)
+{
+	nfv_conf_manual(to, NULL, &root_schema);
+	for (const struct nfv_stage_ops *o = nfv_stage_next(NULL); o != NULL; o = nfv_stage_next(o))
+		if (o->conf != NULL)
+			nfv_conf_manual(to, o->name, o->conf);
+}

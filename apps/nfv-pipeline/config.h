@@ -1,0 +1,92 @@
+/**
+ * @file
+ * The configuration file as structs, and the checks that need no hardware.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "nfv_conf.h"
+#include "nfv_l3.h"
+#include "nfv_pipeline.h"
+
+#define PORTS_MAX   32
+#define WORKERS_MAX 64
+#define TAPS_MAX    32
+
+struct conf_port {
+	const char *name, *device;
+	struct nfv_conf_list addresses; /* struct nfv_prefix */
+	uint32_t mtu, descriptors;
+};
+
+struct conf_route {
+	struct nfv_prefix to;
+	struct nfv_addr via;
+	const char *port;
+};
+
+struct conf_worker {
+	const char *name;
+	uint32_t lcore;
+	bool allow_remote;
+};
+
+struct conf_chain {
+	const char *name, *worker, *inside, *outside;
+	struct nfv_conf_list stages; /* const char * */
+};
+
+struct conf_flows {
+	uint32_t max, udp, tcp_open, tcp, icmp, other;
+};
+
+struct conf_capture {
+	const char *at, *file, *filter;
+	uint32_t snaplen;
+};
+
+struct conf_l3 {
+	uint32_t neighbours, icmp_rate;
+};
+
+struct config {
+	struct nfv_conf *doc;
+	struct nfv_conf_list ports, routes, workers, chains, captures;
+	struct conf_flows flows;
+	struct conf_l3 l3;
+	uint32_t buffers; /* a worker */
+	/* By stage, in the registry's order: its filled section, or NULL. */
+	struct {
+		const struct nfv_stage_ops *ops;
+		void *filled;
+	} section[64];
+	uint32_t n_sections;
+};
+
+/** Read and check a file. Errors carry file, line and column. config_free takes what came of it. */
+int config_load(const char *path, struct config *out, struct nfv_err *err);
+void config_free(struct config *c);
+
+/** Index of the port, worker or chain of this name; -1 if there is none. */
+int config_port(const struct config *c, const char *name);
+int config_worker(const struct config *c, const char *name);
+int config_chain(const struct config *c, const char *name);
+/** The filled section of a stage, or NULL. */
+const void *config_section(const struct config *c, const struct nfv_stage_ops *ops);
+
+/**
+ * Where a capture is to be taken: "inside" (a port), "edge:1" or "edge:firewall-nat" (a seam of a
+ * chain: 0 before the first stage).
+ */
+struct tap_point {
+	int port;  /* index of the port, or -1 */
+	int chain; /* index of the chain, or -1 */
+	uint32_t seam;
+};
+int config_tap_point(const struct config *c, const char *at, struct tap_point *out,
+	struct nfv_err *err);
+
+/** Every key of the file with type, default and help: `nfv-pipeline --manual`. */
+void config_manual(FILE *to);
+
+#endif

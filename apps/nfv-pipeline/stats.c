@@ -1,0 +1,267 @@
+/*
+ * Statistics as a table and as JSON. Workers' counters only ever grow and have one writer; `clear`
+ * remembers where they stood and everything shown is the difference.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+#include <rte_cycles.h>
+
+#include "app.h"
+
+struct baseline {
+	struct nfv_chain_stats chain[PORTS_MAX / 2];
+	struct nfv_port_stats port[PORTS_MAX];
+	uint64_t tsc;
+};
+
+int
+stats_init(struct app *app)
+{
+	app->baseline = calloc(1, sizeof(*app->baseline));
+	if (app->baseline == NULL)
+		return -ENOMEM;
+	app->baseline->tsc = app->start_tsc;
+	return 0;
+}
+
+void
+stats_fini(struct app *app)
+{
+	free(app->baseline);
+	app->baseline = NULL;
+}
+
+void
+stats_clear(struct app *app)
+{
+	for (uint32_t i = 0; i < app->conf.chains.n; i++)
+		app->baseline->chain[i] = *nfv_chain_stats(app->chain[i]);
+	for (uint32_t i = 0; i < app->conf.ports.n; i++)
+		nfv_port_stats(&app->port[i], &app->baseline->port[i]);
+	app->baseline->tsc = rte_rdtsc();
+}
+
+/* Both structs are nothing but 64-bit counters. */
+static void
+subtract(void *from, const void *what, size_t size)
+{
+	uint64_t *a = from;
+	const uint64_t *b = what;
+
+	for (size_t i = 0; i < size / sizeof(*a); i++)
+		a[i] -= b[i];
+}
+
+static void
+get_chain(const struct app *app, uint32_t i, struct nfv_chain_stats *out)
+{
+	*out = *nfv_chain_stats(app->chain[i]);
+	subtract(out, &app->baseline->chain[i], sizeof(*out));
+}
+
+static void
+get_port(const struct app *app, uint32_t i, struct nfv_port_stats *out)
+{
+	nfv_port_stats(&app->port[i], out);
+	subtract(out, &app->baseline->port[i], sizeof(*out));
+}
+
+static double
+seconds(const struct app *app)
+{
+	return (double)(rte_rdtsc() - app->baseline->tsc) / (double)app->tsc_hz;
+}
+
+static const char *
+drop_name(const struct nfv_stage_ops *ops, unsigned int i)
+{
+	unsigned int n = 0;
+
+	while (ops->drops != NULL && ops->drops[n] != NULL && n < i)
+		n++;
+	return ops->drops != NULL && ops->drops[n] != NULL ? ops->drops[n] : "other";
+}
+
+/* One line of drops, "reason 3, reason 4", behind a label; nothing if there were none. */
+static void
+print_drops(FILE *to, const char *label, const uint64_t *drop, unsigned int n,
+	const struct nfv_stage_ops *ops, const char *const *name)
+{
+	const char *sep = "";
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (drop[i] == 0)
+			continue;
+		if (sep[0] == '\0')
+			fprintf(to, "  drops %-9s", label);
+		fprintf(to, "%s %s %" PRIu64, sep, ops != NULL ? drop_name(ops, i) : name[i], drop[i]);
+		sep = ",";
+	}
+	if (sep[0] != '\0')
+		fputc('\n', to);
+}
+
+static void
+print_row(FILE *to, const char *name, uint64_t packets, uint64_t cycles, const char *more)
+{
+	fprintf(to, "  %-12s %14" PRIu64, name, packets);
+	if (packets > 0)
+		fprintf(to, " %10.0f", (double)cycles / (double)packets);
+	else
+		fprintf(to, " %10s", "-");
+	fprintf(to, "  %s\n", more);
+}
+
+void
+stats_chain(const struct app *app, int i, FILE *to)
+{
+	const struct nfv_chain *c = app->chain[i];
+	struct nfv_flow_stats flows = nfv_chain_flow_stats(c);
+	struct nfv_chain_stats s;
+	char more[128];
+
+	get_chain(app, (uint32_t)i, &s);
+	fprintf(to, "chain %-8s %14s %10s\n", nfv_chain_name(c), "packets", "cycles/pkt");
+	for (int p = 0; p < NFV_PARTS; p++) {
+		more[0] = '\0';
+		if (p == NFV_FLOW)
+			snprintf(more, sizeof(more), "%u of %u flows", flows.live, flows.max);
+		print_row(to, nfv_part_name[p], s.part[p].packets, s.part[p].cycles, more);
+	}
+	for (uint32_t k = 0; k < nfv_chain_stages(c); k++) {
+		snprintf(more, sizeof(more), "%" PRIu64 " answered, %" PRIu64 " originated",
+			s.stage[k].consumed, s.stage[k].originated);
+		print_row(to, nfv_chain_stage(c, k)->name, s.stage[k].packets, s.stage[k].cycles, more);
+	}
+	for (uint32_t k = 0; k < nfv_chain_stages(c); k++)
+		print_drops(to, nfv_chain_stage(c, k)->name, s.stage[k].drop, NFV_STAGE_DROPS,
+			nfv_chain_stage(c, k), NULL);
+	print_drops(to, "l3", s.l3_drop, NFV_PARSE_REASONS, NULL, nfv_parse_name);
+	print_drops(to, "l3", s.l3_drop + NFV_PARSE_REASONS, NFV_L3_REASONS - NFV_PARSE_REASONS, NULL,
+		nfv_l3_drop_name + NFV_PARSE_REASONS);
+	print_drops(to, "loop", s.loop_drop, NFV_LOOP_DROPS, NULL, nfv_loop_drop_name);
+}
+
+void
+stats_port(const struct app *app, int i, FILE *to)
+{
+	struct nfv_port_stats s;
+	const struct nfv_port *p = &app->port[i];
+
+	get_port(app, (uint32_t)i, &s);
+	fprintf(to,
+		"port %-12s %s mac %02x:%02x:%02x:%02x:%02x:%02x mtu %u node %d\n"
+		"  rx %" PRIu64 " packets %" PRIu64 " bytes, missed %" PRIu64 ", errors %" PRIu64
+		", no-buffer %" PRIu64 "; tx %" PRIu64 " packets %" PRIu64 " bytes, errors %" PRIu64 "\n",
+		p->name, p->device, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5],
+		p->mtu, p->socket, s.rx_packets, s.rx_bytes, s.rx_missed, s.rx_errors, s.rx_nombuf,
+		s.tx_packets, s.tx_bytes, s.tx_errors);
+}
+
+void
+stats_table(const struct app *app, FILE *to)
+{
+	fprintf(to, "--- %.1f s\n", seconds(app));
+	for (uint32_t i = 0; i < app->conf.ports.n; i++)
+		stats_port(app, (int)i, to);
+	for (uint32_t i = 0; i < app->conf.chains.n; i++)
+		stats_chain(app, (int)i, to);
+	fflush(to);
+}
+
+static json_t *
+count(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+static json_t *
+json_drops(json_t *into, const uint64_t *drop, unsigned int n, const struct nfv_stage_ops *ops,
+	const char *const *name)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (drop[i] > 0)
+			json_object_set_new(into, ops != NULL ? drop_name(ops, i) : name[i],
+				count(drop[i]));
+	return into;
+}
+
+static json_t *
+json_l3_drops(const struct nfv_chain_stats *s)
+{
+	json_t *o = json_object();
+
+	json_drops(o, s->l3_drop, NFV_PARSE_REASONS, NULL, nfv_parse_name);
+	return json_drops(o, s->l3_drop + NFV_PARSE_REASONS, NFV_L3_REASONS - NFV_PARSE_REASONS, NULL,
+		nfv_l3_drop_name + NFV_PARSE_REASONS);
+}
+
+static json_t *
+json_chain(const struct app *app, uint32_t i)
+{
+	const struct nfv_chain *c = app->chain[i];
+	struct nfv_flow_stats f = nfv_chain_flow_stats(c);
+	json_t *o = json_object(), *parts = json_object(), *stages = json_object();
+	struct nfv_chain_stats s;
+
+	get_chain(app, i, &s);
+	for (int p = 0; p < NFV_PARTS; p++)
+		json_object_set_new(parts, nfv_part_name[p],
+			json_pack("{s:o,s:o}", "packets", count(s.part[p].packets), "cycles",
+				count(s.part[p].cycles)));
+	for (uint32_t k = 0; k < nfv_chain_stages(c); k++) {
+		const struct nfv_stage_ops *ops = nfv_chain_stage(c, k);
+		const struct nfv_stage_stats *st = &s.stage[k];
+
+		json_object_set_new(stages, ops->name,
+			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "packets", count(st->packets), "bursts",
+				count(st->bursts), "cycles", count(st->cycles), "answered",
+				count(st->consumed), "originated", count(st->originated), "drops",
+				json_drops(json_object(), st->drop, NFV_STAGE_DROPS, ops, NULL)));
+	}
+	json_object_set_new(o, "parts", parts);
+	json_object_set_new(o, "stages", stages);
+	json_object_set_new(o, "l3",
+		json_pack("{s:o,s:o}", "answered", count(s.l3_consumed), "drops", json_l3_drops(&s)));
+	json_object_set_new(o, "loop",
+		json_pack("{s:o}", "drops",
+			json_drops(json_object(), s.loop_drop, NFV_LOOP_DROPS, NULL,
+				nfv_loop_drop_name)));
+	json_object_set_new(o, "flows",
+		json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "live", count(f.live), "max", count(f.max), "added",
+			count(f.added), "expired", count(f.expired), "evicted", count(f.evicted), "refused",
+			count(f.refused)));
+	return o;
+}
+
+void
+stats_json(const struct app *app, FILE *to, bool final)
+{
+	json_t *o = json_object(), *ports = json_object(), *chains = json_object();
+
+	json_object_set_new(o, "t", json_real(seconds(app)));
+	if (final)
+		json_object_set_new(o, "final", json_true());
+	for (uint32_t i = 0; i < app->conf.ports.n; i++) {
+		struct nfv_port_stats s;
+
+		get_port(app, i, &s);
+		json_object_set_new(ports, app->port[i].name,
+			json_pack("{s:o,s:o,s:o,s:o,s:{s:o,s:o,s:o,s:o}}", "rx", count(s.rx_packets), "tx",
+				count(s.tx_packets), "rx_bytes", count(s.rx_bytes), "tx_bytes",
+				count(s.tx_bytes), "drops", "missed", count(s.rx_missed), "rx-errors",
+				count(s.rx_errors), "no-buffer", count(s.rx_nombuf), "tx-errors",
+				count(s.tx_errors)));
+	}
+	for (uint32_t i = 0; i < app->conf.chains.n; i++)
+		json_object_set_new(chains, nfv_chain_name(app->chain[i]), json_chain(app, i));
+	json_object_set_new(o, "ports", ports);
+	json_object_set_new(o, "chains", chains);
+	json_dumpf(o, to, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	fputc('\n', to);
+	fflush(to);
+	json_decref(o);
+}

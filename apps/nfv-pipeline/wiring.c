@@ -1,0 +1,300 @@
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+#include "app.h"
+#include "nfv_topo.h"
+
+/* Local caches of a pool: what a worker holds back for itself. */
+#define POOL_CACHE 256
+
+static const struct conf_chain *
+chain_conf(const struct app *app, uint32_t i)
+{
+	return (const struct conf_chain *)app->conf.chains.item + i;
+}
+
+static const struct conf_port *
+port_conf(const struct app *app, int i)
+{
+	return (const struct conf_port *)app->conf.ports.item + i;
+}
+
+static const struct conf_worker *
+worker_conf(const struct app *app, uint32_t i)
+{
+	return (const struct conf_worker *)app->conf.workers.item + i;
+}
+
+/* Which worker polls this port; -1: none, it is in no chain. */
+static int
+worker_of_port(const struct app *app, const char *name)
+{
+	for (uint32_t i = 0; i < app->conf.chains.n; i++) {
+		const struct conf_chain *ch = chain_conf(app, i);
+
+		if (strcmp(ch->inside, name) == 0 || strcmp(ch->outside, name) == 0)
+			return config_worker(&app->conf, ch->worker);
+	}
+	return -1;
+}
+
+/* A worker runs on an lcore that EAL was given and that is not the control thread's. */
+static int
+check_lcore(const struct app *app, const struct conf_worker *w, struct nfv_err *err)
+{
+	if (!rte_lcore_is_enabled(w->lcore))
+		return nfv_conf_fail(app->conf.doc, &w->lcore, err,
+			"lcore %u is not among EAL's; start with `-l` or `--lcores` naming it", w->lcore);
+	if (w->lcore == rte_get_main_lcore())
+		return nfv_conf_fail(app->conf.doc, &w->lcore, err,
+			"lcore %u is EAL's main lcore, which controls the workers; use another or move "
+			"`--main-lcore`",
+			w->lcore);
+	return 0;
+}
+
+/* What belongs together sits on one node: the worker's lcore and its ports. */
+static int
+check_node(const struct app *app, const struct conf_port *p, const struct conf_worker *w,
+	struct nfv_err *err)
+{
+	int lcore = (int)rte_lcore_to_socket_id(w->lcore), node = nfv_port_socket(p->device, "/sys");
+
+	if (node < 0 || node == lcore || w->allow_remote)
+		return 0;
+	return nfv_conf_fail(app->conf.doc, &w->lcore, err,
+		"worker \"%s\" would run on NUMA node %d, but port \"%s\" sits on node %d; use an lcore of "
+		"node %d, or say `allow-remote: true`",
+		w->name, lcore, p->name, node, node);
+}
+
+static int
+create_pool(struct app *app, uint32_t worker, int socket, uint32_t count, struct nfv_err *err)
+{
+	uint16_t room = RTE_MBUF_DEFAULT_DATAROOM;
+	char name[32];
+
+	for (uint32_t i = 0; i < app->conf.ports.n; i++) {
+		const struct conf_port *p = port_conf(app, (int)i);
+		uint16_t frame = nfv_port_frame_max((uint16_t)p->mtu);
+
+		if (worker_of_port(app, p->name) == (int)worker && frame > room)
+			room = frame;
+	}
+	snprintf(name, sizeof(name), "worker%u", worker);
+	app->pool[worker] = rte_pktmbuf_pool_create(name, count, POOL_CACHE, 0,
+		(uint16_t)(room + RTE_PKTMBUF_HEADROOM), socket);
+	if (app->pool[worker] == NULL)
+		return nfv_fail(err, ENOMEM,
+			"no memory for %u buffers of %u bytes on NUMA node %d: lower `buffers:`, or give "
+			"more memory (huge pages, or `--no-huge -m MiB`)",
+			count, room, socket);
+	return 0;
+}
+
+/* The l3 part of a chain: its ports' addresses and the routes by them. The caller frees *routes. */
+static int
+fill_l3(const struct app *app, const struct conf_chain *ch, struct nfv_l3_conf *l3,
+	struct nfv_l3_route **routes, struct nfv_err *err)
+{
+	const struct conf_route *r = app->conf.routes.item;
+	int side[2] = { config_port(&app->conf, ch->inside), config_port(&app->conf, ch->outside) };
+	uint32_t n = 0;
+
+	*routes = calloc(app->conf.routes.n + 1, sizeof(**routes));
+	if (*routes == NULL)
+		return nfv_fail(err, ENOMEM, "out of memory");
+	for (uint32_t i = 0; i < app->conf.routes.n; i++) {
+		int port = config_port(&app->conf, r[i].port);
+
+		if (port == side[0] || port == side[1])
+			(*routes)[n++] = (struct nfv_l3_route){ r[i].to, r[i].via, port == side[1] };
+	}
+	*l3 = (struct nfv_l3_conf){ .route = *routes,
+		.n_route = n,
+		.neighbours = app->conf.l3.neighbours,
+		.icmp_rate = app->conf.l3.icmp_rate,
+		.tsc_hz = app->tsc_hz };
+	for (int i = 0; i < 2; i++) {
+		const struct conf_port *p = port_conf(app, side[i]);
+		const struct nfv_port *port = &app->port[side[i]];
+
+		l3->port[i] = (struct nfv_l3_port){ .mtu = (uint16_t)p->mtu,
+			.addr = p->addresses.item,
+			.n_addr = p->addresses.n };
+		memcpy(l3->port[i].mac, port->mac, sizeof(port->mac));
+	}
+	return 0;
+}
+
+/* Handed to the worker's lcore, so that what a chain allocates is local to it. */
+struct creation {
+	const struct nfv_chain_conf *conf;
+	struct nfv_chain *chain;
+	struct nfv_err *err;
+};
+
+static int
+create_on_worker(void *arg)
+{
+	struct creation *c = arg;
+
+	return nfv_chain_create(c->conf, &c->chain, c->err);
+}
+
+static int
+destroy_on_worker(void *arg)
+{
+	nfv_chain_destroy(arg);
+	return 0;
+}
+
+static int
+create_chain(struct app *app, uint32_t i, bool here, struct nfv_err *err)
+{
+	const struct conf_chain *ch = chain_conf(app, i);
+	int worker = config_worker(&app->conf, ch->worker);
+	const struct conf_flows *f = &app->conf.flows;
+	struct nfv_stage_use stage[NFV_STAGES_MAX];
+	struct nfv_worker *w = &app->worker[worker];
+	struct nfv_l3_route *routes = NULL;
+	struct nfv_chain_conf conf = { .name = ch->name,
+		.stage = stage,
+		.n_stages = ch->stages.n,
+		.pool = app->pool[worker],
+		.flows = f->max,
+		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
+		.doc = app->conf.doc,
+		.tsc_hz = app->tsc_hz,
+		.socket = here ? (int)rte_socket_id() : (int)rte_lcore_to_socket_id(w->lcore) };
+	struct creation c = { .conf = &conf, .err = err };
+	int rc;
+
+	for (uint32_t s = 0; s < ch->stages.n; s++) {
+		stage[s].ops = nfv_stage_find(((const char *const *)ch->stages.item)[s]);
+		stage[s].conf = config_section(&app->conf, stage[s].ops);
+	}
+	if (getrandom(&conf.seed, sizeof(conf.seed), 0) != sizeof(conf.seed))
+		return nfv_fail(err, errno, "the kernel gives no random numbers");
+	rc = fill_l3(app, ch, &conf.l3, &routes, err);
+	conf.l3.seed = conf.seed;
+	conf.l3.socket = conf.socket;
+	conf.port[0] = app->port[config_port(&app->conf, ch->inside)].id;
+	conf.port[1] = app->port[config_port(&app->conf, ch->outside)].id;
+	if (rc == 0)
+		rc = here ? create_on_worker(&c) : nfv_worker_call(w, create_on_worker, &c);
+	free(routes);
+	if (rc == 0)
+		app->chain[i] = w->chain[w->n_chains++] = c.chain;
+	return rc;
+}
+
+int
+wiring_check(struct app *app, struct nfv_err *err)
+{
+	int rc = 0;
+
+	app->tsc_hz = rte_get_tsc_hz();
+	/* One small pool stands for all: nothing will be received. */
+	for (uint32_t i = 0; rc == 0 && i < app->conf.workers.n; i++)
+		rc = create_pool(app, i, (int)rte_socket_id(), 2047, err);
+	for (uint32_t i = 0; rc == 0 && i < app->conf.chains.n; i++) {
+		rc = create_chain(app, i, true, err);
+		nfv_chain_destroy(app->chain[i]);
+		app->chain[i] = NULL;
+	}
+	return rc;
+}
+
+static int
+open_ports(struct app *app, struct nfv_err *err)
+{
+	for (uint32_t i = 0; i < app->conf.ports.n; i++) {
+		const struct conf_port *p = port_conf(app, (int)i);
+		int worker = worker_of_port(app, p->name), rc;
+		struct nfv_port_conf conf = { .name = p->name,
+			.device = p->device,
+			.mtu = (uint16_t)p->mtu,
+			.descriptors = (uint16_t)p->descriptors };
+
+		if (worker < 0)
+			return nfv_conf_fail(app->conf.doc, &p->name, err,
+				"port \"%s\" is in no chain; make it an end of one, or remove it", p->name);
+		rc = check_node(app, p, worker_conf(app, (uint32_t)worker), err);
+		if (rc < 0)
+			return rc;
+		conf.pool = app->pool[worker];
+		rc = nfv_port_open(&conf, &app->port[i], err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+wiring_up(struct app *app, struct nfv_err *err)
+{
+	int rc = 0;
+
+	app->tsc_hz = rte_get_tsc_hz();
+	app->start_tsc = rte_rdtsc();
+	for (uint32_t i = 0; i < app->conf.workers.n; i++) {
+		const struct conf_worker *c = worker_conf(app, i);
+		struct nfv_worker *w = &app->worker[i];
+
+		rc = check_lcore(app, c, err);
+		if (rc < 0)
+			return rc;
+		snprintf(w->name, sizeof(w->name), "%s", c->name);
+		w->lcore = c->lcore;
+		w->tsc_hz = app->tsc_hz;
+		rc = create_pool(app, i, (int)rte_lcore_to_socket_id(c->lcore), app->conf.buffers - 1,
+			err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = open_ports(app, err);
+	for (uint32_t i = 0; rc == 0 && i < app->conf.chains.n; i++)
+		rc = create_chain(app, i, false, err);
+	if (rc == 0)
+		rc = captures_from_config(app, err);
+	for (uint32_t i = 0; rc == 0 && i < app->conf.workers.n; i++) {
+		app->worker[i].state = NFV_WORKER_RUNNING;
+		rc = nfv_worker_start(&app->worker[i], err);
+		if (rc == 0)
+			app->n_workers++;
+	}
+	return rc;
+}
+
+void
+wiring_stop(struct app *app)
+{
+	for (uint32_t i = 0; i < app->n_workers; i++)
+		nfv_worker_stop(&app->worker[i]);
+	app->n_workers = 0;
+}
+
+void
+wiring_down(struct app *app)
+{
+	wiring_stop(app);
+	captures_stop_all(app);
+	for (uint32_t i = 0; i < app->conf.chains.n; i++) {
+		int w = config_worker(&app->conf, chain_conf(app, i)->worker);
+
+		if (app->chain[i] != NULL)
+			nfv_worker_call(&app->worker[w], destroy_on_worker, app->chain[i]);
+		app->chain[i] = NULL;
+	}
+	for (uint32_t i = 0; i < app->conf.ports.n; i++)
+		nfv_port_close(&app->port[i]);
+	for (uint32_t i = 0; i < app->conf.workers.n; i++)
+		rte_mempool_free(app->pool[i]);
+}
