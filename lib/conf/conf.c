@@ -1,26 +1,9 @@
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <yaml.h>
+#include "tree.h"
 
-#include "place.h"
-
-#define FILE_MAX  (16u << 20) /* a configuration is written by hand */
 #define ITEMS_MAX 65536u
-
-struct block {
-	struct block *next;
-	max_align_t bytes[];
-};
-
-struct tree {
-	yaml_document_t doc;
-	bool *asked; /* per top-level key: some nfv_conf_read wanted it */
-};
 
 static void *
 keep(struct nfv_conf *c, size_t n)
@@ -32,23 +15,6 @@ keep(struct nfv_conf *c, size_t n)
 	b->next = c->blocks;
 	c->blocks = b;
 	return b->bytes;
-}
-
-static int
-fail_at(const struct nfv_conf *c, const yaml_node_t *node, struct nfv_err *err, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int
-fail_at(const struct nfv_conf *c, const yaml_node_t *node, struct nfv_err *err, const char *fmt, ...)
-{
-	char text[sizeof(err->text)];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return nfv_fail(err, EINVAL, "%s:%zu:%zu: %s", c->name, node->start_mark.line + 1,
-		node->start_mark.column + 1, text);
 }
 
 static int
@@ -65,12 +31,6 @@ remember(struct nfv_conf *c, const void *at, const yaml_node_t *node, struct nfv
 	c->place[c->n_place++] = (struct place){ at, (unsigned int)node->start_mark.line + 1,
 		(unsigned int)node->start_mark.column + 1 };
 	return 0;
-}
-
-static struct nfv_sv
-scalar(const yaml_node_t *node)
-{
-	return nfv_sv((const char *)node->data.scalar.value, node->data.scalar.length);
 }
 
 static const char *
@@ -200,20 +160,20 @@ read_value(struct nfv_conf *c, const struct nfv_conf_field *f, const yaml_node_t
 
 	if (f->type == NFV_CONF_SECTION) {
 		if (node->type != YAML_MAPPING_NODE)
-			return fail_at(c, node, err, "%s must be %s", f->name,
+			return conf_fail_at(c, node, err, "%s must be %s", f->name,
 				expected(f, want, sizeof(want)));
 		/* Before its members: the first of them has the same address and is found first. */
 		rc = remember(c, to, node, err);
 		return rc < 0 ? rc : read_mapping(c, node, f->section, false, to, err);
 	}
 	if (node->type != YAML_SCALAR_NODE)
-		return fail_at(c, node, err, "%s must be %s", f->name, expected(f, want, sizeof(want)));
-	rc = read_scalar(c, f, scalar(node), to);
+		return conf_fail_at(c, node, err, "%s must be %s", f->name, expected(f, want, sizeof(want)));
+	rc = read_scalar(c, f, conf_scalar(node), to);
 	if (rc == -ENOMEM)
 		return nfv_fail(err, ENOMEM, "%s: out of memory", c->name);
 	if (rc < 0)
-		return fail_at(c, node, err, "%s is \"%.*s\", but must be %s", f->name,
-			(int)(scalar(node).n > 64 ? 64 : scalar(node).n), scalar(node).p,
+		return conf_fail_at(c, node, err, "%s is \"%.*s\", but must be %s", f->name,
+			(int)(conf_scalar(node).n > 64 ? 64 : conf_scalar(node).n), conf_scalar(node).p,
 			expected(f, want, sizeof(want)));
 	return remember(c, to, node, err);
 }
@@ -254,12 +214,12 @@ read_list(struct nfv_conf *c, const struct nfv_conf_field *f, const yaml_node_t 
 	int rc;
 
 	if (node->type != YAML_SEQUENCE_NODE)
-		return fail_at(c, node, err, "%s must be a list, such as [a, b]", f->name);
+		return conf_fail_at(c, node, err, "%s must be a list, such as [a, b]", f->name);
 	first = node->data.sequence.items.start;
 	top = node->data.sequence.items.top;
 	n = (size_t)(top - first);
 	if (n > ITEMS_MAX)
-		return fail_at(c, node, err, "%s has %zu items; at most %u are taken", f->name, n,
+		return conf_fail_at(c, node, err, "%s has %zu items; at most %u are taken", f->name, n,
 			ITEMS_MAX);
 	item = keep(c, n * size);
 	if (item == NULL)
@@ -307,8 +267,8 @@ unknown_key(const struct nfv_conf *c, const yaml_node_t *key, const struct nfv_c
 
 	for (const struct nfv_conf_field *f = schema->fields; f->name != NULL && n < sizeof(known); f++)
 		n += (size_t)snprintf(known + n, sizeof(known) - n, " %s", f->name);
-	return fail_at(c, key, err, "unknown key \"%.*s\"; known here:%s",
-		(int)(scalar(key).n > 64 ? 64 : scalar(key).n), scalar(key).p, known);
+	return conf_fail_at(c, key, err, "unknown key \"%.*s\"; known here:%s",
+		(int)(conf_scalar(key).n > 64 ? 64 : conf_scalar(key).n), conf_scalar(key).p, known);
 }
 
 /* The value of `name` in a mapping, or NULL; a key that stands twice is the caller's to find. */
@@ -319,15 +279,15 @@ lookup(const struct nfv_conf *c, const yaml_node_t *map, const char *name)
 		p < map->data.mapping.pairs.top; p++) {
 		const yaml_node_t *key = yaml_document_get_node(&c->tree->doc, p->key);
 
-		if (key->type == YAML_SCALAR_NODE && nfv_sv_eq(scalar(key), nfv_sv_str(name)))
+		if (key->type == YAML_SCALAR_NODE && nfv_sv_eq(conf_scalar(key), nfv_sv_str(name)))
 			return yaml_document_get_node(&c->tree->doc, p->value);
 	}
 	return NULL;
 }
 
 /* Keys must be plain, known (unless `open`) and stand once. */
-static int
-check_keys(const struct nfv_conf *c, const yaml_node_t *map, const struct nfv_conf_schema *schema,
+int
+conf_check_keys(const struct nfv_conf *c, const yaml_node_t *map, const struct nfv_conf_schema *schema,
 	bool open, struct nfv_err *err)
 {
 	for (const yaml_node_pair_t *p = map->data.mapping.pairs.start;
@@ -335,15 +295,15 @@ check_keys(const struct nfv_conf *c, const yaml_node_t *map, const struct nfv_co
 		yaml_node_t *key = yaml_document_get_node(&c->tree->doc, p->key);
 
 		if (key->type != YAML_SCALAR_NODE)
-			return fail_at(c, key, err, "a key must be a plain word");
-		if (!open && find_field(schema, scalar(key)) == NULL)
+			return conf_fail_at(c, key, err, "a key must be a plain word");
+		if (!open && find_field(schema, conf_scalar(key)) == NULL)
 			return unknown_key(c, key, schema, err);
 		for (const yaml_node_pair_t *q = map->data.mapping.pairs.start; q < p; q++) {
 			const yaml_node_t *other = yaml_document_get_node(&c->tree->doc, q->key);
 
-			if (nfv_sv_eq(scalar(other), scalar(key)))
-				return fail_at(c, key, err, "key \"%.*s\" stands twice; first on line %zu",
-					NFV_SV_ARG(scalar(key)), other->start_mark.line + 1);
+			if (nfv_sv_eq(conf_scalar(other), conf_scalar(key)))
+				return conf_fail_at(c, key, err, "key \"%.*s\" stands twice; first on line %zu",
+					NFV_SV_ARG(conf_scalar(key)), other->start_mark.line + 1);
 		}
 	}
 	return 0;
@@ -353,7 +313,7 @@ static int
 read_mapping(struct nfv_conf *c, const yaml_node_t *node, const struct nfv_conf_schema *schema,
 	bool open, void *to, struct nfv_err *err)
 {
-	int rc = check_keys(c, node, schema, open, err);
+	int rc = conf_check_keys(c, node, schema, open, err);
 
 	if (rc < 0)
 		return rc;
@@ -365,7 +325,7 @@ read_mapping(struct nfv_conf *c, const yaml_node_t *node, const struct nfv_conf_
 			rc = f->list ? read_list(c, f, value, member, err) :
 				       read_value(c, f, value, member, err);
 		else if (f->def == NULL)
-			rc = fail_at(c, node, err, "%s is missing here: %s", f->name, f->help);
+			rc = conf_fail_at(c, node, err, "%s is missing here: %s", f->name, f->help);
 		else
 			rc = read_default(c, f, member, err);
 		if (rc < 0)
@@ -390,8 +350,8 @@ nfv_conf_read(struct nfv_conf *c, const char *section, const struct nfv_conf_sch
 	for (size_t i = 0; i < n; i++) {
 		const yaml_node_t *key = yaml_document_get_node(&c->tree->doc, pairs[i].key);
 
-		if (section != NULL ? nfv_sv_eq(scalar(key), nfv_sv_str(section)) :
-				      find_field(schema, scalar(key)) != NULL)
+		if (section != NULL ? nfv_sv_eq(conf_scalar(key), nfv_sv_str(section)) :
+				      find_field(schema, conf_scalar(key)) != NULL)
 			c->tree->asked[i] = true;
 	}
 	if (section == NULL)
@@ -422,131 +382,8 @@ nfv_conf_unread(const struct nfv_conf *c, struct nfv_err *err)
 		const yaml_node_t *key = yaml_document_get_node(&c->tree->doc, pairs[i].key);
 
 		if (!c->tree->asked[i])
-			return fail_at(c, key, err, "unknown section \"%.*s\"",
-				(int)(scalar(key).n > 64 ? 64 : scalar(key).n), scalar(key).p);
+			return conf_fail_at(c, key, err, "unknown section \"%.*s\"",
+				(int)(conf_scalar(key).n > 64 ? 64 : conf_scalar(key).n), conf_scalar(key).p);
 	}
 	return 0;
-}
-
-/* The document with its root checked, in c->tree. */
-static int
-load(struct nfv_conf *c, const char *text, size_t len, struct nfv_err *err)
-{
-	const yaml_node_t *root;
-	yaml_parser_t parser;
-	int rc = 0;
-
-	if (yaml_parser_initialize(&parser) == 0)
-		return nfv_fail(err, ENOMEM, "%s: out of memory", c->name);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-	if (yaml_parser_load(&parser, &c->tree->doc) == 0) {
-		rc = nfv_fail(err, EINVAL, "%s:%zu:%zu: not YAML: %s", c->name,
-			parser.problem_mark.line + 1, parser.problem_mark.column + 1,
-			parser.problem != NULL ? parser.problem : "unreadable");
-		memset(&c->tree->doc, 0, sizeof(c->tree->doc));
-	}
-	yaml_parser_delete(&parser);
-	if (rc < 0)
-		return rc;
-	root = yaml_document_get_root_node(&c->tree->doc);
-	if (root == NULL)
-		return nfv_fail(err, EINVAL, "%s: the file is empty", c->name);
-	if (root->type != YAML_MAPPING_NODE)
-		return fail_at(c, root, err, "the top level must be `key: value` lines");
-	c->tree->asked = calloc(
-		(size_t)(root->data.mapping.pairs.top - root->data.mapping.pairs.start) + 1, sizeof(bool));
-	if (c->tree->asked == NULL)
-		return nfv_fail(err, ENOMEM, "%s: out of memory", c->name);
-	return check_keys(c, root, NULL, true, err);
-}
-
-int
-nfv_conf_parse(const char *name, const char *text, size_t len, struct nfv_conf **out,
-	struct nfv_err *err)
-{
-	struct nfv_conf *c = calloc(1, sizeof(*c));
-	int rc = -ENOMEM;
-
-	if (c == NULL)
-		return nfv_fail(err, ENOMEM, "%s: out of memory", name);
-	c->name = strdup(name);
-	c->tree = calloc(1, sizeof(*c->tree));
-	if (c->name == NULL || c->tree == NULL) {
-		nfv_fail(err, ENOMEM, "%s: out of memory", name);
-		goto fail;
-	}
-	rc = load(c, text, len, err);
-	if (rc < 0)
-		goto fail;
-	*out = c;
-	return 0;
-fail:
-	nfv_conf_close(c);
-	return rc;
-}
-
-static int
-read_file(const char *path, char **text, size_t *len, struct nfv_err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
-	struct stat st;
-	ssize_t got;
-
-	if (fd < 0)
-		return nfv_fail(err, errno, "%s: cannot be opened: %s", path, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-		rc = nfv_fail(err, EINVAL, "%s: not a regular file of at most %u MiB", path,
-			FILE_MAX >> 20);
-		goto out;
-	}
-	*text = malloc((size_t)st.st_size + 1);
-	if (*text == NULL) {
-		rc = nfv_fail(err, ENOMEM, "%s: out of memory", path);
-		goto out;
-	}
-	got = read(fd, *text, (size_t)st.st_size);
-	if (got < 0) {
-		rc = nfv_fail(err, errno, "%s: cannot be read: %s", path, strerror(errno));
-		free(*text);
-		goto out;
-	}
-	*len = (size_t)got;
-out:
-	close(fd);
-	return rc;
-}
-
-int
-nfv_conf_open(const char *path, struct nfv_conf **out, struct nfv_err *err)
-{
-	char *text = NULL;
-	size_t len = 0;
-	int rc = read_file(path, &text, &len, err);
-
-	if (rc < 0)
-		return rc;
-	rc = nfv_conf_parse(path, text, len, out, err);
-	free(text);
-	return rc;
-}
-
-void
-nfv_conf_close(struct nfv_conf *c)
-{
-	struct block *b;
-
-	if (c == NULL)
-		return;
-	while ((b = c->blocks) != NULL) {
-		c->blocks = b->next;
-		free(b);
-	}
-	if (c->tree != NULL) {
-		yaml_document_delete(&c->tree->doc);
-		free(c->tree->asked);
-	}
-	free(c->tree);
-	free(c->place);
-	free(c->name);
-	free(c);
 }
