@@ -18,6 +18,7 @@
 #define NFV_UDP_LEN  8
 #define NFV_TCP_LEN  20
 #define NFV_ICMP_LEN 8
+#define NFV_SCTP_LEN 12 /* the common header; ports lie where UDP's do */
 
 enum nfv_ethertype {
 	NFV_ETH_IP4 = 0x0800,

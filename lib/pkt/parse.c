@@ -55,6 +55,10 @@ parse_l4(struct nfv_pkt *p)
 		if (room < NFV_ICMP_LEN)
 			return NFV_PARSE_L4_TRUNCATED;
 		break;
+	case NFV_PROTO_SCTP:
+		if (room < NFV_SCTP_LEN)
+			return NFV_PARSE_L4_TRUNCATED;
+		break;
 	default:
 		break;
 	}

@@ -148,6 +148,21 @@ source_route_is_refused(void **state)
 	}
 }
 
+static unsigned int
+l4_least(uint8_t proto)
+{
+	switch (proto) {
+	case NFV_PROTO_TCP:
+		return NFV_TCP_LEN;
+	case NFV_PROTO_ICMP:
+		return NFV_ICMP_LEN;
+	case NFV_PROTO_SCTP:
+		return NFV_SCTP_LEN;
+	default:
+		return UINT16_MAX; /* UDP's own length field gives the cut away */
+	}
+}
+
 /* Every prefix of every kind of packet, ending at a page without access. */
 static void
 every_prefix_stays_inside(void **state)
@@ -155,16 +170,17 @@ every_prefix_stays_inside(void **state)
 	uint8_t ext[8 + 8 + NFV_UDP_LEN] = { [0] = NFV_PROTO_DSTOPTS, [8] = NFV_PROTO_UDP,
 		[16 + 5] = NFV_UDP_LEN };
 	struct guard g = guard_new();
-	struct nfv_pkt p[5];
-	struct mk m[5];
+	struct nfv_pkt p[6];
+	struct mk m[6];
 
 	(void)state;
+	p[5] = mk_ip(&m[5], "10.0.0.1", "10.0.0.2", NFV_PROTO_SCTP, "twelve bytes", 12);
 	p[0] = mk_udp(&m[0], "10.0.0.1", 1, "10.0.0.2", 2, "hello", 5);
 	p[1] = mk_tcp(&m[1], "10.0.0.1", 1, "10.0.0.2", 2, NFV_TCP_SYN);
 	p[2] = mk_udp(&m[2], "fd00::1", 1, "fd00::2", 2, "hello", 5);
 	p[3] = mk_icmp(&m[3], "10.0.0.1", "10.0.0.2", NFV_ICMP_ECHO, 0, 1, "x", 1);
 	p[4] = mk_ip(&m[4], "fd00::1", "fd00::2", NFV_PROTO_HOPOPTS, ext, sizeof(ext));
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		for (uint16_t n = 0; n <= p[i].len; n++) {
 			struct nfv_pkt cut = { .data = guard_tail(&g, p[i].data, n), .len = n };
 			enum nfv_parse why = nfv_pkt_parse(&cut);
@@ -177,7 +193,9 @@ every_prefix_stays_inside(void **state)
 				ip->be_len = htobe16((uint16_t)(n - NFV_ETH_LEN));
 				nfv_csum_ip4_set(ip);
 				cut.len = n;
-				nfv_pkt_parse(&cut);
+				why = nfv_pkt_parse(&cut);
+				assert_int_equal(why == NFV_PARSE_OK && p[i].proto != NFV_PROTO_UDP,
+					n >= p[i].l4 + l4_least(p[i].proto));
 			}
 		}
 	}
