@@ -162,10 +162,10 @@ create_tables(struct routes *r, const struct demand *d4, const struct demand *d6
 	char name[24];
 
 	/* A name to each: DPDK refuses the same one twice, and allows few characters. */
-	snprintf(name, sizeof(name), "r4_%zx", (size_t)r);
+	snprintf(name, sizeof(name), "l3_4_%zx", (size_t)r);
 	if (d4->n > 0 && (r->fib4 = rte_fib_create(name, socket, &c4)) == NULL)
 		return nfv_fail(err, ENOMEM, "no memory for the IPv4 routing table");
-	snprintf(name, sizeof(name), "r6_%zx", (size_t)r);
+	name[3] = '6';
 	if (ip6 && (r->fib6 = rte_fib6_create(name, socket, &c6)) == NULL)
 		return nfv_fail(err, ENOMEM, "no memory for the IPv6 routing table");
 	return 0;
