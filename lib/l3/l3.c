@@ -184,7 +184,7 @@ setup_port(struct nfv_l3 *l3, const struct nfv_l3_conf *conf, uint8_t port, bool
 
 	memcpy(h->mac, from->mac, sizeof(h->mac));
 	h->mtu = from->mtu;
-	h->addr = calloc(from->n_addr + 1, sizeof(*h->addr));
+	h->addr = rte_zmalloc("l3_addr", (from->n_addr + 1) * sizeof(*h->addr), 0);
 	if (h->addr == NULL)
 		return nfv_fail(err, ENOMEM, "no memory for %u addresses", from->n_addr);
 	for (uint32_t i = 0; i < from->n_addr && rc == 0; i++) {
@@ -258,7 +258,7 @@ nfv_l3_destroy(struct nfv_l3 *l3)
 	routes_fini(&l3->routes);
 	own_fini(&l3->own);
 	for (int port = 0; port < 2; port++)
-		free(l3->port[port].addr);
+		rte_free(l3->port[port].addr);
 	rte_free(l3);
 }
 

@@ -246,7 +246,7 @@ routes_init(struct routes *r, const struct nfv_l3_conf *conf, bool ip6, struct n
 
 	r->hop = rte_zmalloc_socket("l3_hops", (HOP_GATEWAYS + conf->n_route) * sizeof(*r->hop), 64,
 		conf->socket);
-	r->stat = calloc(conf->n_route + 1, sizeof(*r->stat));
+	r->stat = rte_zmalloc("l3_routes", (conf->n_route + 1) * sizeof(*r->stat), 0);
 	if (r->hop == NULL || r->stat == NULL)
 		return nfv_fail(err, ENOMEM, "no memory for %u routes", conf->n_route);
 	r->n_hop = HOP_GATEWAYS;
@@ -280,5 +280,5 @@ routes_fini(struct routes *r)
 	rte_fib_free(r->fib4);
 	rte_fib6_free(r->fib6);
 	rte_free(r->hop);
-	free(r->stat);
+	rte_free(r->stat);
 }
