@@ -25,7 +25,7 @@ static struct fw_set *
 make_set(const char *text, uint32_t generation)
 {
 	struct fw_rules *rules;
-	struct fw_set *set;
+	struct fw_set *set = NULL;
 	struct nfv_err err;
 
 	if (fw_rules_parse("t", text, strlen(text), FW_DROP, &rules, &err) < 0 ||
