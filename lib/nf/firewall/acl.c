@@ -43,10 +43,10 @@ layout(unsigned int words)
 	add_field(&cfg, RTE_ACL_FIELD_TYPE_BITMASK, 1, 0, offsetof(struct fw_key, proto));
 	for (unsigned int i = 0; i < words; i++)
 		add_field(&cfg, RTE_ACL_FIELD_TYPE_MASK, 4, group++,
-			offsetof(struct fw_key, src) + i * 4);
+			offsetof(struct fw_key, src) + i * sizeof(uint32_t));
 	for (unsigned int i = 0; i < words; i++)
 		add_field(&cfg, RTE_ACL_FIELD_TYPE_MASK, 4, group++,
-			offsetof(struct fw_key, dst) + i * 4);
+			offsetof(struct fw_key, dst) + i * sizeof(uint32_t));
 	add_field(&cfg, RTE_ACL_FIELD_TYPE_RANGE, 2, group, offsetof(struct fw_key, be_sport));
 	add_field(&cfg, RTE_ACL_FIELD_TYPE_RANGE, 2, group++, offsetof(struct fw_key, be_dport));
 	add_field(&cfg, RTE_ACL_FIELD_TYPE_BITMASK, 4, group, offsetof(struct fw_key, be_mark));
@@ -63,7 +63,7 @@ fill_addr(struct rte_acl_field *f, const struct nfv_prefix *p, unsigned int word
 		unsigned int bits = left < 32 ? left : 32;
 		uint32_t be;
 
-		memcpy(&be, p->addr.b + i * 4, 4);
+		memcpy(&be, p->addr.b + i * sizeof(be), sizeof(be));
 		f->value.u32 = be32toh(be);
 		f->mask_range.u32 = bits;
 		left -= bits;
@@ -102,8 +102,8 @@ static int
 fail_memory(struct nfv_err *err, const char *name, const char *family, uint32_t n, int rc)
 {
 	if (rc == -ENOMEM)
-		return nfv_fail(err, ENOMEM, "%s: no memory for its %u %s rules; give DPDK more (-m, or "
-				"huge pages on this socket), or join rules",
+		return nfv_fail(err, ENOMEM, "%s: no memory for its %u %s rules; give DPDK more (-m, "
+				"or huge pages on this socket), or join rules",
 			name, n, family);
 	return nfv_fail(err, -rc, "%s: rte_acl refuses its %u %s rules: %s", name, n, family,
 		rte_strerror(-rc));

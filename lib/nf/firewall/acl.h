@@ -3,8 +3,8 @@
  * Rules compiled for look-up: which rule is the first that a packet matches. The one place that
  * knows rte_acl (one context for IPv4, one for IPv6); needs a started EAL.
  *
- * Ownership: the compiled form copies what it needs of the rules. Threads: made and destroyed by one
- * thread; fw_acl_match may be called by any number of threads at once.
+ * Ownership: the compiled form copies what it needs of the rules. Threads: made and destroyed by
+ * one thread; fw_acl_match may be called by any number of threads at once.
  */
 #ifndef ACL_H
 #define ACL_H

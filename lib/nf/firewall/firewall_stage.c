@@ -17,7 +17,7 @@ static const struct nfv_conf_schema firewall_schema = {
 	.fields = (const struct nfv_conf_field[]){
 		{ .name = "rules", .help = "the rule file", .type = NFV_CONF_PATH,
 			.offset = offsetof(struct firewall_conf, rules) },
-		{ .name = "default", .help = "for what no rule matches; a default line in the file wins",
+		{ .name = "default", .help = "for what no rule matches; a line in the file wins",
 			.type = NFV_CONF_CHOICE, .choices = fw_action_name, .def = "drop",
 			.offset = offsetof(struct firewall_conf, otherwise) },
 		{ .name = "reject-rate", .help = "answers to rejected packets a second, per worker",

@@ -4,8 +4,8 @@
  *
  * A flow that was admitted carries the generation of the rule set that admitted it, so its packets,
  * both ways, and the ICMP errors about it cost one test. All else of a burst is matched against the
- * rules in one call. Rules decide who may; to be allowed, a packet must also be one that can begin a
- * flow, unless its rule is stateless.
+ * rules in one call. Rules decide who may; to be allowed, a packet must also be one that can begin
+ * a flow, unless its rule is stateless.
  *
  * A rule set is replaced between bursts by another one with another generation: established flows
  * are then judged again, as their first packet would be, when their next packet comes.
@@ -32,7 +32,7 @@ enum fw_drop {
 extern const char *const fw_drop_name[FW_DROPS + 1];
 
 struct fw_hits {
-	uint64_t packets; /* decided by the rule; later packets of an allowed flow are not counted */
+	uint64_t packets; /* decided by the rule; not the later packets of an allowed flow */
 	uint64_t flows;   /* opened by it */
 };
 

@@ -136,7 +136,8 @@ write_prohibited(const struct nfv_pkt *p, const struct nfv_addr *own, struct nfv
 	if (quote > most)
 		quote = most;
 	if (!nfv_pkt_ip_header(to, p->family, own->family == p->family ? own->b : ip_dst(p),
-		    ip_src(p), ip4 ? NFV_PROTO_ICMP : NFV_PROTO_ICMP6, (uint16_t)(NFV_ICMP_LEN + quote)))
+		    ip_src(p), ip4 ? NFV_PROTO_ICMP : NFV_PROTO_ICMP6,
+		    (uint16_t)(NFV_ICMP_LEN + quote)))
 		return false;
 	memcpy(nfv_pkt_l4(to), &icmp, sizeof(icmp));
 	memcpy((uint8_t *)nfv_pkt_l4(to) + NFV_ICMP_LEN, p->data + p->l3, quote);

@@ -39,8 +39,8 @@ write_addr(FILE *to, bool ip6, uint32_t host)
 	if (ip6)
 		fprintf(to, "fd00:1:%x:%x::/%u", host >> 16, host & 0xffff, 32 + bits);
 	else
-		fprintf(to, "%u.%u.%u.%u/%u", host >> 24, host >> 16 & 255, host >> 8 & 255, host & 255,
-			bits);
+		fprintf(to, "%u.%u.%u.%u/%u", host >> 24, host >> 16 & 255, host >> 8 & 255,
+			host & 255, bits);
 }
 
 static void
@@ -117,7 +117,8 @@ main(int argc, char **argv)
 			hits += first[k] != FW_NO_RULE;
 	}
 	t[3] = now();
-	printf("%u rules: parsed in %.2f s, compiled in %.2f s; look-up %.0f ns a packet, %.0f %% hit\n",
+	printf("%u rules: parsed in %.2f s, compiled in %.2f s; look-up %.0f ns a packet, %.0f %% "
+	       "hit\n",
 		n, t[1] - t[0], t[2] - t[1], (t[3] - t[2]) * 1e9 / KEYS / ROUNDS,
 		100.0 * hits / KEYS / ROUNDS);
 	fw_acl_destroy(acl);

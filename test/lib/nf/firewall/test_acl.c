@@ -38,7 +38,7 @@ random_prefix(uint64_t *seed, uint8_t family)
 
 	p.len = (uint8_t)(any_of(seed, 3) == 0 ? any_of(seed, bits + 1) : bits - any_of(seed, 12));
 	for (unsigned int i = p.len; i < bits; i++)
-		p.addr.b[i / 8] &= (uint8_t)~(0x80u >> i % 8);
+		p.addr.b[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
 	return p;
 }
 
@@ -201,8 +201,9 @@ agrees_with_trying_one_rule_after_the_other(void **state)
 	(void)state;
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
 		for (unsigned int round = 0; round < (sizes[s] < 100 ? 20 : 2); round++) {
-			struct fw_rules rules = { .rule = calloc(sizes[s] + 1, sizeof(struct fw_rule)),
-				.n = sizes[s] };
+			struct fw_rules rules = {
+				.rule = calloc(sizes[s] + 1, sizeof(struct fw_rule)), .n = sizes[s]
+			};
 
 			for (uint32_t i = 0; i < rules.n; i++)
 				rules.rule[i] = random_rule(&seed);
@@ -229,11 +230,22 @@ edges_of_prefixes(void **state)
 		const char *src;
 		uint32_t first;
 	} t[] = {
-		{ "10.0.0.0", 0 }, { "10.0.0.1", 0 }, { "10.0.0.2", 1 }, { "10.127.255.255", 1 },
-		{ "10.128.0.0", 2 }, { "10.255.255.255", 2 }, { "11.0.0.0", 7 }, { "9.255.255.255", 7 },
-		{ "fd00::", 3 }, { "fd00::1", 3 }, { "fd00::2", 4 },
-		{ "fd00:0:7fff:ffff:ffff:ffff:ffff:ffff", 4 }, { "fd00:0:8000::", 5 },
-		{ "fd00:0:ffff::", 5 }, { "fd00:1::", 6 }, { "fd00:2::", FW_NO_RULE },
+		{ "10.0.0.0", 0 },
+		{ "10.0.0.1", 0 },
+		{ "10.0.0.2", 1 },
+		{ "10.127.255.255", 1 },
+		{ "10.128.0.0", 2 },
+		{ "10.255.255.255", 2 },
+		{ "11.0.0.0", 7 },
+		{ "9.255.255.255", 7 },
+		{ "fd00::", 3 },
+		{ "fd00::1", 3 },
+		{ "fd00::2", 4 },
+		{ "fd00:0:7fff:ffff:ffff:ffff:ffff:ffff", 4 },
+		{ "fd00:0:8000::", 5 },
+		{ "fd00:0:ffff::", 5 },
+		{ "fd00:1::", 6 },
+		{ "fd00:2::", FW_NO_RULE },
 		{ "::2", FW_NO_RULE },
 	};
 	struct fw_rules *rules = NULL;
@@ -271,7 +283,8 @@ too_little_memory_is_a_sentence(void **state)
 		rules.rule[i] = (struct fw_rule){ .families = FW_IPV6, .dirs = FW_OUT | FW_IN };
 	assert_int_equal(fw_acl_create("a.rules", &rules, -1, &acl, &err), -ENOMEM);
 	assert_null(acl);
-	assert_non_null(strstr(err.text, "a.rules: no memory for its 262144 IPv6 rules; give DPDK"));
+	assert_non_null(
+		strstr(err.text, "a.rules: no memory for its 262144 IPv6 rules; give DPDK"));
 	free(rules.rule);
 	fw_acl_destroy(NULL);
 }

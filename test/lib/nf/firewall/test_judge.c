@@ -131,7 +131,9 @@ what_cannot_begin_a_flow(void **state)
 		bool ip6;
 		uint8_t type, verdict;
 	} icmp[] = {
-		{ false, 8, NFV_KEEP }, { false, 13, NFV_KEEP }, { true, 128, NFV_KEEP },
+		{ false, 8, NFV_KEEP },
+		{ false, 13, NFV_KEEP },
+		{ true, 128, NFV_KEEP },
 		{ false, 0, NFV_DROP(FW_DROP_ICMP_UNSOLICITED) },
 		{ false, 14, NFV_DROP(FW_DROP_ICMP_UNSOLICITED) },
 		{ false, 5, NFV_DROP(FW_DROP_ICMP_UNSOLICITED) },
@@ -151,7 +153,8 @@ what_cannot_begin_a_flow(void **state)
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct fw_flow flow = { 0 };
 
-		assert_int_equal(pass(&b, tcp(&b, IN, HOST, t[i].flags), NFV_INWARD, NFV_PKT_NEW, &flow),
+		assert_int_equal(
+			pass(&b, tcp(&b, IN, HOST, t[i].flags), NFV_INWARD, NFV_PKT_NEW, &flow),
 			t[i].verdict);
 		assert_int_equal(flow.generation, t[i].verdict == NFV_KEEP);
 	}
@@ -183,7 +186,7 @@ errors_follow_their_flow(void **state)
 		NFV_KEEP);
 	assert_int_equal(b.fw.related, 5);
 	assert_int_equal(flow.rule, 0);
-	/* Of a flow that an earlier rule set let in; of one that nobody did; of none; a redirect. */
+	/* Of a flow that an earlier rule set let in; of one that nobody did; of none. */
 	flow.generation = 7;
 	assert_int_equal(pass(&b, mk_icmp(&b.m, IN, HOST, 3, 4, 0, "x", 1), NFV_INWARD,
 				 NFV_PKT_RELATED, &flow),
@@ -202,8 +205,8 @@ errors_follow_their_flow(void **state)
 				 NFV_PKT_RELATED, NULL),
 		NFV_DROP(FW_DROP_ICMP_UNRELATED));
 	flow.generation = 1;
-	assert_int_equal(pass(&b, mk_icmp(&b.m, IN, HOST, NFV_ICMP_REDIRECT, 0, 0, "x", 1), NFV_INWARD,
-				 NFV_PKT_RELATED, &flow),
+	assert_int_equal(pass(&b, mk_icmp(&b.m, IN, HOST, NFV_ICMP_REDIRECT, 0, 0, "x", 1),
+				 NFV_INWARD, NFV_PKT_RELATED, &flow),
 		NFV_DROP(FW_DROP_ICMP_UNSOLICITED));
 	assert_int_equal(flow.generation, 1);
 	bed_fini(&b);
@@ -215,21 +218,24 @@ a_full_flow_table(void **state)
 	struct bed b;
 
 	(void)state;
-	bed_init(&b, "allow udp from any to any port 53 stateless\nallow tcp from any port 80 to any "
-		     "flags ack stateless\nallow any from any to any");
+	bed_init(&b,
+		"allow udp from any to any port 53 stateless\nallow tcp from any port 80 to any "
+		"flags ack stateless\nallow any from any to any");
 	assert_int_equal(pass(&b, udp(&b, HOST, 1, IN, 54), NFV_OUTWARD, 0, NULL),
 		NFV_DROP(FW_DROP_NO_STATE));
 	assert_int_equal(pass(&b, tcp(&b, HOST, IN, NFV_TCP_SYN), NFV_OUTWARD, 0, NULL),
 		NFV_DROP(FW_DROP_NO_STATE));
-	assert_int_equal(pass(&b, mk_icmp(&b.m, HOST, IN, NFV_ICMP_ECHO, 0, 0, NULL, 0), NFV_OUTWARD, 0,
-				 NULL),
+	assert_int_equal(pass(&b, mk_icmp(&b.m, HOST, IN, NFV_ICMP_ECHO, 0, 0, NULL, 0),
+				 NFV_OUTWARD, 0, NULL),
 		NFV_DROP(FW_DROP_NO_STATE));
 	assert_int_equal(pass(&b, udp(&b, HOST, 1, IN, 53), NFV_OUTWARD, 0, NULL), NFV_KEEP);
 	assert_int_equal(pass(&b, mk_tcp(&b.m, IN, 80, HOST, 1, NFV_TCP_ACK), NFV_INWARD, 0, NULL),
 		NFV_KEEP);
 	/* Protocols that nobody tracks are judged by their rules alone. */
-	assert_int_equal(pass(&b, mk_ip(&b.m, HOST, IN, 47, "x", 1), NFV_OUTWARD, 0, NULL), NFV_KEEP);
-	assert_int_equal(pass(&b, mk_ip(&b.m, HOST, IN, 132, "123456789012", 12), NFV_OUTWARD, 0, NULL),
+	assert_int_equal(
+		pass(&b, mk_ip(&b.m, HOST, IN, 47, "x", 1), NFV_OUTWARD, 0, NULL), NFV_KEEP);
+	assert_int_equal(
+		pass(&b, mk_ip(&b.m, HOST, IN, 132, "123456789012", 12), NFV_OUTWARD, 0, NULL),
 		NFV_KEEP);
 	bed_fini(&b);
 }
@@ -243,7 +249,8 @@ stateless_leaves_no_state(void **state)
 	(void)state;
 	bed_init(&b, "allow out udp from any to any stateless");
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(pass(&b, udp(&b, HOST, 1, IN, 2), NFV_OUTWARD, 0, &flow), NFV_KEEP);
+		assert_int_equal(
+			pass(&b, udp(&b, HOST, 1, IN, 2), NFV_OUTWARD, 0, &flow), NFV_KEEP);
 	assert_int_equal(flow.generation, 0);
 	assert_int_equal(b.fw.set->hits[0].packets, 3);
 	assert_int_equal(b.fw.set->hits[0].flows, 0);
@@ -266,7 +273,8 @@ a_whole_burst(void **state)
 	for (uint16_t i = 0; i < b.burst.n; i++) {
 		struct nfv_pkt *p = &b.burst.pkt[i];
 
-		*p = mk_udp(&m[i], i & 8 ? "fd00::1" : HOST, i, i & 8 ? "fd00::2" : IN, i % 4, "x", 1);
+		*p = mk_udp(
+			&m[i], i & 8 ? "fd00::1" : HOST, i, i & 8 ? "fd00::2" : IN, i % 4, "x", 1);
 		assert_int_equal(nfv_pkt_parse(p), NFV_PARSE_OK);
 		p->flow = &flow[i & 0x1f];
 		if (i % 4 == 3)
@@ -308,9 +316,10 @@ another_rule_set(void **state)
 	(void)state;
 	bed_init(&b, "default drop");
 	fw_set_destroy(b.fw.set);
-	b.fw.set = make_set("allow out tcp from 10.1.0.0/24 port 1000 to any port 80 flags syn,!ack\n"
-			    "allow out icmp from 10.1.0.0/24 to any type 8",
-		2);
+	b.fw.set =
+		make_set("allow out tcp from 10.1.0.0/24 port 1000 to any port 80 flags syn,!ack\n"
+			 "allow out icmp from 10.1.0.0/24 to any type 8",
+			2);
 	assert_int_equal(pass(&b, mk_tcp(&b.m, IN, 80, HOST, 1000, NFV_TCP_ACK), NFV_INWARD,
 				 NFV_PKT_REPLY, &t),
 		NFV_KEEP);
@@ -318,11 +327,11 @@ another_rule_set(void **state)
 	assert_int_equal(b.fw.established, 0);
 	assert_int_equal(pass(&b, tcp(&b, HOST, IN, NFV_TCP_FIN), NFV_OUTWARD, 0, &t), NFV_KEEP);
 	assert_int_equal(b.fw.established, 1);
-	assert_int_equal(pass(&b, mk_icmp(&b.m, IN, HOST, 0, 0, 7, NULL, 0), NFV_INWARD, NFV_PKT_REPLY,
-				 &e),
+	assert_int_equal(
+		pass(&b, mk_icmp(&b.m, IN, HOST, 0, 0, 7, NULL, 0), NFV_INWARD, NFV_PKT_REPLY, &e),
 		NFV_KEEP);
-	assert_int_equal(pass(&b, udp(&b, HOST, 1, IN, 2), NFV_OUTWARD, 0, &u),
-		NFV_DROP(FW_DROP_DEFAULT));
+	assert_int_equal(
+		pass(&b, udp(&b, HOST, 1, IN, 2), NFV_OUTWARD, 0, &u), NFV_DROP(FW_DROP_DEFAULT));
 	assert_int_equal(u.generation, 1);
 	bed_fini(&b);
 }
@@ -335,7 +344,8 @@ what_cannot_be_judged(void **state)
 
 	(void)state;
 	bed_init(&b, "default allow");
-	assert_int_equal(pass(&b, mk_ip(&b.m, HOST, IN, NFV_PROTO_SCTP, "abc", 3), NFV_OUTWARD, 0, NULL),
+	assert_int_equal(
+		pass(&b, mk_ip(&b.m, HOST, IN, NFV_PROTO_SCTP, "abc", 3), NFV_OUTWARD, 0, NULL),
 		NFV_DROP(FW_DROP_MALFORMED));
 	p = udp(&b, HOST, 1, IN, 2);
 	nfv_pkt_ip4(&p)->be_frag = htobe16(NFV_IP4_MF);
@@ -357,13 +367,13 @@ rejecting_answers_at_a_rate(void **state)
 	bed_init(&b, "default reject");
 	b.fw.bucket = fw_bucket(10, 1000); /* one at a time, every 100 ticks */
 	b.fw.own[NFV_OUTWARD][0] = nfv_addr4(inet_addr("192.0.2.1"));
-	assert_int_equal(pass(&b, udp(&b, IN, 1, HOST, 2), NFV_INWARD, 0, NULL),
-		NFV_DROP(FW_DROP_REJECTED));
+	assert_int_equal(
+		pass(&b, udp(&b, IN, 1, HOST, 2), NFV_INWARD, 0, NULL), NFV_DROP(FW_DROP_REJECTED));
 	assert_int_equal(b.out.n, 1);
 	assert_int_equal(b.out.dir[0], NFV_OUTWARD);
 	assert_int_equal(nfv_pkt_ip4(&b.out.pkt[0])->be_src, inet_addr("192.0.2.1"));
-	assert_int_equal(pass(&b, udp(&b, IN, 1, HOST, 2), NFV_INWARD, 0, NULL),
-		NFV_DROP(FW_DROP_REJECTED));
+	assert_int_equal(
+		pass(&b, udp(&b, IN, 1, HOST, 2), NFV_INWARD, 0, NULL), NFV_DROP(FW_DROP_REJECTED));
 	assert_int_equal(b.out.n, 1);
 	b.burst.tsc += 100;
 	pass(&b, udp(&b, IN, 1, HOST, 2), NFV_INWARD, 0, NULL);
@@ -382,8 +392,8 @@ rejecting_answers_at_a_rate(void **state)
 	assert_int_equal(b.out.starved, 1);
 	b.out.room = 3;
 	b.out.pkt[2].tailroom = 20;
-	assert_int_equal(pass(&b, udp(&b, IN, 1, HOST, 2), NFV_INWARD, 0, NULL),
-		NFV_DROP(FW_DROP_REJECTED));
+	assert_int_equal(
+		pass(&b, udp(&b, IN, 1, HOST, 2), NFV_INWARD, 0, NULL), NFV_DROP(FW_DROP_REJECTED));
 	assert_int_equal(b.out.n, 2);
 	bed_fini(&b);
 }
@@ -404,8 +414,9 @@ show_has_every_rule_with_its_line(void **state)
 	firewall_show(&b.fw, to);
 	fclose(to);
 	assert_non_null(strstr(text, "established 1 "));
-	assert_non_null(strstr(text, "     2            1            1  allow udp from any to any port "
-				     "53 name \"dns\"\n"));
+	assert_non_null(
+		strstr(text, "     2            1            1  allow udp from any to any port "
+			     "53 name \"dns\"\n"));
 	assert_non_null(strstr(text, "     3            0            0  default drop\n"));
 	free(text);
 	bed_fini(&b);

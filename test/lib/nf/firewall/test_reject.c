@@ -29,10 +29,10 @@ assert_sound(struct nfv_pkt *to, const char *src, const char *dst)
 	assert_true(nfv_csum_l4_ok(to));
 	mk_addr(src, s);
 	mk_addr(dst, d);
-	assert_memory_equal(ip4 ? (void *)&nfv_pkt_ip4(to)->be_src : nfv_pkt_ip6(to)->src, s,
-		ip4 ? 4 : 16);
-	assert_memory_equal(ip4 ? (void *)&nfv_pkt_ip4(to)->be_dst : nfv_pkt_ip6(to)->dst, d,
-		ip4 ? 4 : 16);
+	assert_memory_equal(
+		ip4 ? (void *)&nfv_pkt_ip4(to)->be_src : nfv_pkt_ip6(to)->src, s, ip4 ? 4 : 16);
+	assert_memory_equal(
+		ip4 ? (void *)&nfv_pkt_ip4(to)->be_dst : nfv_pkt_ip6(to)->dst, d, ip4 ? 4 : 16);
 }
 
 static void
@@ -55,11 +55,13 @@ resets(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof(t) / sizeof(t[0]); i++) {
 		bool ip6 = i & 1;
-		const char *src = ip6 ? "fd00::1" : "198.51.100.1", *dst = ip6 ? "fd00::2" : "10.0.0.2";
+		const char *src = ip6 ? "fd00::1" : "198.51.100.1",
+			   *dst = ip6 ? "fd00::2" : "10.0.0.2";
 		uint8_t l4[NFV_TCP_LEN + 4 + 16] = { 0 };
 		/* With one word of options; the sequence number wraps. */
 		struct nfv_tcp syn = { htobe16(1000), htobe16(80), UINT32_MAX, htobe32(0x12345678),
-			6 << 4, t[i / 2].flags, 0, 0, 0 }, rst;
+			6 << 4, t[i / 2].flags, 0, 0, 0 },
+			       rst;
 		struct nfv_addr own = { .family = 0 };
 		struct mk m, a;
 		struct nfv_pkt p, to = mk_empty(&a);

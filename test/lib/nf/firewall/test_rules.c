@@ -106,7 +106,8 @@ mistakes_are_told_with_their_place(void **state)
 	static const struct {
 		const char *text, *told;
 	} t[] = {
-		{ "\nalow tcp from any to any", "t:2: \"alow\" is no action; use allow, drop, reject or" },
+		{ "\nalow tcp from any to any",
+			"t:2: \"alow\" is no action; use allow, drop, reject or" },
 		{ "default", "t:1: the end of the line is no action; use allow, drop or reject" },
 		{ "default pass", "\"pass\" is no action" },
 		{ "default drop all", "\"all\" follows the action of default" },
@@ -124,14 +125,16 @@ mistakes_are_told_with_their_place(void **state)
 		{ "allow tcp from 10.0.0/8 to any", "\"10.0.0/8\" is no address" },
 		{ "allow tcp from 10.0.0.0/33 to any", "\"10.0.0.0/33\" is no address" },
 		{ "allow tcp from fd00::/129 to any", "is no address" },
-		{ "allow tcp from any to 10.0.0.1/24", "\"10.0.0.1/24\" has bits set past its length" },
+		{ "allow tcp from any to 10.0.0.1/24",
+			"\"10.0.0.1/24\" has bits set past its length" },
 		{ "allow tcp from any to fd00::1/127", "has bits set past its length" },
 		{ "allow tcp from any port 65536 to any", "\"65536\" is no port" },
 		{ "allow tcp from any port to any", "\"to\" is no port" },
 		{ "allow tcp from any port 1- to any", "\"1-\" is no port" },
 		{ "allow tcp from any port 9-1 to any", "the range \"9-1\" runs backwards" },
 		{ "allow tcp from any port 80,81 to any", "\"80,81\" is no port" },
-		{ "allow any from any port 80 to any", "has no ports; port goes with tcp, udp or sctp" },
+		{ "allow any from any port 80 to any",
+			"has no ports; port goes with tcp, udp or sctp" },
 		{ "allow icmp from any to any port 1", "has no ports" },
 		{ "allow udp from any to any flags syn", "flags goes with tcp only" },
 		{ "allow tcp from any to any flags", "the end of the line is no TCP flag" },
@@ -140,7 +143,8 @@ mistakes_are_told_with_their_place(void **state)
 		{ "allow tcp from any to any flags syn,!syn", "the flag syn stands twice" },
 		{ "allow tcp from any to any flags syn, ack", "is no TCP flag" },
 		{ "allow tcp from any to any type 8", "type goes with icmp and icmp6 only" },
-		{ "allow icmp from any to any type 256", "\"256\" is no type; use a number from 0 to 255" },
+		{ "allow icmp from any to any type 256",
+			"\"256\" is no type; use a number from 0 to 255" },
 		{ "allow icmp from any to any type 3 code x", "\"x\" is no code" },
 		{ "allow icmp from any to any code 3", "\"code\" is not known here" },
 		{ "allow udp from any to any log", "\"log\" is not known here; what may follow" },
@@ -167,12 +171,14 @@ mistakes_are_told_with_their_place(void **state)
 		struct fw_rules *rules = NULL;
 		struct nfv_err err = { "" };
 
-		if (fw_rules_parse("t", t[i].text, strlen(t[i].text), FW_DROP, &rules, &err) != -EINVAL)
+		if (fw_rules_parse("t", t[i].text, strlen(t[i].text), FW_DROP, &rules, &err) !=
+			-EINVAL)
 			fail_msg("taken: %s", t[i].text);
 		assert_null(rules);
 		if (strstr(err.text, t[i].told) == NULL || strncmp(err.text, "t:", 2) != 0)
 			fail_msg("said \"%s\", not \"%s\"", err.text, t[i].told);
-		assert_int_equal(fw_rules_parse("t", t[i].text, strlen(t[i].text), FW_DROP, &rules, NULL),
+		assert_int_equal(
+			fw_rules_parse("t", t[i].text, strlen(t[i].text), FW_DROP, &rules, NULL),
 			-EINVAL);
 	}
 }
@@ -190,7 +196,8 @@ bounds(void **state)
 	memset(line, '#', sizeof(line));
 	assert_int_equal(fw_rules_parse("t", line, FW_LINE_MAX, FW_DROP, &rules, &err), 0);
 	fw_rules_destroy(rules);
-	assert_int_equal(fw_rules_parse("t", line, FW_LINE_MAX + 1, FW_DROP, &rules, &err), -EINVAL);
+	assert_int_equal(
+		fw_rules_parse("t", line, FW_LINE_MAX + 1, FW_DROP, &rules, &err), -EINVAL);
 	assert_string_equal(err.text, "t:1: the line has 513 bytes; at most 512 are taken");
 	assert_non_null(many);
 	for (size_t i = 0; i < n; i++)
@@ -200,7 +207,8 @@ bounds(void **state)
 	assert_int_equal(fw_rules_parse("t", many, (n - 1) * size, FW_DROP, &rules, &err), 0);
 	assert_int_equal(rules->n, FW_RULES_MAX);
 	fw_rules_destroy(rules);
-	assert_int_equal(fw_rules_parse("t", many, FW_FILE_MAX + 1ul, FW_DROP, &rules, &err), -E2BIG);
+	assert_int_equal(
+		fw_rules_parse("t", many, FW_FILE_MAX + 1ul, FW_DROP, &rules, &err), -E2BIG);
 	free(many);
 	fw_rules_destroy(NULL);
 }
@@ -210,7 +218,8 @@ static void
 printing_is_the_inverse_of_parsing(void **state)
 {
 	static const char *const text[] = {
-		"allow out tcp from 10.0.0.0/8 port 1024-65535 to 192.0.2.7/32 port 80 flags syn,!ack,urg",
+		"allow out tcp from 10.0.0.0/8 port 1024-65535 to 192.0.2.7/32 port 80 flags "
+		"syn,!ack,urg",
 		"reject in icmp from any to 10.0.0.0/8 type 3 code 1 name \"a b\"",
 		"drop any from any to any",
 		"drop icmp6 from fd00::/8 to any type 128",
@@ -231,8 +240,9 @@ printing_is_the_inverse_of_parsing(void **state)
 		again = parse(printed);
 		assert_memory_equal(&rules->rule[0], &again->rule[0], sizeof(struct fw_rule));
 		if (i == 0)
-			assert_string_equal(printed, "allow out tcp from 10.0.0.0/8 port 1024-65535 to "
-						     "192.0.2.7/32 port 80 flags syn,!ack,urg");
+			assert_string_equal(printed,
+				"allow out tcp from 10.0.0.0/8 port 1024-65535 to "
+				"192.0.2.7/32 port 80 flags syn,!ack,urg");
 		free(printed);
 		fw_rules_destroy(rules);
 		fw_rules_destroy(again);
