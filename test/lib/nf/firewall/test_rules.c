@@ -218,8 +218,7 @@ static void
 printing_is_the_inverse_of_parsing(void **state)
 {
 	static const char *const text[] = {
-		"allow out tcp from 10.0.0.0/8 port 1024-65535 to 192.0.2.7/32 port 80 flags "
-		"syn,!ack,urg",
+		"allow out tcp from 10.0.0.0/8 port 9-65535 to 192.0.2.7/32 port 80 flags syn,!ack",
 		"reject in icmp from any to 10.0.0.0/8 type 3 code 1 name \"a b\"",
 		"drop any from any to any",
 		"drop icmp6 from fd00::/8 to any type 128",
@@ -239,10 +238,7 @@ printing_is_the_inverse_of_parsing(void **state)
 		fclose(to);
 		again = parse(printed);
 		assert_memory_equal(&rules->rule[0], &again->rule[0], sizeof(struct fw_rule));
-		if (i == 0)
-			assert_string_equal(printed,
-				"allow out tcp from 10.0.0.0/8 port 1024-65535 to "
-				"192.0.2.7/32 port 80 flags syn,!ack,urg");
+		assert_string_equal(printed, text[i]);
 		free(printed);
 		fw_rules_destroy(rules);
 		fw_rules_destroy(again);
