@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034 # what it sets is for those who source it
 # What the scripts share: building, huge pages, and leaving nothing behind. Sourced, never run.
 # Whatever is made carries this process's id in its name and is found again by that name, so an
-# interruption at any point leaves no trace.
+# interruption at any point leaves no trace. With NFV_KEEP=1 in the environment the logs stay.
 
 # A script that is started in the background inherits SIGINT ignored, and bash cannot trap that.
 case $(trap -p INT) in
@@ -78,7 +78,11 @@ cleanup() {
 	done
 	[ -n "${NETNS_MOUNT_NEW:-}" ] && umount /run/netns 2>/dev/null && rmdir /run/netns
 	huge_restore
-	[ -n "$WORK" ] && rm -rf "$WORK"
+	if [ -n "$WORK" ] && [ -n "${NFV_KEEP:-}" ]; then
+		say "the logs are in $WORK"
+	elif [ -n "$WORK" ]; then
+		rm -rf "$WORK"
+	fi
 	exit "$rc"
 }
 

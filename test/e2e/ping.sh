@@ -12,5 +12,5 @@ done
 for addr in 10.2.0.1 fd00:2::1; do
 	expect "$addr answers the outside" servers ping -c 2 -i 0.2 -W 2 "$addr"
 done
-expect "1,400 bytes each way" clients ping -c 5 -i 0.2 -W 2 -s 1372 -M do 10.2.0.2
+expect "1,400 bytes each way" clients ping -c 5 -i 0.2 -W 2 -s 1372 -M "do" 10.2.0.2
 refuse "an address nobody has" clients ping -c 1 -W 2 10.2.0.77

@@ -9,7 +9,6 @@
 # Each is a network namespace. In the middle one the kernel has no address and keeps quiet: what
 # answers there is the pipeline, which takes its frames from the two interfaces by af_packet.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 E2E=$ROOT/test/e2e
@@ -44,9 +43,12 @@ ns_add() {
 	for ns; do
 		ip netns add "$PREFIX-$ns"
 		ip -n "$PREFIX-$ns" link set lo up
-		# Nobody looks for routers: captures stay free of what the tests have not sent.
+		# Nobody looks for routers or waits for its addresses to be unique, and no kernel
+		# holds ICMP errors back: captures hold what the tests sent, each probe has its answer.
 		in_ns "$ns" sysctl -qw net.ipv6.conf.default.accept_ra=0 \
-			net.ipv6.conf.default.router_solicitations=0
+			net.ipv6.conf.default.router_solicitations=0 \
+			net.ipv6.conf.default.accept_dad=0 \
+			net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 	done
 }
 
@@ -144,6 +146,29 @@ stats() {
 
 # drops PORT REASON
 drops() { stats ".ports[\"$1\"].drops[\"$2\"]"; }
+
+# --- captures -------------------------------------------------------------------------------------
+
+# capture NS FILTER…: what crosses its eth0 from now on, into far.pcap.
+capture() {
+	local ns=$1
+	shift
+	spawn "$ns" tcpdump -n -i eth0 -Z root -B 16384 --immediate-mode -w "$WORK/far.pcap" "$@" \
+		>"$WORK/tcpdump" 2>&1 </dev/null
+	CAPTURE=$!
+	wait_for 10 grep -q listening "$WORK/tcpdump" || die "tcpdump: $(cat "$WORK/tcpdump")"
+}
+
+capture_stop() {
+	sleep 1
+	stop "$CAPTURE"
+}
+
+# captured FILTER: the packets that a display filter matches.
+captured() {
+	tshark -n -r "$WORK/far.pcap" -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE \
+		-o tcp.check_checksum:TRUE -Y "$1" 2>/dev/null
+}
 
 # --- expectations ---------------------------------------------------------------------------------
 
