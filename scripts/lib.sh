@@ -49,6 +49,19 @@ build() {
 	fi
 }
 
+# --- counting cases -------------------------------------------------------------------------------
+
+PASSED=0 FAILED=0 SKIPPED=0
+tally() { PASSED=$((PASSED + $1)) FAILED=$((FAILED + $2)) SKIPPED=$((SKIPPED + $3)); }
+
+# The sum is the last line, and whether all is well the exit status. A script that runs another
+# finds the other's sum in the file that NFV_TALLY names, and adds it to its own.
+tally_end() {
+	say "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+	[ -z "${NFV_TALLY:-}" ] || say "$PASSED $FAILED $SKIPPED" >"$NFV_TALLY"
+	[ "$FAILED" -eq 0 ]
+}
+
 # --- leaving nothing behind -----------------------------------------------------------------------
 
 # stop PID…: ask, wait five seconds at most, insist.
