@@ -19,7 +19,7 @@ refused() {
 	local want said
 	want=$(sed -n '1s/^# expect: //p' "$1")
 	said=$(check "$2")
-	grep -Fq -- "${want:?no expectation in $1}" <<<"$said" ||
+	grep -Eq -- "${want:?no expectation in $1}" <<<"$said" ||
 		die "$1: wanted '$want', got '$said'"
 	say "ok: ${said##*"$WORK/"}"
 }
