@@ -4,7 +4,7 @@
 testbed_up
 pipeline_start "$CONFIG"
 
-denied() { stats '.chains.edge.stages.firewall.drops.default'; }
+denied() { drops firewall default; }
 grown() { [ "$(denied)" -ge $((before + $1)) ]; }
 serve() {
 	spawn "$1" python3 -m http.server --bind "$2" "$3" >/dev/null 2>&1

@@ -8,17 +8,17 @@ pipeline_start "$CONFIG"
 mac() { ip -n "$PREFIX-$1" -j link show "$2" | jq -r '.[0].address'; }
 frames() { clients python3 "$E2E/frames.py" "$1" eth0 "$(mac clients eth0)" "$(mac pipeline inside)"; }
 # grown REASON N: it has been counted N times since the case began.
-grown() { [ "$(drops inside "$1")" -ge "$2" ]; }
+grown() { [ "$(drops l3 "$1")" -ge "$2" ]; }
 
 expect "it forwards before" clients ping -c 3 -i 0.2 -W 2 10.2.0.2
 sleep 1
-before=$(stats .ports.inside.drops)
+before=$(stats .chains.edge.l3.drops)
 frames lies >"$WORK/sent"
 [ -s "$WORK/sent" ] || die "no frame was sent"
 while read -r reason n; do
 	had=$(jq -r ".\"$reason\" // 0" <<<"$before")
 	wait_for 5 grown "$reason" $((had + n)) ||
-		die "$reason: $n sent, $(($(drops inside "$reason") - had)) counted: $(stats .ports.inside.drops)"
+		die "$reason: $n sent, $(($(drops l3 "$reason") - had)) counted: $(stats .chains.edge.l3.drops)"
 	say "ok: $n dropped and counted as $reason"
 done <"$WORK/sent"
 

@@ -144,8 +144,8 @@ stats() {
 	jq -c . "$WORK/pipeline.json" 2>/dev/null | tail -n 1 | jq -r "($1) // 0"
 }
 
-# drops PORT REASON
-drops() { stats ".ports[\"$1\"].drops[\"$2\"]"; }
+# drops WHERE REASON: packets the chain has dropped so far; WHERE is l3, loop or a stage.
+drops() { stats ".chains.edge | (.[\"$1\"] // .stages[\"$1\"]).drops[\"$2\"]"; }
 
 # --- captures -------------------------------------------------------------------------------------
 
