@@ -71,8 +71,6 @@ fill_ports(const struct nfv_pkt *p, struct fw_key *key)
 	const uint8_t *l4 = nfv_pkt_l4(p);
 
 	if (fw_proto_has_ports(p->proto)) {
-		if (nfv_pkt_l4_len(p) < 4) /* the parser does not look into SCTP */
-			return false;
 		memcpy(&key->be_sport, l4, 2);
 		memcpy(&key->be_dport, l4 + 2, 2);
 	} else if (fw_proto_is_icmp(p->proto)) {
