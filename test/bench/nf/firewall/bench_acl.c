@@ -1,9 +1,9 @@
 /**
  * @file
- * How long a rule file takes to compile, and a look-up in it: bench_acl [RULES].
+ * Processor time to compile a rule file, and of a look-up in it: bench_acl [RULES].
  *
  * The rules are of the kind people write: mostly hosts and subnets with a port, some ranges, few
- * wide ones; half IPv4, half IPv6. The keys are drawn so that most hit a rule.
+ * wide ones; half IPv4, half IPv6. Each key is of a packet that a rule drawn at random matches.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -21,11 +21,11 @@ any_of(uint32_t n)
 }
 
 static double
-now(void)
+cpu_time(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -66,19 +66,16 @@ write_rule(FILE *to)
 }
 
 static struct fw_key
-make_key(void)
+make_key(const struct fw_rule *r)
 {
-	bool ip6 = any_of(2) == 0;
-	uint32_t src = htobe32(10u << 24 | any_of(1 << 22));
-	uint32_t dst = htobe32(172u << 24 | any_of(1 << 22));
-	struct fw_key key = { .family = ip6 ? 6 : 4,
-		.proto = any_of(3) ? NFV_PROTO_TCP : NFV_PROTO_UDP,
-		.be_dport = htobe16((uint16_t)any_of(1024)) };
+	struct fw_key key = { .family = r->families & FW_IPV6 ? 6 : 4,
+		.proto = (uint8_t)r->proto,
+		.be_sport = htobe16((uint16_t)any_of(65536)),
+		.be_dport = htobe16(r->dport.lo),
+		.be_mark = htobe32(fw_mark(r->dirs & FW_IN ? NFV_INWARD : NFV_OUTWARD, 0)) };
 
-	if (ip6)
-		memcpy(key.dst, memcpy(key.src, "\xfd\0\0\1", 4), 4);
-	memcpy(key.src + (ip6 ? 4 : 0), &src, 4);
-	memcpy(key.dst + (ip6 ? 4 : 0), &dst, 4);
+	memcpy(key.src, r->from.addr.b, 16);
+	memcpy(key.dst, r->to.addr.b, 16);
 	return key;
 }
 
@@ -100,15 +97,15 @@ main(int argc, char **argv)
 	for (uint32_t i = 0; i < n; i++)
 		write_rule(to);
 	fclose(to);
-	for (uint32_t i = 0; i < KEYS; i++)
-		key[i] = make_key();
-	t[0] = now();
+	t[0] = cpu_time();
 	if (fw_rules_parse("bench", text, len, FW_DROP, &rules, &err) < 0)
 		goto fail;
-	t[1] = now();
+	t[1] = cpu_time();
+	for (uint32_t i = 0; i < KEYS; i++)
+		key[i] = make_key(&rules->rule[any_of(rules->n)]);
 	if (fw_acl_create("bench", rules, -1, &acl, &err) < 0)
 		goto fail;
-	t[2] = now();
+	t[2] = cpu_time();
 	for (uint32_t i = 0; i < KEYS / NFV_BURST_MAX * ROUNDS; i++) {
 		uint32_t first[NFV_BURST_MAX];
 
@@ -116,7 +113,7 @@ main(int argc, char **argv)
 		for (uint32_t k = 0; k < NFV_BURST_MAX; k++)
 			hits += first[k] != FW_NO_RULE;
 	}
-	t[3] = now();
+	t[3] = cpu_time();
 	printf("%u rules: parsed in %.2f s, compiled in %.2f s; look-up %.0f ns a packet, %.0f %% "
 	       "hit\n",
 		n, t[1] - t[0], t[2] - t[1], (t[3] - t[2]) * 1e9 / KEYS / ROUNDS,
