@@ -12,6 +12,7 @@
 #include "nfv_pipeline.h"
 #include "nfv_port.h"
 #include "nfv_tap.h"
+#include "nfv_topo.h"
 
 struct options {
 	const char *config;
@@ -28,6 +29,7 @@ struct app_tap {
 struct app {
 	struct options opt;
 	struct config conf;
+	struct nfv_topo topo;
 	struct nfv_port port[PORTS_MAX];
 	struct nfv_worker worker[WORKERS_MAX];
 	uint32_t n_workers;

@@ -8,7 +8,6 @@
 #include <rte_mbuf.h>
 
 #include "app.h"
-#include "nfv_topo.h"
 
 /* Local caches of a pool: what a worker holds back for itself. */
 #define POOL_CACHE 256
@@ -64,14 +63,16 @@ static int
 check_node(const struct app *app, const struct conf_port *p, const struct conf_worker *w,
 	struct nfv_err *err)
 {
-	int lcore = (int)rte_lcore_to_socket_id(w->lcore), node = nfv_port_socket(p->device, "/sys");
+	int lcore = app->topo.node_of[rte_lcore_to_cpu_id((int)w->lcore)];
+	int node = nfv_port_socket(p->device, "/sys");
+	char cpus[128];
 
 	if (node < 0 || node == lcore || w->allow_remote)
 		return 0;
 	return nfv_conf_fail(app->conf.doc, &w->lcore, err,
-		"worker \"%s\" would run on NUMA node %d, but port \"%s\" sits on node %d; use an lcore of "
-		"node %d, or say `allow-remote: true`",
-		w->name, lcore, p->name, node, node);
+		"worker \"%s\" would run on NUMA node %d, but port \"%s\" sits on node %d; use a CPU of "
+		"that node (%s), or say `allow-remote: true`",
+		w->name, lcore, p->name, node, nfv_topo_cpus(&app->topo, node, cpus, sizeof(cpus)));
 }
 
 static int
@@ -244,6 +245,7 @@ wiring_up(struct app *app, struct nfv_err *err)
 
 	app->tsc_hz = rte_get_tsc_hz();
 	app->start_tsc = rte_rdtsc();
+	nfv_topo_read("/sys", &app->topo);
 	for (uint32_t i = 0; i < app->conf.workers.n; i++) {
 		const struct conf_worker *c = worker_conf(app, i);
 		struct nfv_worker *w = &app->worker[i];

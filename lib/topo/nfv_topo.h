@@ -7,6 +7,7 @@
 #define NFV_TOPO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define NFV_TOPO_CPUS 1024
 
@@ -18,6 +19,9 @@ struct nfv_topo {
 
 /** Read it; a machine that tells nothing about nodes has one. `sysfs` is "/sys" but in tests. */
 void nfv_topo_read(const char *sysfs, struct nfv_topo *out);
+
+/** The CPUs of a node as the kernel writes lists, "0-3,8"; returns buf. */
+const char *nfv_topo_cpus(const struct nfv_topo *topo, int node, char *buf, size_t size);
 
 /** Node of a PCI function "0000:3b:02.1"; -1 if it does not say or there is no such function. */
 int nfv_topo_pci_node(const char *sysfs, const char *address);

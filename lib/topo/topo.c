@@ -54,6 +54,24 @@ nfv_topo_read(const char *sysfs, struct nfv_topo *out)
 	}
 }
 
+const char *
+nfv_topo_cpus(const struct nfv_topo *t, int node, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (int cpu = 0, last; cpu < t->n_cpus && n < size; cpu = last + 1) {
+		for (last = cpu; t->node_of[cpu] == node && last + 1 < t->n_cpus; last++)
+			if (t->node_of[last + 1] != node)
+				break;
+		if (t->node_of[cpu] != node)
+			continue;
+		n += (size_t)snprintf(buf + n, size - n, last > cpu ? "%s%d-%d" : "%s%d",
+			n > 0 ? "," : "", cpu, last);
+	}
+	return buf;
+}
+
 bool
 nfv_topo_is_pci(const char *text)
 {
