@@ -285,26 +285,16 @@ lookup(const struct nfv_conf *c, const yaml_node_t *map, const char *name)
 	return NULL;
 }
 
-/* Keys must be plain, known (unless `open`) and stand once. */
-int
-conf_check_keys(const struct nfv_conf *c, const yaml_node_t *map, const struct nfv_conf_schema *schema,
-	bool open, struct nfv_err *err)
+static int
+check_known(const struct nfv_conf *c, const yaml_node_t *map, const struct nfv_conf_schema *schema,
+	struct nfv_err *err)
 {
 	for (const yaml_node_pair_t *p = map->data.mapping.pairs.start;
 		p < map->data.mapping.pairs.top; p++) {
-		yaml_node_t *key = yaml_document_get_node(&c->tree->doc, p->key);
+		const yaml_node_t *key = yaml_document_get_node(&c->tree->doc, p->key);
 
-		if (key->type != YAML_SCALAR_NODE)
-			return conf_fail_at(c, key, err, "a key must be a plain word");
-		if (!open && find_field(schema, conf_scalar(key)) == NULL)
+		if (find_field(schema, conf_scalar(key)) == NULL)
 			return unknown_key(c, key, schema, err);
-		for (const yaml_node_pair_t *q = map->data.mapping.pairs.start; q < p; q++) {
-			const yaml_node_t *other = yaml_document_get_node(&c->tree->doc, q->key);
-
-			if (nfv_sv_eq(conf_scalar(other), conf_scalar(key)))
-				return conf_fail_at(c, key, err, "key \"%.*s\" stands twice; first on line %zu",
-					NFV_SV_ARG(conf_scalar(key)), other->start_mark.line + 1);
-		}
 	}
 	return 0;
 }
@@ -313,8 +303,10 @@ static int
 read_mapping(struct nfv_conf *c, const yaml_node_t *node, const struct nfv_conf_schema *schema,
 	bool open, void *to, struct nfv_err *err)
 {
-	int rc = conf_check_keys(c, node, schema, open, err);
+	int rc = conf_check_keys(c, node, err);
 
+	if (rc == 0 && !open)
+		rc = check_known(c, node, schema, err);
 	if (rc < 0)
 		return rc;
 	for (const struct nfv_conf_field *f = schema->fields; f->name != NULL; f++) {

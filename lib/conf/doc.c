@@ -26,6 +26,27 @@ conf_fail_at(const struct nfv_conf *c, const yaml_node_t *node, struct nfv_err *
 		node->start_mark.column + 1, text);
 }
 
+int
+conf_check_keys(const struct nfv_conf *c, const yaml_node_t *map, struct nfv_err *err)
+{
+	for (const yaml_node_pair_t *p = map->data.mapping.pairs.start;
+		p < map->data.mapping.pairs.top; p++) {
+		const yaml_node_t *key = yaml_document_get_node(&c->tree->doc, p->key);
+
+		if (key->type != YAML_SCALAR_NODE)
+			return conf_fail_at(c, key, err, "a key must be a plain word");
+		for (const yaml_node_pair_t *q = map->data.mapping.pairs.start; q < p; q++) {
+			const yaml_node_t *other = yaml_document_get_node(&c->tree->doc, q->key);
+
+			if (nfv_sv_eq(conf_scalar(other), conf_scalar(key)))
+				return conf_fail_at(c, key, err,
+					"key \"%.*s\" stands twice; first on line %zu",
+					NFV_SV_ARG(conf_scalar(key)), other->start_mark.line + 1);
+		}
+	}
+	return 0;
+}
+
 /* The document with its root checked, in c->tree. */
 static int
 load(struct nfv_conf *c, const char *text, size_t len, struct nfv_err *err)
@@ -55,7 +76,7 @@ load(struct nfv_conf *c, const char *text, size_t len, struct nfv_err *err)
 		(size_t)(root->data.mapping.pairs.top - root->data.mapping.pairs.start) + 1, sizeof(bool));
 	if (c->tree->asked == NULL)
 		return nfv_fail(err, ENOMEM, "%s: out of memory", c->name);
-	return conf_check_keys(c, root, NULL, true, err);
+	return conf_check_keys(c, root, err);
 }
 
 int

@@ -29,8 +29,7 @@ conf_scalar(const yaml_node_t *node)
 int conf_fail_at(const struct nfv_conf *c, const yaml_node_t *node, struct nfv_err *err,
 	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-/* Keys must be plain, stand once and, unless `open`, be known to the schema. */
-int conf_check_keys(const struct nfv_conf *c, const yaml_node_t *map,
-	const struct nfv_conf_schema *schema, bool open, struct nfv_err *err);
+/* Keys must be plain words and stand once. */
+int conf_check_keys(const struct nfv_conf *c, const yaml_node_t *map, struct nfv_err *err);
 
 #endif
