@@ -10,27 +10,18 @@
 
 #include "table.h"
 
-/* One multiplication to 128 bits, both halves folded: with a secret seed, good against collisions
- * made on purpose; the construction is wyhash's. */
-static inline uint64_t
-mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 m = (unsigned __int128)a * b;
-
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
 static inline uint64_t
 hash_key(const struct nfv_flow_table *t, const struct nfv_flow_key *key, unsigned int len)
 {
-	uint64_t w[5];
+	uint64_t w[5], h;
 
 	memcpy(w, key, len);
-	uint64_t h = mix(w[0] ^ t->seed[0], w[1] ^ t->seed[1]);
-
-	if (len > 16)
-		h = mix(mix(w[2] ^ t->seed[1], w[3] ^ h) ^ t->seed[2], w[4] ^ t->seed[0]);
-	return mix(h ^ t->seed[2], 0x9e3779b97f4a7c15u);
+	h = nfv_hash2(&t->hash_key, w[0], w[1]);
+	if (len > 16) {
+		h = nfv_hash2_more(&t->hash_key, h, w[2], w[3]);
+		h = nfv_hash2_more(&t->hash_key, h, w[4], 0);
+	}
+	return h;
 }
 
 /* 0 marks a free place, so no tag is 0. */

@@ -74,13 +74,12 @@ nfv_flow_create(const struct nfv_flow_conf *conf, const struct nfv_pages *pages,
 		.key_len = s.key_len,
 		.slot_off = (uint16_t)s.slot_off,
 		.family = conf->family,
+		.hash_key = nfv_hash_key(conf->seed),
 		.max = conf->max,
 		.timeouts = in_ticks(conf->timeouts),
 		.stats = { .max = conf->max },
 		.end = conf->end,
 		.arg = conf->arg };
-	for (unsigned int i = 0; i < 3; i++)
-		t->seed[i] = (conf->seed + i + 1) * 0x9e3779b97f4a7c15u;
 	memset(t->wheel, 0xff, sizeof(t->wheel));
 	t->free = NIL;
 	for (uint32_t i = conf->max; i-- > 0;) {

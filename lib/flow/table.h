@@ -3,6 +3,7 @@
 #define TABLE_H
 
 #include "nfv_flow.h"
+#include "nfv_hash.h"
 
 #define NIL        UINT32_MAX
 #define WAYS       8
@@ -27,7 +28,7 @@ struct nfv_flow_table {
 	uint32_t per_magic;   /* index / per_page as a multiplication */
 	uint16_t key_len, slot_off;
 	uint8_t family;
-	uint64_t seed[3];
+	struct nfv_hash_key hash_key;
 	uint32_t max, free, hand;
 	uint32_t tick; /* the wheel has been turned up to here */
 	struct nfv_flow_timeouts timeouts; /* ticks */
