@@ -83,7 +83,7 @@ is_well_formed(const struct arp *arp)
 	return be16toh(arp->be_hardware) == ARP_ETHERNET &&
 		be16toh(arp->be_protocol) == NFV_ETH_IP4 && arp->hlen == 6 && arp->plen == 4 &&
 		(be16toh(arp->be_op) == ARP_REQUEST || be16toh(arp->be_op) == ARP_REPLY) &&
-		!mac_is_group(arp->sha) && from.b[0] != 127 && from.b[0] < 224;
+		mac_is_host(arp->sha) && from.b[0] != 127 && from.b[0] < 224;
 }
 
 uint8_t

@@ -71,6 +71,15 @@ mac_is_group(const uint8_t mac[6])
 	return mac[0] & 1;
 }
 
+/** An address that a host can have: neither a group's nor all zeroes. */
+static inline bool
+mac_is_host(const uint8_t mac[6])
+{
+	static const uint8_t none[6];
+
+	return !mac_is_group(mac) && memcmp(mac, none, sizeof(none)) != 0;
+}
+
 /** Write the Ethernet header in front of the IP header or ARP message at NFV_ETH_LEN. */
 static inline void
 host_frame(const struct turn *t, struct nfv_pkt *p, const uint8_t dst[6], enum nfv_ethertype type)

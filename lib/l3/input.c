@@ -53,13 +53,16 @@ is_heard_group(const struct nfv_addr *a)
 		memcmp(a->b, solicited, sizeof(solicited)) == 0;
 }
 
+/* What routers and hosts tell each other on a link (RFC 4861 §4.1, 4.2, 4.5). */
 static bool
 is_router_discovery(const struct nfv_pkt *p)
 {
+	enum { SOLICITATION = 133, ADVERTISEMENT = 134, REDIRECT = 137 };
 	const struct nfv_icmp *icmp = nfv_pkt_l4(p);
 
-	return p->proto == NFV_PROTO_ICMP6 && !(p->flags & NFV_PKT_FRAGMENT) &&
-		(icmp->type == 133 || icmp->type == 134 || icmp->type == 137);
+	return p->proto == NFV_PROTO_ICMP6 &&
+		(icmp->type == SOLICITATION || icmp->type == ADVERTISEMENT ||
+			icmp->type == REDIRECT);
 }
 
 static uint8_t

@@ -85,7 +85,7 @@ find_lla(const struct nfv_pkt *p, uint8_t type, const uint8_t **mac)
 		if (at[0] == type && size == sizeof(struct nd_lla))
 			*mac = at + 2;
 	}
-	return *mac == NULL || !mac_is_group(*mac);
+	return *mac == NULL || mac_is_host(*mac);
 }
 
 static uint8_t

@@ -54,15 +54,16 @@ enum nfv_l3_drop {
 	NFV_L3_ARP_BAD,        /* malformed ARP */
 	NFV_L3_ND_BAD,         /* malformed neighbour discovery, or hop limit not 255 (RFC 4861 §7.1) */
 	NFV_L3_ICMP_CHECKSUM,  /* addressed to us, and wrong */
-	NFV_L3_SPOOFED,        /* carries one of our own addresses as its source */
+	NFV_L3_SPOOFED,        /* carries one of our own addresses, or a group's MAC, as its source */
 	NFV_L3_TTL,            /* time exceeded */
-	NFV_L3_NO_ROUTE,
+	NFV_L3_NO_ROUTE,       /* or link-local, and so not to be forwarded */
 	NFV_L3_WRONG_WAY,      /* the route leads back to where the packet comes from */
 	NFV_L3_NO_LISTENER,    /* addressed to us, and no stage took it */
 	NFV_L3_TOO_BIG,        /* larger than the MTU and not to be fragmented */
 	NFV_L3_NO_NEIGHBOUR,   /* nobody answers at the next hop */
 	NFV_L3_QUEUE_FULL,     /* a packet already waits for this neighbour */
-	NFV_L3_NO_BUFFER,      /* nothing left to write a fragment or an answer into */
+	NFV_L3_NO_BUFFER,      /* nothing left to write a fragment or an answer into, or too long
+	                        * for the place where packets wait */
 	NFV_L3_REASONS
 };
 

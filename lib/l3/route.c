@@ -136,7 +136,8 @@ demand_default(struct demand *d, const struct nfv_prefix *p, uint64_t hop, struc
 	return 0;
 }
 
-/* The narrowest entries that can number both next hops and tables: one bit is the FIB's own. */
+/* The narrowest entries that can number both next hops and tables: one bit is the FIB's own. Both
+ * families number the sizes alike. */
 static int
 entry_size(uint32_t n, int least)
 {

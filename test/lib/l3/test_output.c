@@ -212,6 +212,7 @@ static void
 whose_address_errors_come_from(void **state)
 {
 	struct net *n = *state;
+	struct nfv_addr from;
 
 	nfv_l3_destroy(n->l3);
 	net_conf(n);
@@ -221,6 +222,12 @@ whose_address_errors_come_from(void **state)
 	assert_int_equal(net_out(n, 1, udp(n, "fd00::2", "2001:db8::1", 5)),
 		NFV_DROP(NFV_L3_NO_ROUTE));
 	error_back(n, NFV_INWARD, NFV_ICMP6_UNREACHABLE, 0, "fd00::1");
+	/* The same for what is answered at the door. */
+	assert_int_equal(net_in(n, 1, with_ttl(udp(n, "2001:db8::1", "fd00::2", 5), 1)),
+		NFV_DROP(NFV_L3_TTL));
+	assert_int_equal(n->wire.n, 1);
+	from = addr("fd00::1");
+	assert_memory_equal(nfv_pkt_ip6(&n->wire.pkt[0])->src, from.b, 16);
 }
 
 static void

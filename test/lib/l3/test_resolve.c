@@ -117,6 +117,7 @@ bad_arp(void **state)
 		{ 22, 0xff, NFV_L3_ARP_BAD },   { 28, 224, NFV_L3_ARP_BAD },
 		{ 28, 127, NFV_L3_ARP_BAD },    { 31, 1, NFV_L3_SPOOFED },
 	};
+	static const char zero[6];
 	struct net *n = *state;
 	struct mk m;
 
@@ -127,6 +128,8 @@ bad_arp(void **state)
 		assert_int_equal(net_in(n, 0, p), NFV_DROP(t[i].reason));
 		assert_int_equal(n->wire.n, 0);
 	}
+	assert_int_equal(net_in(n, 0, mk_arp(&m, 1, zero, "10.0.0.2", "10.0.0.1")),
+		NFV_DROP(NFV_L3_ARP_BAD));
 	assert_shows(n, "stale: 0\n");
 }
 
@@ -458,6 +461,28 @@ a_scan_does_no_harm(void **state)
 	assert_int_equal(n->wire.n, 1);
 }
 
+/* Of a large cache only a part may be unresolved. */
+static void
+the_unresolved_are_bounded(void **state)
+{
+	struct net *n = *state;
+	char dst[32];
+
+	nfv_l3_destroy(n->l3);
+	n->conf.neighbours = 1000;
+	net_start(n);
+	for (int i = 0; i < 600; i++) {
+		snprintf(dst, sizeof(dst), "fd01::%x", 0x100 + i);
+		assert_int_equal(to_v6(n, dst), NFV_CONSUMED);
+	}
+	assert_shows(n, "incomplete: 256\n");
+	assert_shows(n, "waiting packets lost: 344\n");
+	na_in(n, ND_S, "fd01::100", MAC_GW);
+	assert_int_equal(n->wire.n, 0);
+	na_in(n, ND_S, "fd01::357", MAC_GW);
+	assert_int_equal(n->wire.n, 1);
+}
+
 /* With only known neighbours left, the one unused for longest goes. */
 static void
 a_full_cache(void **state)
@@ -466,13 +491,14 @@ a_full_cache(void **state)
 	char src[32];
 
 	for (int i = 0; i < 16; i++) {
-		n->now += 2 * HZ;
+		n->now += HZ;
 		snprintf(src, sizeof(src), "192.0.2.%d", 10 + i);
-		assert_int_equal(arp_in(n, 1, MAC_GW, src, "192.0.2.1"), NFV_CONSUMED);
+		assert_int_equal(to_v4(n, src), NFV_CONSUMED);
+		assert_int_equal(arp_in(n, 2, MAC_GW, src, "192.0.2.1"), NFV_CONSUMED);
 	}
-	n->now += 2 * HZ;
+	assert_shows(n, "reachable: 16\n");
 	assert_goes_to(n, "192.0.2.10", MAC_GW);
-	n->now += 2 * HZ;
+	assert_int_equal(n->wire.n, 0);
 	assert_int_equal(to_v4(n, "192.0.2.99"), NFV_CONSUMED);
 	assert_shows(n, "  free: 0\n");
 	assert_goes_to(n, "192.0.2.10", MAC_GW);
@@ -538,6 +564,7 @@ main(void)
 		net_test(nobody_answers),
 		net_test(late_answers_count),
 		net_test(a_scan_does_no_harm),
+		net_test(the_unresolved_are_bounded),
 		net_test(a_full_cache),
 		net_test(the_unused_is_forgotten),
 		net_test(without_buffers),
