@@ -40,11 +40,44 @@ hash_addr(const struct hash_key *key, const struct nfv_addr *a, uint8_t tweak)
 	return hash_fold(w[0] ^ key->k[0], w[1] ^ key->k[1] ^ tweak ^ (uint64_t)a->family << 8);
 }
 
+/*
+ * Addresses are written and read here as two 64-bit words: a load that is wider than the stores
+ * before it waits for them to reach the cache, and this happens several times a packet.
+ */
+
+static inline struct nfv_addr
+addr_of4(uint32_t be)
+{
+	struct nfv_addr a = { .family = NFV_IPV4 };
+	uint64_t w[2] = { 0, 0 };
+
+	memcpy(w, &be, sizeof(be));
+	memcpy(a.b, &w[0], 8);
+	memcpy(a.b + 8, &w[1], 8);
+	return a;
+}
+
+static inline struct nfv_addr
+addr_of6(const uint8_t bytes[16])
+{
+	struct nfv_addr a = { .family = NFV_IPV6 };
+	uint64_t w[2];
+
+	memcpy(w, bytes, sizeof(w));
+	memcpy(a.b, &w[0], 8);
+	memcpy(a.b + 8, &w[1], 8);
+	return a;
+}
+
 /** Byte for byte, as equal addresses are. */
 static inline bool
 addr_same(const struct nfv_addr *a, const struct nfv_addr *b)
 {
-	return memcmp(a->b, b->b, sizeof(a->b)) == 0 && a->family == b->family;
+	uint64_t x[2], y[2];
+
+	memcpy(x, a->b, sizeof(x));
+	memcpy(y, b->b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0 && a->family == b->family;
 }
 
 #endif
