@@ -86,11 +86,12 @@ frag_send(const struct turn *t, const struct nfv_pkt *p, const uint8_t mac[6])
 		id = htobe16(++t->l3->ip_id);
 	for (unsigned int offset = 0, size; offset < plan.payload; offset += size) {
 		struct nfv_pkt *out = host_take(t);
+		unsigned int hlen = plan.hlen[offset > 0];
 
 		size = plan.chunk[offset > 0];
 		if (size > plan.payload - offset)
 			size = plan.payload - offset;
-		if (!nfv_pkt_resize(out, (int)(out->l3 + plan.hlen[offset > 0] + size) - out->len)) {
+		if (!nfv_pkt_resize(out, (int)(out->l3 + hlen + size) - out->len)) {
 			t->wire->n = before;
 			t->wire->starved++;
 			return false;

@@ -27,8 +27,9 @@ static inline struct hash_key
 hash_key(uint64_t seed)
 {
 	uint64_t a = hash_fold(seed ^ 0x9e3779b97f4a7c15, 0xd1b54a32d192ed03);
+	uint64_t b = hash_fold(a, 0x8cb92ba72f3d8dd7);
 
-	return (struct hash_key){ { a | 1ull << 63, hash_fold(a, 0x8cb92ba72f3d8dd7) | 1ull << 62 } };
+	return (struct hash_key){ { a | 1ull << 63, b | 1ull << 62 } };
 }
 
 static inline uint64_t

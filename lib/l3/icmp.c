@@ -40,7 +40,7 @@ limit_ok(struct icmp_limit *l, uint64_t now)
 	return true;
 }
 
-/* Only queries may be answered with an error; of unknown types one cannot tell (RFC 1122 §3.2.2). */
+/* Only queries may be answered with an error; unknown types may be errors (RFC 1122 §3.2.2). */
 static bool
 is_query(const struct nfv_pkt *p)
 {

@@ -98,7 +98,8 @@ solicitation(const struct turn *t, const struct nfv_pkt *p)
 	bool probe = addr_same(&src, &unspecified); /* duplicate address detection, RFC 4862 §5.4 */
 	const uint8_t *mac;
 
-	if (!find_lla(p, ND_SOURCE_LLA, &mac) || (probe && (mac != NULL || !addr_same(&dst, &group))))
+	if (!find_lla(p, ND_SOURCE_LLA, &mac) ||
+	    (probe && (mac != NULL || !addr_same(&dst, &group))))
 		return NFV_DROP(NFV_L3_ND_BAD);
 	if (!own_host_on(&t->l3->own, &target, t->port))
 		return NFV_CONSUMED;

@@ -137,7 +137,7 @@ void neigh_forget(struct neigh_cache *c, uint64_t now);
 /** A settled entry is used. */
 void neigh_touch(struct neigh_cache *c, struct neigh *e, uint64_t now);
 
-/** Copy an IP packet aside for an unresolved entry; false if it is too long or one waits already. */
+/** Copy an IP packet aside for an unresolved entry; false: too long, or one waits already. */
 bool neigh_wait(struct neigh_cache *c, struct neigh *e, const struct nfv_pkt *p);
 /** Give the place of the waiting packet, if there is one, back. */
 void neigh_wait_end(struct neigh_cache *c, struct neigh *e);

@@ -54,7 +54,7 @@ enum nfv_l3_drop {
 	NFV_L3_ARP_BAD,        /* malformed ARP */
 	NFV_L3_ND_BAD,         /* malformed neighbour discovery, or hop limit not 255 (RFC 4861 §7.1) */
 	NFV_L3_ICMP_CHECKSUM,  /* addressed to us, and wrong */
-	NFV_L3_SPOOFED,        /* carries one of our own addresses, or a group's MAC, as its source */
+	NFV_L3_SPOOFED,        /* its source is one of our own addresses, or a group's MAC */
 	NFV_L3_TTL,            /* time exceeded */
 	NFV_L3_NO_ROUTE,       /* or link-local, and so not to be forwarded */
 	NFV_L3_WRONG_WAY,      /* the route leads back to where the packet comes from */

@@ -231,7 +231,7 @@ check(const struct nfv_l3_route *route, struct nfv_err *err)
 			text, route->port);
 	if (addr_multicast(&route->to.addr) || addr_link_local(&route->to.addr))
 		return nfv_fail(err, EINVAL,
-			"a route to %s: only unicast addresses beyond the link can be routed", text);
+			"a route to %s: neither groups nor a link's own can be routed", text);
 	if (route->via.family != NFV_NO_ADDR &&
 	    (route->via.family != route->to.addr.family || addr_multicast(&route->via)))
 		return nfv_fail(err, EINVAL, "%s cannot be the next hop to %s",
