@@ -117,9 +117,12 @@ box_look_up(struct box *b, struct nfv_pkt *p)
 		uint8_t *quote = p->data + p->l4 + NFV_ICMP_LEN;
 
 		p->flags |= NFV_PKT_RELATED;
-		if (box_key_of(quote, nfv_pkt_l4_len(p) - NFV_ICMP_LEN, &k))
+		/* It travels as answers to the quoted packet do. */
+		if (box_key_of(quote, nfv_pkt_l4_len(p) - NFV_ICMP_LEN, &k)) {
+			k = box_back(k);
 			f = box_find(b, &k, &which);
-		if (f != NULL && which == 0)
+		}
+		if (f != NULL && which == 1)
 			p->flags |= NFV_PKT_REPLY;
 	} else if (box_key_of(p->data + p->l3, (unsigned int)(p->len - p->l3), &k)) {
 		f = box_find(b, &k, &which);
