@@ -9,8 +9,8 @@
  * the status to answer. In between, parsers for single header fields run on demand.
  *
  * Shapes: a message is at most 65535 bytes; offsets count from its start line. Views point into the
- * datagram, which must outlive them. A folded line keeps its line ends inside the value; all parsers
- * take them as white space (RFC 3261 §7.3.1).
+ * datagram, which must outlive them. A folded line keeps its line ends inside the value; all
+ * parsers take them as white space (RFC 3261 §7.3.1).
  *
  * Errors: parsers return 0 or -EINVAL and leave the output unspecified on failure; list parsers
  * return 1 for a value, 0 at the end. Nothing is read outside the given view.
@@ -90,25 +90,25 @@ struct nfv_sip_hdr {
 
 /** What framing has found wrong; nfv_sip_validate() turns it into a status. */
 enum nfv_sip_flaw {
-	NFV_SIP_FLAW_START_LINE = 1 << 0,   /* white space or a number where none may be */
-	NFV_SIP_FLAW_VERSION = 1 << 1,      /* not SIP/2.0 */
-	NFV_SIP_FLAW_HEADER = 1 << 2,       /* a line that is no header field */
-	NFV_SIP_FLAW_LINE_END = 1 << 3,     /* CR or LF alone, or no empty line before the end */
-	NFV_SIP_FLAW_LENGTH = 1 << 4,       /* Content-Length is no number, or stands twice */
-	NFV_SIP_FLAW_CUT = 1 << 5,          /* Content-Length claims more than the datagram has */
-	NFV_SIP_FLAW_TOO_LARGE = 1 << 6,    /* too many lines, or a line too long */
+	NFV_SIP_FLAW_START_LINE = 1 << 0, /* white space or a number where none may be */
+	NFV_SIP_FLAW_VERSION = 1 << 1,    /* not SIP/2.0 */
+	NFV_SIP_FLAW_HEADER = 1 << 2,     /* a line that is no header field */
+	NFV_SIP_FLAW_LINE_END = 1 << 3,   /* CR or LF alone, or no empty line before the end */
+	NFV_SIP_FLAW_LENGTH = 1 << 4,     /* Content-Length is no number, or stands twice */
+	NFV_SIP_FLAW_CUT = 1 << 5,        /* Content-Length claims more than the datagram has */
+	NFV_SIP_FLAW_TOO_LARGE = 1 << 6,  /* too many lines, or a line too long */
 };
 
 struct nfv_sip_msg {
 	const char *p; /* at the start line: empty lines before it are passed over (§7.5) */
-	uint16_t n;    /* up to the end of the body; octets behind it are not of the message (§18.3) */
+	uint16_t n; /* up to the end of the body; octets behind it are not of the message (§18.3) */
 	uint16_t headers;      /* offset of the first header line */
 	uint16_t body, body_n; /* offset and length */
 	uint16_t flaws;        /* enum nfv_sip_flaw */
 	uint16_t status;       /* of a response: 100…699, 0 if it is no such number */
 	bool response;
-	bool has_length; /* Content-Length was given */
-	uint8_t method;  /* enum nfv_sip_method, of a request */
+	bool has_length;                /* Content-Length was given */
+	uint8_t method;                 /* enum nfv_sip_method, of a request */
 	struct nfv_sv method_name, uri; /* of a request */
 	struct nfv_sv version;
 	struct nfv_sv reason; /* of a response */
@@ -153,8 +153,12 @@ nfv_sip_value(const struct nfv_sip_msg *m, const struct nfv_sip_hdr *h)
 	return nfv_sv(m->p + h->value, h->value_n);
 }
 
-enum nfv_sip_scheme { NFV_SIP_SCHEME_OTHER, NFV_SIP_SCHEME_SIP, NFV_SIP_SCHEME_SIPS,
-	NFV_SIP_SCHEME_TEL };
+enum nfv_sip_scheme {
+	NFV_SIP_SCHEME_OTHER,
+	NFV_SIP_SCHEME_SIP,
+	NFV_SIP_SCHEME_SIPS,
+	NFV_SIP_SCHEME_TEL
+};
 
 /** RFC 3261 §19.1; of a scheme that is neither sip nor sips only `text` and `scheme` are set. */
 struct nfv_sip_uri {
@@ -176,9 +180,9 @@ struct nfv_sv nfv_sip_uri_param(const struct nfv_sip_uri *uri, const char *name)
 struct nfv_sip_via {
 	struct nfv_sv text; /* all of it: from the protocol's name to the last parameter */
 	struct nfv_sv version, transport;
-	struct nfv_sv sent_by; /* host and port as they stand there */
-	struct nfv_sv host;    /* an IPv6 address without its brackets */
-	uint16_t port;         /* 0: none */
+	struct nfv_sv sent_by;       /* host and port as they stand there */
+	struct nfv_sv host;          /* an IPv6 address without its brackets */
+	uint16_t port;               /* 0: none */
 	struct nfv_sv branch, maddr; /* p == NULL: not there */
 	struct nfv_addr received;    /* NFV_NO_ADDR: none, or not an address */
 	bool has_rport;
@@ -198,7 +202,7 @@ struct nfv_sip_name {
 };
 
 struct nfv_sip_param {
-	struct nfv_sv text;  /* semicolon included */
+	struct nfv_sv text; /* semicolon included */
 	struct nfv_sv name;
 	struct nfv_sv value; /* quotes included; p == NULL: none */
 };
@@ -212,8 +216,8 @@ struct nfv_sip_iter {
 	const struct nfv_sip_hdr *hdr; /* line of the value returned last */
 	struct nfv_sv rest;            /* of that line */
 	uint16_t next;                 /* index + 1 of the next line */
-	uint16_t at, end; /* of the value returned last: offsets of it and of what follows its comma,
-	                   * or of the end of its header's value */
+	uint16_t at, end; /* of the value returned last: offsets of it and of what follows its
+	                   * comma, or of the end of its header's value */
 };
 
 void nfv_sip_iter(struct nfv_sip_iter *it, const struct nfv_sip_msg *m, enum nfv_sip_field field);
@@ -242,11 +246,11 @@ int nfv_sip_call_id(struct nfv_sv s);
 
 /** What every element needs of every message, parsed and checked. */
 struct nfv_sip_core {
-	struct nfv_sip_uri uri; /* of a request */
-	struct nfv_sip_via via; /* the topmost */
-	uint16_t via_end;       /* nfv_sip_iter.end of it */
-	bool via_line_done;     /* nothing behind it on its line */
-	bool via_ok;            /* `via` is filled in */
+	struct nfv_sip_uri uri;       /* of a request */
+	struct nfv_sip_via via;       /* the topmost */
+	uint16_t via_end;             /* nfv_sip_iter.end of it */
+	bool via_line_done;           /* nothing behind it on its line */
+	bool via_ok;                  /* `via` is filled in */
 	struct nfv_sip_name from, to; /* text.n == 0: missing or malformed */
 	struct nfv_sv call_id;
 	struct nfv_sip_cseq cseq;
@@ -259,14 +263,14 @@ struct nfv_sip_core {
  * 0, or the status to answer a request with (400, 414, 505, 513) and its reason phrase in `*text`;
  * a response with a fault is dropped. `*core` is filled as far as the message allows.
  */
-unsigned int nfv_sip_validate(const struct nfv_sip_msg *m, struct nfv_sip_core *core,
-	const char **text);
+unsigned int nfv_sip_validate(
+	const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text);
 
 /**
  * What a proxy checks further in a valid request (§16.3 (2)–(5)): 416, 483 or 420; 0 if nothing.
  * No extension is supported, so every option of Proxy-Require is one too many.
  */
-unsigned int nfv_sip_validate_proxy(const struct nfv_sip_msg *m, const struct nfv_sip_core *core,
-	const char **text);
+unsigned int nfv_sip_validate_proxy(
+	const struct nfv_sip_msg *m, const struct nfv_sip_core *core, const char **text);
 
 #endif

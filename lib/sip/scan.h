@@ -10,16 +10,16 @@
 enum {
 	CH_TOKEN = 1 << 0,
 	CH_WORD = 1 << 1,
-	CH_USER = 1 << 2,     /* unreserved and user-unreserved */
+	CH_USER = 1 << 2, /* unreserved and user-unreserved */
 	CH_PASSWORD = 1 << 3,
-	CH_PARAM = 1 << 4,    /* of a URI: unreserved and param-unreserved */
-	CH_HNV = 1 << 5,      /* of a URI's headers: unreserved and hnv-unreserved */
+	CH_PARAM = 1 << 4, /* of a URI: unreserved and param-unreserved */
+	CH_HNV = 1 << 5,   /* of a URI's headers: unreserved and hnv-unreserved */
 	CH_HOST = 1 << 6,
 	CH_HEX = 1 << 7,
 	CH_DIGIT = 1 << 8,
 	CH_SCHEME = 1 << 9,
 	CH_LWS = 1 << 10,
-	CH_VALUE = 1 << 11,   /* of a header parameter: token, host, IPv6 with or without brackets */
+	CH_VALUE = 1 << 11, /* of a header parameter: token, host, IPv6 with or without brackets */
 };
 
 extern const uint16_t scan_class[256];
@@ -96,7 +96,7 @@ bool scan_host(struct nfv_sv *s, struct nfv_sv *out);
 /* A port: digits, 1…65535. */
 bool scan_port(struct nfv_sv *s, uint16_t *out);
 
-/* Every byte is of the class, or a percent sign with two hexadecimal digits (RFC 3261 "escaped"). */
+/* Every byte is of the class, or a percent sign with two hexadecimal digits ("escaped"). */
 bool scan_escaped(struct nfv_sv s, unsigned int class);
 
 #endif

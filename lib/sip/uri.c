@@ -82,7 +82,8 @@ other_uri(struct nfv_sv s)
 	if (s.n == 0)
 		return -EINVAL;
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == '<' || s.p[i] == '>' || s.p[i] == '"')
+		if (s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == '<' || s.p[i] == '>' ||
+			s.p[i] == '"')
 			return -EINVAL;
 	return 0;
 }

@@ -60,7 +60,9 @@ check_max_forwards(struct nfv_sv s, struct nfv_sip_core *core)
 }
 
 #define SINGLE(field, name, must, check)                                                           \
-	{ field, must, check, "Missing " name, "More Than One " name, "Malformed " name }
+	{                                                                                          \
+		field, must, check, "Missing " name, "More Than One " name, "Malformed " name      \
+	}
 
 /* Fields that may stand once (RFC 3261 §7.3.1, §20). */
 static const struct single {
@@ -223,8 +225,8 @@ nfv_sip_validate(const struct nfv_sip_msg *m, struct nfv_sip_core *core, const c
 }
 
 unsigned int
-nfv_sip_validate_proxy(const struct nfv_sip_msg *m, const struct nfv_sip_core *core,
-	const char **text)
+nfv_sip_validate_proxy(
+	const struct nfv_sip_msg *m, const struct nfv_sip_core *core, const char **text)
 {
 	unsigned int status = 0;
 

@@ -1,6 +1,6 @@
 /*
- * Any datagram at the proxy's port, from inside, outside or a NAT. What comes out must be a right packet;
- * a forwarded request must be a valid message, and its response must find the way back.
+ * Any datagram at the proxy's port, from inside, outside or a NAT. What comes out must be a right
+ * packet; a forwarded request must be a valid message, and its response must find the way back.
  */
 #include <stdlib.h>
 
@@ -89,7 +89,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n < 1 || n > 3000)
 		return 0;
 	i = data[0] % 4;
-	s = through(mk_udp(&mk, from[i].src, 6000, from[i].dst, 5060, data + 1, n - 1), from[i].dir, &p);
+	s = through(mk_udp(&mk, from[i].src, 6000, from[i].dst, 5060, data + 1, n - 1), from[i].dir,
+		&p);
 	if (s.n == 0)
 		return 0;
 	must(nfv_sip_parse(&m, s.p, s.n) == NFV_SIP_MESSAGE_OK);

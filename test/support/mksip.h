@@ -9,7 +9,8 @@
 
 static const char *const mksip[] = {
 	"INVITE sip:bob:pw@[2001:db8::2]:5070;transport=udp;lr?a=b SIP/2.0\r\n"
-	"Via: SIP/2.0/UDP 192.0.2.1:5062;rport;branch=z9hG4bKabc;received=192.0.2.9;ttl=3;maddr=h.x, "
+	"Via: SIP/2.0/UDP "
+	"192.0.2.1:5062;rport;branch=z9hG4bKabc;received=192.0.2.9;ttl=3;maddr=h.x, "
 	"SIP / 2.0 / UDP\r\n [2001:db8::1]:5060 ; received=[2001:db8::9];rport=77\r\n"
 	"Max-Forwards: 70\r\n"
 	"Route: <sip:[2001:db8::1]:5060;lr>, \"r \\\"q\\\"\" <sip:b.example.org;lr>;x=\"y\"\r\n"
@@ -32,7 +33,8 @@ static const char *const mksip[] = {
 	"i:x\r\nCSeq: 2 INVITE\r\nm:*\r\nl:0\r\n\r\n",
 	"\r\nREGISTER sip:example.org SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK2\r\n"
 	"From: sip:a@example.org;tag=3\r\nTo: sip:a@example.org\r\nCall-ID: y@z\r\n"
-	"CSeq: 3 REGISTER\r\nContact: sip:a@192.0.2.3, <sip:b@192.0.2.4>\r\nExpires: 60\r\n\r\nbody",
+	"CSeq: 3 REGISTER\r\nContact: sip:a@192.0.2.3, <sip:b@192.0.2.4>\r\nExpires: "
+	"60\r\n\r\nbody",
 };
 
 #define MKSIP_N (sizeof(mksip) / sizeof(mksip[0]))

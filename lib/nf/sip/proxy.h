@@ -3,12 +3,12 @@
  * A stateless record-routing SIP proxy (RFC 3261 §16.11) as a function from a datagram and its
  * addresses to what is to be sent where. Knows nothing of packets; libc, lib/base and lib/sip only.
  *
- * Everything that has to be remembered travels in the messages. The branch of the Via it pushes holds
- *  - the own address that the request was sent to, so that the response leaves from there, and a NAT
- *    in front of the client sees it come from where the request went;
- *  - a hash that is the same for a request, its retransmissions, its CANCEL and its ACK (§16.11);
- *  - a keyed hash of where the response has to go, so that nobody can make up a response and have it
- *    sent through the proxy to an address of his choice.
+ * Everything that has to be remembered travels in the messages. The branch of the Via that the
+ * proxy adds holds the own address that the request was sent to, so that the response leaves from
+ * there and a NAT in front of the client sees it come from where the request went; a hash that is
+ * the same for a request, its retransmissions, its CANCEL and its ACK (§16.11); and a keyed hash of
+ * where the response has to go, so that nobody can make up a response and have it sent through the
+ * proxy to an address of his choice.
  *
  * Threads: pure functions; struct sip_proxy is not changed after sip_proxy_init().
  */
@@ -52,10 +52,10 @@ struct sip_in {
 enum sip_drop {
 	SIP_DROP_UDP_CHECKSUM,
 	SIP_DROP_NOT_SIP,
-	SIP_DROP_MALFORMED,       /* a response or an ACK that cannot be trusted */
-	SIP_DROP_RESPONSE_STRAY,  /* to no request that went through here */
-	SIP_DROP_ACK_UNROUTABLE,  /* an ACK is never answered (§17.1.1.3) */
-	SIP_DROP_NO_NEXT_HOP,     /* nowhere to send a response or an answer */
+	SIP_DROP_MALFORMED,      /* a response or an ACK that cannot be trusted */
+	SIP_DROP_RESPONSE_STRAY, /* to no request that went through here */
+	SIP_DROP_ACK_UNROUTABLE, /* an ACK is never answered (§17.1.1.3) */
+	SIP_DROP_NO_NEXT_HOP,    /* nowhere to send a response or an answer */
 	SIP_DROP_TOO_LARGE,
 	SIP_DROP_ERROR_LIMITED,
 	SIP_DROPS
@@ -93,12 +93,12 @@ struct sip_work {
 int sip_proxy_init(struct sip_proxy *px, const struct nfv_stage_ctx *ctx, struct nfv_err *err);
 
 /** Decide about a datagram and write what is to be sent into `buf`; `work` is scratch. */
-void sip_proxy(const struct sip_proxy *px, const struct sip_in *in, struct sip_work *work, char *buf,
-	size_t room, struct sip_result *r);
+void sip_proxy(const struct sip_proxy *px, const struct sip_in *in, struct sip_work *work,
+	char *buf, size_t room, struct sip_result *r);
 
 /** Answer the request in `work` with `status` (`text` NULL: its usual phrase). */
-void sip_answer(struct sip_work *work, unsigned int status, const char *text, char *buf, size_t room,
-	struct sip_result *r);
+void sip_answer(struct sip_work *work, unsigned int status, const char *text, char *buf,
+	size_t room, struct sip_result *r);
 
 static inline void
 sip_edits_reset(struct sip_work *work)
@@ -145,9 +145,9 @@ struct nfv_endpoint sip_via_back(const struct sip_work *work);
 void sip_via_fix(struct sip_work *work);
 /** Write the branch for the request in `work`. */
 void sip_branch_put(struct sip_work *work, struct nfv_sip_writer *w);
-/** The own address that the request came in on, if `branch` is ours for a response to `to`; or -1. */
-int sip_branch_check(const struct sip_proxy *px, struct nfv_sv branch,
-	const struct nfv_endpoint *to);
+/** The own address a request came in on, if `branch` is ours for a response to `to`; else -1. */
+int sip_branch_check(
+	const struct sip_proxy *px, struct nfv_sv branch, const struct nfv_endpoint *to);
 /** A To tag for an answer: the same for every retransmission (§8.2.7). */
 uint64_t sip_tag(const struct sip_work *work);
 

@@ -1,7 +1,7 @@
 /*
- * A request (RFC 3261 §16.3–16.6), in the order of the RFC: validate, take what is ours off the Route,
- * find the next hop, and edit: Request-URI, Route, Via, Record-Route, Max-Forwards. All of it works
- * on the message as received; edits are collected and applied once, at the end.
+ * A request (RFC 3261 §16.3–16.6), in the order of the RFC: validate, take what is ours off the
+ * Route, find the next hop, and edit: Request-URI, Route, Via, Record-Route, Max-Forwards. All of
+ * it works on the message as received; edits are collected and applied once, at the end.
  */
 #include "proxy.h"
 
@@ -10,8 +10,8 @@ struct course {
 	struct nfv_sip_uri target; /* the Request-URI, preprocessed */
 	struct nfv_sip_uri route;  /* topmost Route that is not ours; text.n == 0: none */
 	uint32_t n_routes;
-	uint32_t skip;             /* Route values that go from the top */
-	bool last_taken;           /* and the last one: it has become the Request-URI */
+	uint32_t skip;                      /* Route values that go from the top */
+	bool last_taken;                    /* and the last one: it has become the Request-URI */
 	const struct nfv_sip_hdr *last_hdr; /* of the last Route value */
 };
 
@@ -41,8 +41,8 @@ is_our_record(const struct sip_proxy *px, const struct nfv_sip_uri *uri)
 }
 
 /*
- * §16.4: the Route's values that are ours go from its top; and if the previous hop is a strict router,
- * which has put our Route value into the Request-URI, the real one is the last Route value.
+ * §16.4: the Route's values that are ours go from its top; and if the previous hop is a strict
+ * router, which has put our Route value into the Request-URI, the real one is the last Route value.
  */
 static void
 read_routes(const struct sip_work *work, struct course *c)
@@ -89,7 +89,9 @@ strip_maddr(struct sip_work *work, struct course *c)
 	if (maddr.p == NULL || c->target.port_text.p == NULL ||
 		nfv_addr_parse(maddr, &e.addr) < 0 || !sip_is_self(work->px, &e))
 		return;
-	nfv_sip_put(w, nfv_sv(c->target.text.p, (size_t)(c->target.port_text.p - c->target.text.p)));
+	param = c->target.text; /* up to the host */
+	param.n = (size_t)(c->target.port_text.p - param.p);
+	nfv_sip_put(w, param);
 	rest = nfv_sv(c->target.params.p + 1, c->target.params.n - 1);
 	while (rest.p != NULL) {
 		param = nfv_sv_cut(&rest, ';');
@@ -139,8 +141,8 @@ resolve(const struct sip_proxy *px, const struct nfv_sip_uri *uri, struct nfv_en
 	return sip_is_host(&e.addr) ? 0 : 503;
 }
 
-/* What the proxy says to requests for itself: it has no users and no registrar. A user at its address
- * is the trunk's, unless the trunk is who asks. 0: go on to *to. */
+/* What the proxy says to requests for itself: it has no users and no registrar. A user at its
+ * address is the trunk's, unless the trunk is who asks. 0: go on to *to. */
 static unsigned int
 to_self(const struct sip_work *work, const struct course *c, struct nfv_endpoint *to)
 {
@@ -204,12 +206,14 @@ cut_routes(struct sip_work *work, const struct course *c)
 		if (!nfv_sip_iter_line_done(&it))
 			continue;
 		if (from == 0) {
-			nfv_sip_edit(&work->edits, it.hdr->at, (size_t)it.hdr->end - it.hdr->at, none());
+			nfv_sip_edit(
+				&work->edits, it.hdr->at, (size_t)it.hdr->end - it.hdr->at, none());
 		} else {
 			size_t end = (size_t)it.hdr->value + it.hdr->value_n;
 
 			if (from > it.hdr->value)
-				nfv_sip_edit(&work->edits, it.hdr->value, from - it.hdr->value, none());
+				nfv_sip_edit(
+					&work->edits, it.hdr->value, from - it.hdr->value, none());
 			if (to < end && i >= last)
 				nfv_sip_edit(&work->edits, to, end - to, none());
 		}
@@ -217,8 +221,8 @@ cut_routes(struct sip_work *work, const struct course *c)
 	}
 }
 
-/* §16.6 (6): a next hop that is a strict router wants its own URI in the Request-URI, and ours as the
- * last Route value. */
+/* §16.6 (6): a next hop that is a strict router wants its own URI in the Request-URI, and ours as
+ * the last Route value. */
 static void
 strict_next_hop(struct sip_work *work, struct course *c)
 {

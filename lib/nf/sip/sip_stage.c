@@ -1,7 +1,7 @@
 /*
- * The SIP stage: takes the datagrams that are addressed to the chain at the SIP port, asks the proxy
- * what becomes of them, and writes that: in place where it travels on, into `out` where it turns back.
- * docs/sip.md says what the proxy does and what it does not.
+ * The SIP stage: takes the datagrams that are addressed to the chain at the SIP port, asks the
+ * proxy what becomes of them, and writes that: in place where it travels on, into `out` where it
+ * turns back. docs/sip.md says what the proxy does and what it does not.
  */
 #include "nfv_csum.h"
 #include "nfv_stage.h"
@@ -19,8 +19,8 @@ struct sip_conf {
 
 struct sip_count {
 	uint64_t requests[NFV_SIP_METHODS];
-	uint64_t responses[7];   /* by class; 0: not a status */
-	uint64_t answers[700];   /* by status */
+	uint64_t responses[7]; /* by class; 0: not a status */
+	uint64_t answers[700]; /* by status */
 	uint64_t forwarded, keepalives, stun;
 };
 
@@ -36,24 +36,25 @@ struct sip_state {
 	char buf[UDP_PAYLOAD_MAX];
 };
 
+#define FIELD(name_, member, type_, def_, help_, ...)                                              \
+	{                                                                                          \
+		.name = name_, .help = help_, .def = def_, .type = type_,                          \
+		.offset = offsetof(struct sip_conf, member), __VA_ARGS__                           \
+	}
+
 static const struct nfv_conf_field fields[] = {
-	{ .name = "port", .help = "UDP port of the proxy", .def = "5060", .type = NFV_CONF_UINT,
-		.offset = offsetof(struct sip_conf, port), .min = 1, .max = 65535 },
-	{ .name = "domains", .help = "host names that are the proxy's own", .def = "",
-		.type = NFV_CONF_STRING, .list = true, .offset = offsetof(struct sip_conf, domains),
-		.min = 1, .max = 253 },
-	{ .name = "trunk", .help = "where requests go whose target has no address", .def = "",
-		.type = NFV_CONF_ENDPOINT, .offset = offsetof(struct sip_conf, trunk) },
-	{ .name = "record-route", .help = "stay in the path of dialogs", .def = "true",
-		.type = NFV_CONF_BOOL, .offset = offsetof(struct sip_conf, record_route) },
-	{ .name = "relay", .help = "forward requests from outside to outside", .def = "false",
-		.type = NFV_CONF_BOOL, .offset = offsetof(struct sip_conf, relay) },
-	{ .name = "error-rate", .help = "answers of its own a second at most", .def = "1000",
-		.type = NFV_CONF_UINT, .offset = offsetof(struct sip_conf, error_rate), .min = 1,
-		.max = 1000000 },
-	{ .name = "key", .help = "secret of branches, the same wherever a response may arrive; random if none",
-		.def = "", .type = NFV_CONF_STRING, .offset = offsetof(struct sip_conf, key), .min = 8,
-		.max = 128 },
+	FIELD("port", port, NFV_CONF_UINT, "5060", "UDP port of the proxy", .min = 1, .max = 65535),
+	FIELD("domains", domains, NFV_CONF_STRING, "", "host names that are the proxy's own",
+		.list = true, .min = 1, .max = 253),
+	FIELD("trunk", trunk, NFV_CONF_ENDPOINT, "",
+		"where requests go whose target has no address"),
+	FIELD("record-route", record_route, NFV_CONF_BOOL, "true", "stay in the path of dialogs"),
+	FIELD("relay", relay, NFV_CONF_BOOL, "false", "forward requests from outside to outside"),
+	FIELD("error-rate", error_rate, NFV_CONF_UINT, "1000",
+		"answers of its own a second at most", .min = 1, .max = 1000000),
+	FIELD("key", key, NFV_CONF_STRING, "",
+		"secret of branches, shared by all that may see a response; random if left out",
+		.min = 8, .max = 128),
 	{ 0 },
 };
 
@@ -114,9 +115,7 @@ sip_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	if (rc < 0)
 		return rc;
 	if (conf->trunk.addr.family != NFV_NO_ADDR && sip_is_self(&s->px, &conf->trunk))
-		return ctx->doc == NULL ?
-			nfv_fail(err, EINVAL, "sip: the trunk is the proxy itself") :
-			nfv_conf_fail(ctx->doc, &conf->trunk, err, "the trunk is the proxy itself");
+		return nfv_conf_fail(ctx->doc, &conf->trunk, err, "the trunk is the proxy itself");
 	return 0;
 }
 
@@ -141,8 +140,8 @@ is_ours(const struct sip_state *s, const struct nfv_pkt *p, struct sip_in *in)
 	return sip_own_find(&s->px, &in->dst.addr) >= 0;
 }
 
-/* Write the result as an IP packet into p, whatever lay there; false, and p untouched, if it has not
- * the room. A packet that is full at its end begins further in front. */
+/* Write the result as an IP packet into p, whatever lay there; false, and p untouched, if it has
+ * not the room. A packet that is full at its end begins further in front. */
 static bool
 write_packet(struct sip_state *s, struct nfv_pkt *p, const struct sip_result *r)
 {
@@ -298,14 +297,16 @@ sip_show(const void *state, FILE *to)
 
 	for (int i = 0; i < NFV_SIP_METHODS; i++)
 		if (s->count.requests[i] > 0)
-			fprintf(to, "request %s %lu\n", nfv_sip_method_name[i], s->count.requests[i]);
+			fprintf(to, "request %s %lu\n", nfv_sip_method_name[i],
+				s->count.requests[i]);
 	for (int i = 0; i < 7; i++)
 		if (s->count.responses[i] > 0)
 			fprintf(to, "response %dxx %lu\n", i, s->count.responses[i]);
 	fprintf(to, "forwarded %lu\n", s->count.forwarded);
 	for (unsigned int i = 0; i < sizeof(s->count.answers) / sizeof(s->count.answers[0]); i++)
 		if (s->count.answers[i] > 0)
-			fprintf(to, "answered %u %s %lu\n", i, nfv_sip_reason(i), s->count.answers[i]);
+			fprintf(to, "answered %u %s %lu\n", i, nfv_sip_reason(i),
+				s->count.answers[i]);
 	fprintf(to, "keepalives %lu\nstun %lu\n", s->count.keepalives, s->count.stun);
 }
 

@@ -34,9 +34,10 @@ word(struct siphash *h, uint64_t m)
 void
 siphash_init(struct siphash *h, const struct siphash_key *key)
 {
-	*h = (struct siphash){ .v = { key->k[0] ^ 0x736f6d6570736575, key->k[1] ^ 0x646f72616e646f6d,
-				       key->k[0] ^ 0x6c7967656e657261,
-				       key->k[1] ^ 0x7465646279746573 } };
+	*h = (struct siphash){
+		.v = { key->k[0] ^ 0x736f6d6570736575, key->k[1] ^ 0x646f72616e646f6d,
+			key->k[0] ^ 0x6c7967656e657261, key->k[1] ^ 0x7465646279746573 }
+	};
 }
 
 void

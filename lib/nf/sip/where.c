@@ -9,7 +9,8 @@ sip_proxy_init(struct sip_proxy *px, const struct nfv_stage_ctx *ctx, struct nfv
 		for (uint32_t i = 0; i < ctx->n_own[dirs[d]]; i++) {
 			if (px->n_own == SIP_OWN_MAX)
 				return nfv_fail(err, EINVAL,
-					"sip: the chain's ports have more than %d addresses", SIP_OWN_MAX);
+					"sip: the chain's ports have more than %d addresses",
+					SIP_OWN_MAX);
 			px->own[px->n_own++] = (struct sip_own){ ctx->own[dirs[d]][i], dirs[d] };
 		}
 	}

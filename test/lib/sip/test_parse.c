@@ -130,8 +130,9 @@ uris(void **state)
 	struct nfv_sip_uri u;
 
 	(void)state;
-	assert_int_equal(nfv_sip_uri(nfv_sv_str(
-		"sip:bob:pw@[2001:db8::2]:5070;transport=udp;lr?a=b"), &u), 0);
+	assert_int_equal(
+		nfv_sip_uri(nfv_sv_str("sip:bob:pw@[2001:db8::2]:5070;transport=udp;lr?a=b"), &u),
+		0);
 	assert_int_equal(u.scheme, NFV_SIP_SCHEME_SIP);
 	assert_sv(u.user, "bob");
 	assert_sv(u.password, "pw");
@@ -161,10 +162,11 @@ static void
 bad_uris(void **state)
 {
 	static const char *const t[] = { "", "sip", "sip:", ":a", "sip:@h", "sip:a@", "sip:a@b@c",
-		"sip:a b@c", "sip:a@b c", "sip:h:", "sip:h:0", "sip:h:65536", "sip:h:5060x", "sip:[::1",
-		"sip:[]", "sip:[1.2.3.4]", "sip:h;", "sip:h;;lr", "sip:h;=x", "sip:h;a=%4", "sip:h;a=%zz",
-		"sip:h?", "sip:h?a", "sip:h?=b", "sip:h?a=b&", "sip:%4g@h", "sip:-h", "sip:.h",
-		"sip:a:p;w@h", "sip:\xc3\xa4@h", "tel:", "tel:1 2", "x:<y>", "s ip:h" };
+		"sip:a b@c", "sip:a@b c", "sip:h:", "sip:h:0", "sip:h:65536", "sip:h:5060x",
+		"sip:[::1", "sip:[]", "sip:[1.2.3.4]", "sip:h;", "sip:h;;lr", "sip:h;=x",
+		"sip:h;a=%4", "sip:h;a=%zz", "sip:h?", "sip:h?a", "sip:h?=b", "sip:h?a=b&",
+		"sip:%4g@h", "sip:-h", "sip:.h", "sip:a:p;w@h", "sip:\xc3\xa4@h", "tel:", "tel:1 2",
+		"x:<y>", "s ip:h" };
 	struct nfv_sip_uri u;
 
 	(void)state;
@@ -239,7 +241,8 @@ name_lists(void **state)
 	assert_sv(n.uri, "sip:a@192.0.2.3");
 	assert_int_equal(nfv_sip_next_name(&it, &n), 1);
 	assert_sv(n.uri, "sip:b@192.0.2.4");
-	assert_int_equal(nfv_sip_name(NFV_SV("\"A \\\" L\" <sip:a@b;c=d>;tag=a1;x=\"q,;\""), &n), 0);
+	assert_int_equal(
+		nfv_sip_name(NFV_SV("\"A \\\" L\" <sip:a@b;c=d>;tag=a1;x=\"q,;\""), &n), 0);
 	assert_sv(n.display, "\"A \\\" L\"");
 	assert_sv(n.tag, "a1");
 	assert_int_equal(nfv_sip_name(NFV_SV("a b <sip:c>"), &n), 0);
@@ -310,7 +313,8 @@ static void
 every_prefix_stays_inside(void **state)
 {
 	static const char *const parts[] = { "sip:u:p@[2001:db8::1]:5060;a=%41;lr?a=b&c=%41",
-		"\"q\\\"q\" <sip:a@b>;tag=1;x=\"y\\\"\"", ";a=\"b\";c = [::1] ; d", "1 INVITE", "a@b" };
+		"\"q\\\"q\" <sip:a@b>;tag=1;x=\"y\\\"\"", ";a=\"b\";c = [::1] ; d", "1 INVITE",
+		"a@b" };
 	struct guard g = guard_new();
 
 	(void)state;

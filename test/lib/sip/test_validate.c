@@ -1,6 +1,7 @@
 /*
- * What a message deserves: nothing, or a status. The project's own messages make the points of RFC 4475
- * one by one; where NFV_RFC4475 names a folder with the RFC's messages (name.dat), those are judged too.
+ * What a message deserves: nothing, or a status. The project's own messages make the points of RFC
+ * 4475 one by one; where NFV_RFC4475 names a folder with the RFC's messages (name.dat), those are
+ * judged too.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,15 +15,15 @@
 #include "nfv_sip.h"
 
 /* A whole request but for its start line; each row below breaks one thing. */
-#define VIA    "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKa1\r\n"
-#define FROM   "From: <sip:ann@example.org>;tag=1\r\n"
-#define TO     "To: <sip:bob@example.org>\r\n"
-#define ID     "Call-ID: a@192.0.2.9\r\n"
-#define CSEQ   "CSeq: 1 OPTIONS\r\n"
-#define MF     "Max-Forwards: 70\r\n"
-#define END    "Content-Length: 0\r\n\r\n"
-#define REST   FROM TO ID CSEQ MF END
-#define START  "OPTIONS sip:bob@example.org SIP/2.0\r\n"
+#define VIA     "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKa1\r\n"
+#define FROM    "From: <sip:ann@example.org>;tag=1\r\n"
+#define TO      "To: <sip:bob@example.org>\r\n"
+#define ID      "Call-ID: a@192.0.2.9\r\n"
+#define CSEQ    "CSeq: 1 OPTIONS\r\n"
+#define MF      "Max-Forwards: 70\r\n"
+#define END     "Content-Length: 0\r\n\r\n"
+#define REST    FROM TO ID CSEQ MF END
+#define START   "OPTIONS sip:bob@example.org SIP/2.0\r\n"
 #define WITH(h) START VIA FROM TO ID CSEQ MF h END
 
 enum { NOT_SIP = -1, KEEPALIVE = -2, STUN = -3 };
@@ -60,28 +61,38 @@ static const struct {
 	{ START VIA REST, 0, NULL },
 	{ "\r\n\r\n" START VIA REST, 0, NULL },
 	{ "OPTIONS sip:bob@example.org sip/2.0\r\n" VIA REST, 0, NULL },
-	{ START "v  :\r\n SIP / 2.0\r\n\t/UDP  h.example.org : 5070 ; branch =\r\n z9hG4bKx ,SIP/2.0/TCP b\r\n"
-		"f:\"a \\\"quoted\\\" name\"<sip:ann@example.org> ;\r\n tag = x\r\nt :sip:bob@example.org\r\n"
-		"i:x\r\ncseq: 0007\r\n  OPTIONS\r\nmAx-fOrWaRdS: 0068\r\nl: 0\r\ns :\r\nNew: folded\r\n on\r\n\r\n",
+	{ START "v  :\r\n SIP / 2.0\r\n\t/UDP  h.example.org : 5070 ; branch =\r\n z9hG4bKx "
+	        ",SIP/2.0/TCP b\r\n"
+		"f:\"a \\\"quoted\\\" name\"<sip:ann@example.org> ;\r\n tag = x\r\nt "
+	        ":sip:bob@example.org\r\n"
+		"i:x\r\ncseq: 0007\r\n  OPTIONS\r\nmAx-fOrWaRdS: 0068\r\nl: 0\r\ns :\r\nNew: "
+	        "folded\r\n on\r\n\r\n",
 		0, NULL },
 	{ "!odd%Method'~ sip:a;b=c%40d@h.example.org;p;q=%41 SIP/2.0\r\n" VIA FROM TO
-		"Call-ID: w%-!.*_+'@`~)(><:\\/\"][?}{\r\nCSeq: 2147483647 !odd%Method'~\r\n" MF END,
+	  "Call-ID: w%-!.*_+'@`~)(><:\\/\"][?}{\r\nCSeq: 2147483647 !odd%Method'~\r\n" MF END,
 		0, NULL },
 	{ "OPTIONS sip:a:pa$s,+=&@example.org?/ SIP/2.0\r\n" VIA REST, 400, "Request-URI" },
 	{ "OPTIONS sip:[2001:db8::1]:5070;maddr=[2001:db8::2] SIP/2.0\r\n" VIA REST, 0, NULL },
 	{ "OPTIONS sip:%00%00@example.org SIP/2.0\r\n" VIA REST, 0, NULL },
 	{ "OPTIONS tel:+13035551111 SIP/2.0\r\n" VIA REST, 0, NULL },
-	{ "OPTI%4FNS sip:a@example.org SIP/2.0\r\n" VIA FROM TO ID "CSeq: 1 OPTI%4FNS\r\n" END, 0, NULL },
-	{ START "Via: SIP/2.0/SCTP a;branch=z9hG4bK1, SIP/2.0/NOVEL b;branch=z9hG4bK2\r\n" REST, 0, NULL },
-	{ START VIA "From: ann<sip:ann@example.org>;tag=1\r\n" TO ID CSEQ MF END, 0, NULL },
-	{ START VIA "From: \"nul \\\x01 del \\\x7f\" <sip:ann@example.org>;x=\"\xd1\x80\";tag=1\r\n" TO ID
-		CSEQ MF END, 0, NULL },
-	{ START VIA "From: isbn:2983792873;tag=1\r\nTo: <http://www.example.org/a?b>\r\n" ID CSEQ MF END,
-		0, NULL },
-	{ START VIA FROM TO ID CSEQ MF "Content-Length: 2\r\n\r\nhi and something that is not ours", 0, NULL },
-	{ START VIA FROM TO ID CSEQ MF "\r\na body as long as the datagram", 0, NULL },
-	{ START "Via: SIP/2.0/UDP old.example.org\r\nFrom: sip:ann@example.org\r\n" TO ID CSEQ "\r\n", 0,
+	{ "OPTI%4FNS sip:a@example.org SIP/2.0\r\n" VIA FROM TO ID "CSeq: 1 OPTI%4FNS\r\n" END, 0,
 		NULL },
+	{ START "Via: SIP/2.0/SCTP a;branch=z9hG4bK1, SIP/2.0/NOVEL b;branch=z9hG4bK2\r\n" REST, 0,
+		NULL },
+	{ START VIA "From: ann<sip:ann@example.org>;tag=1\r\n" TO ID CSEQ MF END, 0, NULL },
+	{ START VIA
+		"From: \"nul \\\x01 del \\\x7f\" <sip:ann@example.org>;x=\"\xd1\x80\";tag=1\r\n" TO
+			ID CSEQ MF END,
+		0, NULL },
+	{ START VIA "From: isbn:2983792873;tag=1\r\nTo: <http://www.example.org/a?b>\r\n" ID CSEQ MF
+			END,
+		0, NULL },
+	{ START VIA FROM TO ID CSEQ MF "Content-Length: 2\r\n\r\nhi and something that is not ours",
+		0, NULL },
+	{ START VIA FROM TO ID CSEQ MF "\r\na body as long as the datagram", 0, NULL },
+	{ START "Via: SIP/2.0/UDP old.example.org\r\nFrom: sip:ann@example.org\r\n" TO ID CSEQ
+		"\r\n",
+		0, NULL },
 	{ WITH("Contact: *\r\n"), 0, NULL },
 	{ WITH("m: <sip:a@b;x>;q=0.1, \"A, B\" <sip:c@d?Route=%3Csip:e%3E>\r\n"), 0, NULL },
 	{ WITH("m: sip:+1972@gw.example.org;unknown\r\n"), 0, NULL },
@@ -177,7 +188,8 @@ static const struct {
 	{ WITH(": no name\r\n"), 400, "Header" },
 	{ START " folded start\r\n" VIA REST, 400, "Header" },
 	{ START VIA FROM TO ID CSEQ MF "Content-Length: 9999\r\n\r\nshort", 400, "Shorter" },
-	{ START VIA FROM TO ID CSEQ MF "Content-Length: 99999999999999999999\r\n\r\n", 400, "Shorter" },
+	{ START VIA FROM TO ID CSEQ MF "Content-Length: 99999999999999999999\r\n\r\n", 400,
+		"Shorter" },
 	{ START VIA FROM TO ID CSEQ MF "Content-Length: -999\r\n\r\n", 400, "Content-Length" },
 	{ START VIA FROM TO ID CSEQ MF "Content-Length:\r\n\r\n", 400, "Content-Length" },
 
@@ -186,7 +198,8 @@ static const struct {
 	{ "OPTIONS soap.beep://192.0.2.103:3002 SIP/2.0\r\n" VIA REST, 416, NULL },
 	{ START VIA FROM TO ID CSEQ "Max-Forwards: 0\r\n" END, 483, "Too Many Hops" },
 	{ WITH("Proxy-Require: a, b\r\n"), 420, "Bad Extension" },
-	{ "ACK sip:a@b SIP/2.0\r\n" VIA FROM TO ID "CSeq: 1 ACK\r\nProxy-Require: a\r\n" MF END, 0, NULL },
+	{ "ACK sip:a@b SIP/2.0\r\n" VIA FROM TO ID "CSeq: 1 ACK\r\nProxy-Require: a\r\n" MF END, 0,
+		NULL },
 };
 
 static void
@@ -198,14 +211,16 @@ own_messages(void **state)
 		int got = judge(own[i].text, strlen(own[i].text), &text);
 
 		if (got != own[i].status || (own[i].reason != NULL && !strstr(text, own[i].reason)))
-			fail_msg("%d \"%s\", not %d, for:\n%s", got, text, own[i].status, own[i].text);
+			fail_msg("%d \"%s\", not %d, for:\n%s", got, text, own[i].status,
+				own[i].text);
 	}
 }
 
 static void
 nul_bytes(void **state)
 {
-	static const char quoted[] = START VIA "From: \"a\\\0b\" <sip:a@b>;tag=1\r\n" TO ID CSEQ MF END;
+	static const char quoted[] =
+		START VIA "From: \"a\\\0b\" <sip:a@b>;tag=1\r\n" TO ID CSEQ MF END;
 	static const char naked[] = START VIA "From: a\0b <sip:a@b>;tag=1\r\n" TO ID CSEQ MF END;
 	static const char stun[20] = { 0, 1, 0, 0, 0x21, 0x12, (char)0xa4, 0x42 };
 	const char *text;
@@ -250,9 +265,11 @@ bounds(void **state)
 	strcpy(long_line + NFV_SIP_LINE_MAX + 100, "\r\n");
 	assert_int_equal(judge_many(long_line, 1), 513);
 	for (size_t n = NFV_SIP_URI_MAX - 20; n < NFV_SIP_URI_MAX + 20; n++) {
-		int len = sprintf(long_uri, "OPTIONS sip:%0*d@b SIP/2.0\r\n" VIA REST, (int)n - 6, 0);
+		int len =
+			sprintf(long_uri, "OPTIONS sip:%0*d@b SIP/2.0\r\n" VIA REST, (int)n - 6, 0);
 
-		assert_int_equal(judge(long_uri, (size_t)len, &text), n > NFV_SIP_URI_MAX ? 414 : 0);
+		assert_int_equal(
+			judge(long_uri, (size_t)len, &text), n > NFV_SIP_URI_MAX ? 414 : 0);
 	}
 }
 
@@ -260,18 +277,54 @@ static const struct {
 	const char *name;
 	int status; /* of a response: anything but 0 means it is dropped */
 } rfc4475[] = {
-	{ "wsinv", 0 },      { "intmeth", 0 },    { "esc01", 0 },      { "escnull", 0 },
-	{ "esc02", 0 },      { "lwsdisp", 0 },    { "longreq", 0 },    { "dblreq", 0 },
-	{ "semiuri", 0 },    { "transports", 0 }, { "mpart01", 0 },    { "unreason", 0 },
-	{ "noreason", 0 },   { "badinv01", 400 }, { "clerr", 400 },    { "ncl", 400 },
-	{ "scalar02", 400 }, { "scalarlg", 400 }, { "quotbal", 400 },  { "ltgtruri", 400 },
-	{ "lwsruri", 400 },  { "lwsstart", 400 }, { "trws", 400 },     { "escruri", 400 },
-	{ "baddate", 0 },    { "regbadct", 400 }, { "badaspec", 400 }, { "baddn", 400 },
-	{ "badvers", 505 },  { "mismatch01", 400 }, { "mismatch02", 400 }, { "bigcode", 400 },
-	{ "badbranch", 0 },  { "insuf", 400 },    { "unkscm", 416 },   { "novelsc", 416 },
-	{ "unksm2", 0 },     { "bext01", 420 },   { "invut", 0 },      { "regaut01", 0 },
-	{ "multi01", 400 },  { "mcl01", 400 },    { "bcast", 0 },      { "zeromf", 483 },
-	{ "cparam01", 0 },   { "cparam02", 0 },   { "regescrt", 0 },   { "sdp01", 0 },
+	{ "wsinv", 0 },
+	{ "intmeth", 0 },
+	{ "esc01", 0 },
+	{ "escnull", 0 },
+	{ "esc02", 0 },
+	{ "lwsdisp", 0 },
+	{ "longreq", 0 },
+	{ "dblreq", 0 },
+	{ "semiuri", 0 },
+	{ "transports", 0 },
+	{ "mpart01", 0 },
+	{ "unreason", 0 },
+	{ "noreason", 0 },
+	{ "badinv01", 400 },
+	{ "clerr", 400 },
+	{ "ncl", 400 },
+	{ "scalar02", 400 },
+	{ "scalarlg", 400 },
+	{ "quotbal", 400 },
+	{ "ltgtruri", 400 },
+	{ "lwsruri", 400 },
+	{ "lwsstart", 400 },
+	{ "trws", 400 },
+	{ "escruri", 400 },
+	{ "baddate", 0 },
+	{ "regbadct", 400 },
+	{ "badaspec", 400 },
+	{ "baddn", 400 },
+	{ "badvers", 505 },
+	{ "mismatch01", 400 },
+	{ "mismatch02", 400 },
+	{ "bigcode", 400 },
+	{ "badbranch", 0 },
+	{ "insuf", 400 },
+	{ "unkscm", 416 },
+	{ "novelsc", 416 },
+	{ "unksm2", 0 },
+	{ "bext01", 420 },
+	{ "invut", 0 },
+	{ "regaut01", 0 },
+	{ "multi01", 400 },
+	{ "mcl01", 400 },
+	{ "bcast", 0 },
+	{ "zeromf", 483 },
+	{ "cparam01", 0 },
+	{ "cparam02", 0 },
+	{ "regescrt", 0 },
+	{ "sdp01", 0 },
 	{ "inv2543", 0 },
 };
 

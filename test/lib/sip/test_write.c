@@ -73,7 +73,8 @@ edits(void **state)
 	apply(&e, 0, 10, "0123456789");
 	nfv_sip_edit(&e, 10, 0, NFV_SV("end"));
 	nfv_sip_edit(&e, 4, 2, NFV_SV("xy"));
-	nfv_sip_edit(&e, 4, 0, NFV_SV("!")); /* overlaps nothing, but comes behind what replaced 4 */
+	nfv_sip_edit(
+		&e, 4, 0, NFV_SV("!")); /* overlaps nothing, but comes behind what replaced 4 */
 	assert_true(e.full);
 	e = (struct nfv_sip_edits){ 0 };
 	nfv_sip_edit(&e, 10, 0, NFV_SV("end"));

@@ -47,7 +47,8 @@ world_ctx(struct nfv_stage_ctx *ctx)
 		.seed = 42 };
 }
 
-/** A copy of `in` with the hashes of our branches, which tests do not know, as `#`; NUL-terminated. */
+/** A copy of `in` with the hashes of our branches, which tests do not know, as `#`; NUL-terminated.
+ */
 static inline char *
 world_mask(struct nfv_sv in, char *out)
 {
@@ -55,7 +56,8 @@ world_mask(struct nfv_sv in, char *out)
 	size_t n = 0;
 
 	for (size_t i = 0; i < in.n;) {
-		if (in.n - i >= sizeof(mark) + 33 && memcmp(in.p + i, mark, sizeof(mark) - 1) == 0) {
+		if (in.n - i >= sizeof(mark) + 33 &&
+			memcmp(in.p + i, mark, sizeof(mark) - 1) == 0) {
 			out[n++] = '#';
 			i += sizeof(mark) - 1 + 34;
 		} else {

@@ -97,7 +97,8 @@ static const struct {
 			"Via: SIP/2.0/UDP 10.0.0.9:5062;branch=z9hG4bKa;received=203.0.113.5\r\n",
 			"") },
 	{ "one address on both sides: one Record-Route", "10.0.0.9:5062", "198.51.100.1:5060", O,
-		REQ("INVITE", "sip:bob@203.0.113.5", ""), O, "198.51.100.1:5060", "203.0.113.5:5060",
+		REQ("INVITE", "sip:bob@203.0.113.5", ""), O, "198.51.100.1:5060",
+		"203.0.113.5:5060",
 		FWD("INVITE", "sip:bob@203.0.113.5",
 			TOP_OUT "Record-Route: <sip:198.51.100.1:5060;lr>\r\n", VIA, "") },
 	{ "IPv4 to IPv6", "10.0.0.9:5062", "10.0.0.1:5060", O,
@@ -106,7 +107,8 @@ static const struct {
 		FWD("SUBSCRIBE", "sip:bob@[2001:db8::5]:5070",
 			"Via: SIP/2.0/UDP [2001:db8:f::1]:5060;branch=#\r\n"
 			"Record-Route: <sip:[2001:db8:f::1]:5060;lr>\r\n"
-			"Record-Route: <sip:10.0.0.1:5060;lr>\r\n", VIA, "") },
+			"Record-Route: <sip:10.0.0.1:5060;lr>\r\n",
+			VIA, "") },
 	{ "no Record-Route for a BYE; both our Routes go", "10.0.0.9:5062", "10.0.0.1:5060", O,
 		REQ("BYE", "sip:bob@203.0.113.5",
 			"Route: <sip:10.0.0.1:5060;lr>,<sip:198.51.100.1;lr>\r\n"),
@@ -122,13 +124,15 @@ static const struct {
 	{ "from a strict router: the last Route is the Request-URI", "10.0.0.9:5062",
 		"10.0.0.1:5060", O,
 		REQ("BYE", "sip:10.0.0.1:5060;lr",
-			"Route: <sip:203.0.113.7;lr>, <sip:203.0.113.8;lr>\r\nRoute: <sip:bob@b>\r\n"),
+			"Route: <sip:203.0.113.7;lr>, <sip:203.0.113.8;lr>\r\nRoute: "
+	                "<sip:bob@b>\r\n"),
 		O, "198.51.100.1:5060", "203.0.113.7:5060",
 		FWD("BYE", "sip:bob@b", TOP_OUT, VIA,
 			"Route: <sip:203.0.113.7;lr>, <sip:203.0.113.8;lr>\r\n") },
 	{ "the same with one line", "10.0.0.9:5062", "10.0.0.1:5060", O,
 		REQ("BYE", "sip:10.0.0.1:5060;lr",
-			"Route: <sip:198.51.100.1;lr>,<sip:203.0.113.7;lr> , <sip:bob@203.0.113.8:7>\r\n"),
+			"Route: <sip:198.51.100.1;lr>,<sip:203.0.113.7;lr> , "
+	                "<sip:bob@203.0.113.8:7>\r\n"),
 		O, "198.51.100.1:5060", "203.0.113.7:5060",
 		FWD("BYE", "sip:bob@203.0.113.8:7", TOP_OUT, VIA,
 			"Route: <sip:203.0.113.7;lr>\r\n") },
@@ -154,15 +158,17 @@ static const struct {
 		"198.51.100.1:5060", "203.0.113.9:5060",
 		FWD("BYE", "sip:bob@203.0.113.9;a;b=c", TOP_OUT, VIA, "") },
 	{ "a next hop behind the NAT is inward", "203.0.113.5:5060", "198.51.100.1:5060", I,
-		"BYE sip:ann@198.51.100.1:20000 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bKa\r\n" FROM
-		TO ID "CSeq: 1 BYE\r\n" MF END,
+		"BYE sip:ann@198.51.100.1:20000 SIP/2.0\r\nVia: SIP/2.0/UDP "
+	        "203.0.113.5;branch=z9hG4bKa\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF END,
 		I, "10.0.0.1:5060", "198.51.100.1:20000",
 		"BYE sip:ann@198.51.100.1:20000 SIP/2.0\r\n" TOP_IN
-		"Via: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bKa\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF1 END },
+		"Via: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bKa\r\n" FROM TO ID
+		"CSeq: 1 BYE\r\n" MF1 END },
 	{ "from behind the NAT: rport unasked", "198.51.100.1:20000", "10.0.0.1:5060", O,
 		REQ("BYE", "sip:bob@203.0.113.5", ""), O, "198.51.100.1:5060", "203.0.113.5:5060",
 		FWD("BYE", "sip:bob@203.0.113.5", TOP_OUT,
-			"Via: SIP/2.0/UDP 10.0.0.9:5062;branch=z9hG4bKa;received=198.51.100.1;rport=20000\r\n",
+			"Via: SIP/2.0/UDP "
+	                "10.0.0.9:5062;branch=z9hG4bKa;received=198.51.100.1;rport=20000\r\n",
 			"") },
 	{ "inside to inside turns back", "10.0.0.9:5062", "10.0.0.1:5060", O,
 		REQ("BYE", "sip:bob@10.0.0.8", ""), I, "10.0.0.1:5060", "10.0.0.8:5060",
@@ -170,12 +176,12 @@ static const struct {
 	{ "received of somebody else's is replaced, rport filled in", "10.0.0.9:5063",
 		"10.0.0.1:5060", O,
 		"BYE sip:b@203.0.113.5 SIP/2.0\r\n"
-		"v: SIP/2.0/UDP 10.0.0.9;received=1.2.3.4;rport;branch=z9hG4bKa , SIP/2.0/UDP x\r\n" FROM TO
-		ID "CSeq: 1 BYE\r\n" MF END,
+		"v: SIP/2.0/UDP 10.0.0.9;received=1.2.3.4;rport;branch=z9hG4bKa , SIP/2.0/UDP "
+	        "x\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF END,
 		O, "198.51.100.1:5060", "203.0.113.5:5060",
 		"BYE sip:b@203.0.113.5 SIP/2.0\r\n" TOP_OUT
-		"v: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKa;received=10.0.0.9;rport=5063 , SIP/2.0/UDP x\r\n" FROM
-		TO ID "CSeq: 1 BYE\r\n" MF1 END },
+		"v: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKa;received=10.0.0.9;rport=5063 , "
+	        "SIP/2.0/UDP x\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF1 END },
 	{ "RFC 2543: no Max-Forwards, no branch; octets behind the body go", "10.0.0.9:5060",
 		"10.0.0.1:5060", O,
 		"\r\nBYE sip:b@203.0.113.5 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9\r\n" FROM TO ID
@@ -190,8 +196,8 @@ forwarded_bytes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(forward) / sizeof(forward[0]); i++) {
-		struct sip_result r = run(forward[i].src, forward[i].dst, forward[i].dir,
-			nfv_sv_str(forward[i].in));
+		struct sip_result r = run(
+			forward[i].src, forward[i].dst, forward[i].dir, nfv_sv_str(forward[i].in));
 		char out[4096];
 
 		if (r.action != SIP_FORWARD)
@@ -229,14 +235,16 @@ static const struct {
 	{ "10.0.0.9:5062", O, REQ("INVITE", "sip:bob@[ff02::1]", ""), 503 },
 	{ "10.0.0.9:5062", O, REQ("INVITE", "sip:bob@[::ffff:10.0.0.1]", ""), 503 },
 	{ "10.0.0.9:5062", O, REQ("INVITE", "sip:bob@b;maddr=224.0.1.75", ""), 503 },
-	{ "10.0.0.9:5062", O, REQ("INVITE", "sip:b@c", "Route: <sip:203.0.113.5;lr;maddr=10.0.0.1>\r\n"),
-		482 },
+	{ "10.0.0.9:5062", O,
+		REQ("INVITE", "sip:b@c", "Route: <sip:203.0.113.5;lr;maddr=10.0.0.1>\r\n"), 482 },
 	{ "203.0.113.5:5060", I, REQ("INVITE", "sip:bob@203.0.113.6", ""), 403 },
 	{ "10.0.0.9:5062", O, REQ("INVITE", "sip:bob@203.0.113.5", "Proxy-Require: x\r\n"), 420 },
-	{ "10.0.0.9:5062", O, REQ("ACK", "sip:bob@10.0.0.1", ""), DROPPED + SIP_DROP_ACK_UNROUTABLE },
+	{ "10.0.0.9:5062", O, REQ("ACK", "sip:bob@10.0.0.1", ""),
+		DROPPED + SIP_DROP_ACK_UNROUTABLE },
 	{ "10.0.0.9:5062", O, REQ("ACK", "sip:bob@b c", ""), DROPPED + SIP_DROP_MALFORMED },
 	{ "10.0.0.9:5062", O, "hello", DROPPED + SIP_DROP_NOT_SIP },
-	{ "10.0.0.1:5060", O, "OPTIONS sip:10.0.0.1 SIP/2.0\r\n\r\n", DROPPED + SIP_DROP_NO_NEXT_HOP },
+	{ "10.0.0.1:5060", O, "OPTIONS sip:10.0.0.1 SIP/2.0\r\n\r\n",
+		DROPPED + SIP_DROP_NO_NEXT_HOP },
 	{ "203.0.113.5:5060", I, "SIP/2.0 200 OK\r\n" VIA FROM TO ID "CSeq: 1 BYE\r\n" END,
 		DROPPED + SIP_DROP_RESPONSE_STRAY },
 	{ "203.0.113.5:5060", I, "SIP/2.0 200 OK\r\n" FROM TO ID "CSeq: 1 BYE\r\n" END,
@@ -265,10 +273,12 @@ refusals(void **state)
 static void
 answer_bytes(void **state)
 {
-	struct sip_result r = run("10.0.0.9:6000", "10.0.0.1:5060", O, NFV_SV(
-		"INVITE sip:bob@b SIP/2.0\r\nv:SIP/2.0/UDP ann.example.org:5066;branch=z9hG4bKa,\r\n"
-		" SIP/2.0/UDP x\r\nVia: SIP/2.0/TCP y\r\nProxy-Require: a, b\r\nf: \"Ann\" <sip:a@b>;tag=1\r\n"
-		"t: <sip:b@c>\r\ni: c1\r\nCSeq: 1 INVITE\r\nProxy-Require: c\r\n\r\nbody"));
+	struct sip_result r = run("10.0.0.9:6000", "10.0.0.1:5060", O,
+		NFV_SV("INVITE sip:bob@b SIP/2.0\r\nv:SIP/2.0/UDP "
+	               "ann.example.org:5066;branch=z9hG4bKa,\r\n"
+		       " SIP/2.0/UDP x\r\nVia: SIP/2.0/TCP y\r\nProxy-Require: a, b\r\nf: \"Ann\" "
+	               "<sip:a@b>;tag=1\r\n"
+		       "t: <sip:b@c>\r\ni: c1\r\nCSeq: 1 INVITE\r\nProxy-Require: c\r\n\r\nbody"));
 	char tag[17] = "", expect[1024];
 	const char *at;
 
@@ -285,7 +295,8 @@ answer_bytes(void **state)
 		"Via: SIP/2.0/UDP ann.example.org:5066;branch=z9hG4bKa;received=10.0.0.9,\r\n"
 		" SIP/2.0/UDP x\r\nVia: SIP/2.0/TCP y\r\nFrom: \"Ann\" <sip:a@b>;tag=1\r\n"
 		"To: <sip:b@c>;tag=%s\r\nCall-ID: c1\r\nCSeq: 1 INVITE\r\nUnsupported: a, b\r\n"
-		"Unsupported: c\r\nContent-Length: 0\r\n\r\n", tag);
+		"Unsupported: c\r\nContent-Length: 0\r\n\r\n",
+		tag);
 	assert_string_equal(buf, expect);
 }
 
@@ -293,14 +304,17 @@ answer_bytes(void **state)
 static void
 answer_to_a_broken_via(void **state)
 {
-	struct sip_result r = run("10.0.0.9:6000", "10.0.0.1:5060", O, NFV_SV(
-		"INVITE sip:bob@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.15;;,;,,\r\nTo: <sip:b\r\n\r\n"));
+	struct sip_result r = run("10.0.0.9:6000", "10.0.0.1:5060", O,
+		NFV_SV("INVITE sip:bob@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.15;;,;,,\r\nTo: "
+	               "<sip:b\r\n\r\n"));
 
 	(void)state;
 	assert_int_equal(r.status, 400);
 	expect_endpoint(r.to, "10.0.0.9:6000");
-	assert_true(nfv_sv_eq(r.text, NFV_SV("SIP/2.0 400 Malformed Via\r\n"
-		"Via: SIP/2.0/UDP 192.0.2.15;;,;,,\r\nTo: <sip:b\r\nContent-Length: 0\r\n\r\n")));
+	assert_true(nfv_sv_eq(r.text,
+		NFV_SV("SIP/2.0 400 Malformed Via\r\n"
+		       "Via: SIP/2.0/UDP 192.0.2.15;;,;,,\r\nTo: <sip:b\r\nContent-Length: "
+	               "0\r\n\r\n")));
 }
 
 static void
@@ -315,7 +329,8 @@ trunk(void **state)
 	expect_endpoint(r.to, "203.0.113.99:5080");
 	r = run("10.0.0.9:5062", "10.0.0.1:5060", O, nfv_sv_str(REQ("INVITE", "sip:b@c.org", "")));
 	expect_endpoint(r.to, "203.0.113.99:5080");
-	r = run("10.0.0.9:5062", "10.0.0.1:5060", O, nfv_sv_str(REQ("INVITE", "sip:b@10.0.0.1", "")));
+	r = run("10.0.0.9:5062", "10.0.0.1:5060", O,
+		nfv_sv_str(REQ("INVITE", "sip:b@10.0.0.1", "")));
 	assert_int_equal(r.action, SIP_FORWARD);
 	expect_endpoint(r.to, "203.0.113.99:5080");
 	r = run("203.0.113.99:5080", "198.51.100.1:5060", I,
@@ -324,7 +339,8 @@ trunk(void **state)
 	r = run("10.0.0.9:5062", "10.0.0.1:5060", O,
 		nfv_sv_str(REQ("INVITE", "sip:b@own.example.org", "")));
 	assert_int_equal(r.status, 404);
-	r = run("10.0.0.9:5062", "10.0.0.1:5060", O, nfv_sv_str(REQ("OPTIONS", "sip:10.0.0.1", "")));
+	r = run("10.0.0.9:5062", "10.0.0.1:5060", O,
+		nfv_sv_str(REQ("OPTIONS", "sip:10.0.0.1", "")));
 	assert_int_equal(r.status, 200);
 }
 
@@ -342,8 +358,8 @@ branch_of(struct nfv_sv text)
 static void
 same_branch(void **state)
 {
-	static const char *const vias[] = {
-		"Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK%d\r\n", "Via: SIP/2.0/UDP 10.0.0.9;branch=%d\r\n" };
+	static const char *const vias[] = { "Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK%d\r\n",
+		"Via: SIP/2.0/UDP 10.0.0.9;branch=%d\r\n" };
 	static const char *const methods[] = { "INVITE", "CANCEL", "ACK", "INVITE" };
 
 	(void)state;
@@ -357,7 +373,8 @@ same_branch(void **state)
 
 				snprintf(via, sizeof(via), vias[v], t);
 				snprintf(text, sizeof(text),
-					"%s sip:b@203.0.113.5 SIP/2.0\r\n%s" FROM TO ID "CSeq: 1 %s\r\n\r\n",
+					"%s sip:b@203.0.113.5 SIP/2.0\r\n%s" FROM TO ID
+					"CSeq: 1 %s\r\n\r\n",
 					methods[m], via, methods[m]);
 				r = run("10.0.0.9:5060", "10.0.0.1:5060", O, nfv_sv_str(text));
 				assert_int_equal(r.action, SIP_FORWARD);
@@ -413,8 +430,8 @@ responses(void **state)
 	expect_endpoint(r.to, "198.51.100.1:20000");
 	assert_int_equal(r.dir, I);
 	/* a request that came from outside: its response goes outside */
-	r = answered("203.0.113.5:5062", "198.51.100.1:5060", I,
-		REQ("BYE", "sip:b@10.0.0.9", ""), "SIP", "SIP");
+	r = answered("203.0.113.5:5062", "198.51.100.1:5060", I, REQ("BYE", "sip:b@10.0.0.9", ""),
+		"SIP", "SIP");
 	assert_int_equal(r.action, SIP_FORWARD);
 	expect_endpoint(r.from, "198.51.100.1:5060");
 	expect_endpoint(r.to, "203.0.113.5:5062");
@@ -431,12 +448,14 @@ response_with_a_via_list(void **state)
 
 	(void)state;
 	snprintf(text, sizeof(text),
-		"SIP/2.0 200 OK\r\nv: SIP/2.0/UDP 198.51.100.1:5060;branch=%.*s, SIP/2.0/UDP 10.0.0.9:5062\r\n" FROM
-		TO ID "CSeq: 1 BYE\r\n\r\n", NFV_SV_ARG(branch_of(r.text)));
+		"SIP/2.0 200 OK\r\nv: SIP/2.0/UDP 198.51.100.1:5060;branch=%.*s, SIP/2.0/UDP "
+	        "10.0.0.9:5062\r\n" FROM TO ID "CSeq: 1 BYE\r\n\r\n",
+		NFV_SV_ARG(branch_of(r.text)));
 	r = run("203.0.113.5:5060", "198.51.100.1:5060", I, nfv_sv_str(text));
 	assert_int_equal(r.action, SIP_FORWARD);
-	assert_true(nfv_sv_eq(r.text, NFV_SV("SIP/2.0 200 OK\r\nv: SIP/2.0/UDP 10.0.0.9:5062\r\n" FROM TO
-		ID "CSeq: 1 BYE\r\n\r\n")));
+	assert_true(nfv_sv_eq(r.text,
+		NFV_SV("SIP/2.0 200 OK\r\nv: SIP/2.0/UDP 10.0.0.9:5062\r\n" FROM TO ID
+		       "CSeq: 1 BYE\r\n\r\n")));
 }
 
 /* Nobody sends a response through us to where no request has come from. */
@@ -446,7 +465,8 @@ forged_responses(void **state)
 	static const struct {
 		const char *find, *replace;
 	} t[] = { { "10.0.0.9", "10.0.0.8" }, { ":5062", ":5063" }, { "nfv00", "nfv01" },
-		{ "nfv0", "nfv9" }, { "z9hG4bKnfv", "z9hG4bKnfx" }, { "198.51.100.1:", "198.51.100.2:" } };
+		{ "nfv0", "nfv9" }, { "z9hG4bKnfv", "z9hG4bKnfx" },
+		{ "198.51.100.1:", "198.51.100.2:" } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {

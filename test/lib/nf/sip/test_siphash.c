@@ -15,7 +15,8 @@ known_values(void **state)
 	static const struct {
 		size_t n;
 		uint64_t value;
-	} t[] = { { 0, 0x726fdb47dd0e0e31 }, { 1, 0x74f839c593dc67fd }, { 15, 0xa129ca6149be45e5 } };
+	} t[] = { { 0, 0x726fdb47dd0e0e31 }, { 1, 0x74f839c593dc67fd },
+		{ 15, 0xa129ca6149be45e5 } };
 	uint8_t in[16];
 
 	(void)state;

@@ -1,4 +1,5 @@
-/* The stage on packets: whole calls through it in both directions, answers, bounds of the buffers. */
+/* The stage on packets: whole calls through it in both directions, answers, bounds of the buffers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -174,7 +175,8 @@ carry(const struct party *from, const struct party *to, enum nfv_dir dir, const 
 	struct seen *s)
 {
 	enum nfv_dir went;
-	struct nfv_pkt *p = pass(dir, from->addr, from->port, from->proxy, text, strlen(text), &went);
+	struct nfv_pkt *p =
+		pass(dir, from->addr, from->port, from->proxy, text, strlen(text), &went);
 
 	if (p == NULL)
 		fail_msg("verdict %u for:\n%s", burst.pkt[0].verdict, text);
@@ -186,7 +188,8 @@ carry(const struct party *from, const struct party *to, enum nfv_dir dir, const 
 	assert_int_equal(s->dport, to->port);
 }
 
-/* INVITE, CANCEL's and ACK's branch, 180, 200, ACK, BYE from the callee, 200. `dir`: the caller's. */
+/* INVITE, CANCEL's and ACK's branch, 180, 200, ACK, BYE from the callee, 200. `dir`: the caller's.
+ */
 static void
 call(const struct party *a, const struct party *b, enum nfv_dir dir)
 {
@@ -198,7 +201,8 @@ call(const struct party *a, const struct party *b, enum nfv_dir dir)
 	request(text, sizeof(text), "INVITE", a, b, "", 1, "INVITE");
 	carry(a, b, dir, text, &invite);
 	carry(a, b, dir, text, &again);
-	assert_string_equal(invite.text, again.text); /* a retransmission is the same, byte by byte */
+	assert_string_equal(
+		invite.text, again.text); /* a retransmission is the same, byte by byte */
 	snprintf(branch, sizeof(branch), "%.44s", strstr(invite.text, "z9hG4bKnfv"));
 	request(text, sizeof(text), "CANCEL", a, b, "", 1, "CANCEL");
 	carry(a, b, dir, text, &s);
@@ -264,8 +268,9 @@ static void
 answers_turn_back(void **state)
 {
 	static const char options[] = "OPTIONS sip:10.0.0.1 SIP/2.0\r\n"
-		"Via: SIP/2.0/UDP x;rport;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\n"
-		"Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n";
+				      "Via: SIP/2.0/UDP x;rport;branch=z9hG4bK1\r\nFrom: "
+	                              "<sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\n"
+				      "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n";
 	enum nfv_dir went;
 	struct seen s, t;
 
@@ -377,7 +382,8 @@ answers_are_limited(void **state)
 	}
 }
 
-static const char bye[] = "BYE sip:b@203.0.113.5 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9\r\n"
+static const char bye[] =
+	"BYE sip:b@203.0.113.5 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9\r\n"
 	"From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\nCall-ID: 1\r\nCSeq: 1 BYE\r\n\r\n";
 
 /* Whatever room there is before and after the packet, it is used, and nothing besides. */
@@ -390,7 +396,8 @@ growth_uses_both_ends(void **state)
 	(void)state;
 	for (uint16_t head = 0; head <= 160; head += 16) {
 		for (uint16_t tail = 0; tail <= 160; tail += 16) {
-			struct nfv_pkt p = mk_udp(&in_mk, "10.0.0.9", 5060, IN4, 5060, bye, strlen(bye));
+			struct nfv_pkt p =
+				mk_udp(&in_mk, "10.0.0.9", 5060, IN4, 5060, bye, strlen(bye));
 			uint8_t *base = g.base + GUARD_ROOM - head - p.len - tail;
 
 			mk_out(&out, out_mk, OUTS);
@@ -400,7 +407,9 @@ growth_uses_both_ends(void **state)
 			p.headroom = head;
 			p.tailroom = tail;
 			assert_int_equal(nfv_pkt_parse(&p), NFV_PARSE_OK);
-			burst = (struct nfv_burst){ .n = 1, .dir = NFV_OUTWARD, .tsc = burst.tsc + 1000 };
+			burst = (struct nfv_burst){
+				.n = 1, .dir = NFV_OUTWARD, .tsc = burst.tsc + 1000
+			};
 			burst.pkt[0] = p;
 			ops->process(stage, &burst, &out);
 			assert_int_equal(base[-1], 0x5a);
@@ -410,7 +419,8 @@ growth_uses_both_ends(void **state)
 				see(&burst.pkt[0], &s);
 				assert_ptr_equal(burst.pkt[0].data - burst.pkt[0].headroom, base);
 				assert_int_equal(burst.pkt[0].headroom + burst.pkt[0].len +
-					burst.pkt[0].tailroom, head + p.len + tail);
+						burst.pkt[0].tailroom,
+					head + p.len + tail);
 				assert_non_null(strstr(s.text, "\r\nMax-Forwards: 70\r\n"));
 				kept++;
 			} else if (out.n == 1) {
@@ -432,7 +442,8 @@ growth_uses_both_ends(void **state)
 static void
 out_without_room(void **state)
 {
-	static const char turn[] = "BYE sip:b@10.0.0.8 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9\r\n"
+	static const char turn[] =
+		"BYE sip:b@10.0.0.8 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9\r\n"
 		"From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\nCall-ID: 1\r\nCSeq: 1 BYE\r\n\r\n";
 
 	(void)state;
@@ -448,8 +459,8 @@ out_without_room(void **state)
 		assert_int_equal(out.starved, tail == 0);
 		assert_int_equal(out.n, tail == 2);
 		if (tail == 1)
-			assert_string_equal(ops->drops[burst.pkt[0].verdict - NFV_DROP_BASE],
-				"too-large");
+			assert_string_equal(
+				ops->drops[burst.pkt[0].verdict - NFV_DROP_BASE], "too-large");
 		else
 			assert_int_equal(burst.pkt[0].verdict, NFV_CONSUMED);
 	}
@@ -476,7 +487,8 @@ configuration(void **state)
 static void
 key_is_shared(void **state)
 {
-	static const char *const yaml[2][2] = { { "sip: { key: \"secret-1\" }", "sip: { key: \"secret-1\" }" },
+	static const char *const yaml[2][2] = { { "sip: { key: \"secret-1\" }",
+							"sip: { key: \"secret-1\" }" },
 		{ "sip: { key: \"secret-1\" }", "sip: { key: \"secret-2\" }" } };
 	char text[4096];
 	struct nfv_err err;
@@ -491,7 +503,8 @@ key_is_shared(void **state)
 		stop(NULL);
 		assert_int_equal(start_with(yaml[i][1], &err), 0);
 		assert_int_equal(pass(NFV_INWARD, "203.0.113.5", 5060, OUT4, text, strlen(text),
-			&went) != NULL, i == 0);
+					 &went) != NULL,
+			i == 0);
 		if (i == 0)
 			stop(NULL);
 	}
@@ -512,7 +525,8 @@ shows_what_it_did(void **state)
 	pass(NFV_OUTWARD, "10.0.0.9", 5060, IN4, "\r\n", 2, &went);
 	ops->show(stage, f);
 	fclose(f);
-	assert_string_equal(text, "request BYE 1\nrequest OPTIONS 1\nresponse 2xx 1\nforwarded 1\n"
+	assert_string_equal(text,
+		"request BYE 1\nrequest OPTIONS 1\nresponse 2xx 1\nforwarded 1\n"
 		"answered 400 Bad Request 1\nkeepalives 1\nstun 0\n");
 	free(text);
 }
