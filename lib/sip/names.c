@@ -7,7 +7,7 @@ struct name {
 
 /* A perfect hash of length, first and last letter: two names in one slot are a compiler's error
  * (an initialiser overridden). */
-#define SLOT(n, first, last) (((n) + ((first) | 32) * 13 + ((last) | 32) * 21) & 63)
+#define SLOT(n, first, last) (((n) + ((first) | 32ul) * 13 + ((last) | 32ul) * 21) & 63)
 #define NAME(text, first, last, field)                                                             \
 	[SLOT(sizeof(text) - 1, first, last)] = { { text, sizeof(text) - 1 }, field }
 

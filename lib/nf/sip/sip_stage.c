@@ -284,7 +284,7 @@ sip_process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 
 	refill(s, burst->tsc);
 	for (uint16_t i = 0; i < burst->n; i++)
-		for (unsigned int line = 0; line < 4; line++)
+		for (size_t line = 0; line < 4; line++)
 			__builtin_prefetch(burst->pkt[i].data + burst->pkt[i].l4 + 64 * line);
 	for (uint16_t i = 0; i < burst->n; i++)
 		one(s, burst, &burst->pkt[i], out);

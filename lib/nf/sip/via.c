@@ -5,7 +5,7 @@
 #define MARK_N      (sizeof(MARK) - 1)
 #define OWN_DIGITS  2
 #define HASH_DIGITS 16
-#define BRANCH_N    (MARK_N + OWN_DIGITS + 2 * HASH_DIGITS)
+#define BRANCH_N    (MARK_N + OWN_DIGITS + HASH_DIGITS + HASH_DIGITS)
 
 /* With its length, so that "ab" "c" and "a" "bc" are not the same. */
 static void
