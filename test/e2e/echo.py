@@ -13,7 +13,7 @@ KINDS = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 
 
 def opened(kind, addr, port):
-    s = socket.socket(socket.AF_INET, kind)
+    s = socket.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET, kind)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind((addr, port))
     return s

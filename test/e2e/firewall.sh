@@ -6,13 +6,13 @@ pipeline_start "$CONFIG"
 
 denied() { drops firewall default; }
 grown() { [ "$(denied)" -ge $((before + $1)) ]; }
-serve() {
-	spawn "$1" python3 -m http.server --bind "$2" "$3" >/dev/null 2>&1
+listen() {
+	spawn "$1" python3 "$E2E/echo.py" serve "$2" "$3"
 	wait_for 10 in_ns "$1" bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null || die "no server"
 }
-serve servers 10.2.0.2 8000
-serve clients 10.1.0.2 8000
-serve clients fd00:1::2 8001
+listen servers 10.2.0.2 8000
+listen clients 10.1.0.2 8000
+listen clients fd00:1::2 8001
 
 expect "a connection from the inside" clients bash -c 'exec 3<>/dev/tcp/10.2.0.2/8000'
 before=$(denied)

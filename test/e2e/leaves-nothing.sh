@@ -7,12 +7,12 @@ make_work
 
 # What could be left: namespaces, links, mounts, folders, huge pages, processes.
 trace() {
-	ip netns list | grep -v "^$PREFIX" | sort
-	ip -o link | sed 's/^[0-9]*: //' | awk '{ print $1 }'
+	ip netns list | sort
+	ip -o link | awk '{ print $2 }'
 	findmnt -rno TARGET | sort
-	ls -d "${TMPDIR:-/tmp}"/nfv-* /run/dpdk/* 2>/dev/null
+	find "${TMPDIR:-/tmp}" /run -maxdepth 2 \( -name 'nfv-*' -o -path '/run/dpdk*' \) | sort
 	cat /proc/sys/vm/nr_hugepages /proc/sys/vm/nr_overcommit_hugepages
-	pgrep -a 'nfv-pipeline|sipp|tcpdump' || :
+	pgrep -a '^(nfv-pipeline|sipp|tcpdump|iperf3)' || :
 }
 trace >"$WORK/before"
 same() { trace >"$WORK/after" && diff "$WORK/before" "$WORK/after"; }

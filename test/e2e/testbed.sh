@@ -106,8 +106,12 @@ testbed_up() {
 eal_options() {
 	local free
 	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
-	EAL=(--in-memory --no-pci --no-telemetry --lcores "0@${CPUS[0]},1@${CPUS[-1]}")
-	[ "${free:-0}" -ge "$HUGE_PAGES" ] || EAL+=(--no-huge -m $((2 * HUGE_PAGES)))
+	EAL=(--no-pci --no-telemetry --lcores "0@${CPUS[0]},1@${CPUS[-1]}")
+	if [ "${free:-0}" -ge "$HUGE_PAGES" ]; then
+		EAL+=(--in-memory)
+	else
+		EAL+=(--no-huge --no-shconf -m $((2 * HUGE_PAGES)))
+	fi
 }
 
 # pipeline_spawn CONFIG [OPTION…]: start it in its namespace and do not wait.
@@ -115,6 +119,7 @@ pipeline_spawn() {
 	local config=$1
 	shift
 	eal_options
+	: >"$WORK/pipeline.json"
 	ip netns exec "$PREFIX-pipeline" env RUNTIME_DIRECTORY="$WORK" "$BIN" "${EAL[@]}" \
 		-- --config "$config" --json "$@" \
 		>"$WORK/pipeline.json" 2>"$WORK/pipeline.err" </dev/null &
