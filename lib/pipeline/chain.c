@@ -138,7 +138,7 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 		ctx.conf = conf->stage[i].conf;
 		rc = s->ops->init != NULL ? s->ops->init(s->state, &ctx, err) : 0;
 		if (rc < 0)
-			return rc;
+			return nfv_fail_in(err, rc, "chain %s, stage %s", c->name, s->ops->name);
 	}
 	return 0;
 }
