@@ -468,6 +468,9 @@ nfv_chain_tick(struct nfv_chain *c, uint64_t tsc)
 			if (c->segment[i].table[f] != NULL)
 				nfv_flow_expire(c->segment[i].table[f], chain_tick_of(c, tsc),
 					FLOWS_A_TICK);
+	/* A worker that has never received has armed nothing yet. */
+	if (c->wire.room < NFV_BURST_MAX)
+		chain_arm(c, &c->wire);
 	if (back->room < NFV_BURST_MAX)
 		chain_arm(c, back);
 	nfv_l3_tick(c->l3, tsc, &c->wire, back);
