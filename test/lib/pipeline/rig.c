@@ -1,0 +1,346 @@
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_eth_ring.h>
+#include <rte_mbuf.h>
+
+#include "rig.h"
+
+const uint8_t rig_port_mac[2][6] = { { 2, 0, 0, 0, 1, 1 }, { 2, 0, 0, 0, 2, 1 } };
+const uint8_t rig_host_mac[2][6] = { { 2, 0, 0, 0, 1, 2 }, { 2, 0, 0, 0, 2, 2 } };
+static const char *const host4[2] = { HOST_IN, HOST_OUT };
+static const char *const host6[2] = { "fd00:1::2", "fd00:2::2" };
+
+struct arp {
+	uint16_t be_hw, be_proto;
+	uint8_t hlen, plen;
+	uint16_t be_op;
+	uint8_t sha[6], spa[4], tha[6], tpa[4];
+} __attribute__((packed));
+
+struct nd {
+	struct nfv_icmp icmp;
+	uint8_t target[16], option[2], mac[6];
+} __attribute__((packed));
+
+static struct nfv_prefix
+prefix(const char *text)
+{
+	struct nfv_prefix p;
+
+	assert_int_equal(nfv_prefix_parse(nfv_sv_str(text), &p), 0);
+	return p;
+}
+
+static struct rte_ring *
+ring(const char *what, unsigned int serial, int side, uint32_t size)
+{
+	char name[RTE_RING_NAMESIZE];
+	struct rte_ring *q;
+
+	snprintf(name, sizeof(name), "%s%u_%d", what, serial, side);
+	q = rte_ring_create(name, size, SOCKET_ID_ANY, RING_F_EXACT_SZ);
+	assert_non_null(q);
+	return q;
+}
+
+static void
+open_port(struct rig *r, int side, unsigned int serial, uint32_t tx_ring)
+{
+	const struct rte_eth_conf conf = { 0 };
+	char name[32];
+	int port;
+
+	r->in[side] = ring("in", serial, side, 512);
+	r->out[side] = ring("out", serial, side, tx_ring > 0 ? tx_ring : 256);
+	snprintf(name, sizeof(name), "rig%u_%d", serial, side);
+	port = rte_eth_from_rings(name, &r->in[side], 1, &r->out[side], 1, SOCKET_ID_ANY);
+	assert_true(port >= 0);
+	r->port[side] = (uint16_t)port;
+	assert_int_equal(rte_eth_dev_configure(r->port[side], 1, 1, &conf), 0);
+	assert_int_equal(rte_eth_rx_queue_setup(r->port[side], 0, 64, SOCKET_ID_ANY, NULL, r->pool), 0);
+	assert_int_equal(rte_eth_tx_queue_setup(r->port[side], 0, 64, SOCKET_ID_ANY, NULL), 0);
+	assert_int_equal(rte_eth_dev_start(r->port[side]), 0);
+}
+
+int
+rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
+{
+	static unsigned int serial;
+	struct nfv_prefix addr[2][2] = { { prefix(PORT_IN "/24"), prefix("fd00:1::1/64") },
+		{ prefix(PORT_OUT "/24"), prefix("fd00:2::1/64") } };
+	struct nfv_chain_conf c = { .name = "edge",
+		.stage = conf->stage,
+		.n_stages = conf->n_stages,
+		.flows = conf->flows > 0 ? conf->flows : 1024,
+		.timeouts = { 300, 7440, 240, 60, 600 },
+		.tsc_hz = RIG_HZ,
+		.seed = 7,
+		.socket = SOCKET_ID_ANY,
+		.l3 = { .neighbours = 64,
+			.icmp_rate = 1000,
+			.tsc_hz = RIG_HZ,
+			.seed = 7,
+			.socket = SOCKET_ID_ANY } };
+	char name[32];
+	int rc;
+
+	memset(r, 0, sizeof(*r));
+	snprintf(name, sizeof(name), "rig%u", ++serial);
+	r->buffers = conf->buffers > 0 ? conf->buffers : 2047;
+	r->pool = rte_pktmbuf_pool_create(name, r->buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+		SOCKET_ID_ANY);
+	assert_non_null(r->pool);
+	for (int side = 0; side < 2; side++) {
+		open_port(r, side, serial, conf->tx_ring);
+		c.port[side] = r->port[side];
+		c.l3.port[side] = (struct nfv_l3_port){ .mtu = conf->mtu > 0 ? conf->mtu : 1500,
+			.addr = addr[side],
+			.n_addr = 2 };
+		memcpy(c.l3.port[side].mac, rig_port_mac[side], 6);
+	}
+	c.pool = r->pool;
+	rc = nfv_chain_create(&c, &r->chain, err);
+	if (rc == 0)
+		r->stats = nfv_chain_stats(r->chain);
+	return rc;
+}
+
+static void
+ask_arp(struct rig *r, int side)
+{
+	static const char *const port4[2] = { PORT_IN, PORT_OUT };
+	struct mk m;
+	struct nfv_pkt p = mk_empty(&m);
+	struct arp *a = (struct arp *)(p.data + NFV_ETH_LEN);
+	uint8_t addr[16];
+
+	*a = (struct arp){ .be_hw = htobe16(1),
+		.be_proto = htobe16(NFV_ETH_IP4),
+		.hlen = 6,
+		.plen = 4,
+		.be_op = htobe16(1) };
+	memcpy(a->sha, rig_host_mac[side], 6);
+	mk_addr(host4[side], addr);
+	memcpy(a->spa, addr, 4);
+	mk_addr(port4[side], addr);
+	memcpy(a->tpa, addr, 4);
+	memset(p.data, 0xff, 6);
+	memcpy(p.data + 6, rig_host_mac[side], 6);
+	((struct nfv_eth *)p.data)->be_type = htobe16(NFV_ETH_ARP);
+	p.len = NFV_ETH_LEN + sizeof(*a);
+	rig_send_raw(r, side, &p, 1);
+}
+
+static void
+ask_nd(struct rig *r, int side)
+{
+	const char *port = side == INSIDE ? "fd00:1::1" : "fd00:2::1";
+	struct nd nd = { .option = { 1, 1 } };
+	struct nfv_pkt p;
+	struct mk m;
+
+	mk_addr(port, nd.target);
+	memcpy(nd.mac, rig_host_mac[side], 6);
+	p = mk_icmp(&m, host6[side], port, NFV_ICMP6_NS, 0, 0, nd.target,
+		sizeof(nd) - sizeof(nd.icmp));
+	nfv_pkt_ip6(&p)->hops = 255;
+	rig_send(r, side, &p);
+}
+
+struct rig *
+rig_open(const struct rig_conf *conf)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	struct nfv_err err = { "" };
+
+	if (rig_try(r, conf, &err) < 0)
+		fail_msg("%s", err.text);
+	for (int side = 0; side < 2; side++) {
+		struct arp reply;
+
+		ask_arp(r, side);
+		ask_nd(r, side);
+		rig_run(r);
+		assert_int_equal(r->n_got[side], 2);
+		memcpy(&reply, r->got[side][0].bytes + NFV_ETH_LEN, sizeof(reply));
+		assert_int_equal(reply.be_op, htobe16(2));
+		assert_memory_equal(reply.sha, rig_port_mac[side], 6);
+		assert_int_equal(r->got[side][1].bytes[NFV_ETH_LEN + NFV_IP6_LEN], NFV_ICMP6_NA);
+	}
+	rig_forget(r);
+	return r;
+}
+
+void
+rig_close(struct rig *r)
+{
+	struct rte_mbuf *m;
+
+	nfv_chain_destroy(r->chain);
+	for (int side = 0; side < 2; side++) {
+		while (rte_ring_dequeue(r->in[side], (void **)&m) == 0)
+			rte_pktmbuf_free(m);
+		while (rte_ring_dequeue(r->out[side], (void **)&m) == 0)
+			rte_pktmbuf_free(m);
+		rte_eth_dev_stop(r->port[side]);
+		rte_eth_dev_close(r->port[side]);
+		rte_ring_free(r->in[side]);
+		rte_ring_free(r->out[side]);
+	}
+	assert_int_equal(rte_mempool_avail_count(r->pool), r->buffers);
+	rte_mempool_free(r->pool);
+	free(r);
+}
+
+void
+rig_send_raw(struct rig *r, int side, const struct nfv_pkt *p, unsigned int segs)
+{
+	struct rte_mbuf *head = NULL;
+	uint16_t at = 0;
+
+	for (unsigned int i = 0; i < segs; i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(r->pool);
+		uint16_t n = i + 1 < segs ? (uint16_t)(p->len / segs) : (uint16_t)(p->len - at);
+
+		assert_non_null(m);
+		memcpy(rte_pktmbuf_append(m, n), p->data + at, n);
+		at = (uint16_t)(at + n);
+		if (head == NULL)
+			head = m;
+		else
+			assert_int_equal(rte_pktmbuf_chain(head, m), 0);
+	}
+	assert_int_equal(rte_ring_enqueue(r->in[side], head), 0);
+	r->n_sent[side]++;
+}
+
+void
+rig_send(struct rig *r, int side, const struct nfv_pkt *p)
+{
+	struct nfv_eth *eth = (struct nfv_eth *)p->data;
+
+	memcpy(eth->dst, rig_port_mac[side], 6);
+	memcpy(eth->src, rig_host_mac[side], 6);
+	rig_send_raw(r, side, p, 1);
+}
+
+static bool
+answer_arp(struct rig *r, int side, const uint8_t *frame)
+{
+	const struct arp *ask = (const struct arp *)(frame + NFV_ETH_LEN);
+	struct mk m;
+	struct nfv_pkt p = mk_empty(&m);
+	struct arp *a = (struct arp *)(p.data + NFV_ETH_LEN);
+	uint8_t host[16];
+
+	mk_addr(host4[side], host);
+	if (ask->be_op != htobe16(1) || memcmp(ask->tpa, host, 4) != 0)
+		return false;
+	if (r->deaf)
+		return true;
+	*a = (struct arp){ .be_hw = htobe16(1),
+		.be_proto = htobe16(NFV_ETH_IP4),
+		.hlen = 6,
+		.plen = 4,
+		.be_op = htobe16(2) };
+	memcpy(a->sha, rig_host_mac[side], 6);
+	memcpy(a->spa, host, 4);
+	memcpy(a->tha, ask->sha, 6);
+	memcpy(a->tpa, ask->spa, 4);
+	((struct nfv_eth *)p.data)->be_type = htobe16(NFV_ETH_ARP);
+	p.len = NFV_ETH_LEN + sizeof(*a);
+	rig_send(r, side, &p);
+	return true;
+}
+
+static bool
+answer_nd(struct rig *r, int side, const uint8_t *frame)
+{
+	const struct nfv_ip6 *ip = (const struct nfv_ip6 *)(frame + NFV_ETH_LEN);
+	const struct nd *ask = (const struct nd *)(ip + 1);
+	struct nd nd = { .option = { 2, 1 } };
+	uint8_t host[16];
+	char src[INET6_ADDRSTRLEN];
+	struct nfv_pkt p;
+	struct mk m;
+
+	mk_addr(host6[side], host);
+	if (ip->next != NFV_PROTO_ICMP6 || ask->icmp.type != NFV_ICMP6_NS ||
+		memcmp(ask->target, host, 16) != 0)
+		return false;
+	if (r->deaf)
+		return true;
+	inet_ntop(AF_INET6, ip->src, src, sizeof(src));
+	memcpy(nd.target, host, 16);
+	memcpy(nd.mac, rig_host_mac[side], 6);
+	p = mk_icmp(&m, host6[side], src, NFV_ICMP6_NA, 0, 0x60000000, nd.target,
+		sizeof(nd) - sizeof(nd.icmp));
+	nfv_pkt_ip6(&p)->hops = 255;
+	rig_send(r, side, &p);
+	return true;
+}
+
+/* Take one frame off the wire; whether there was one. */
+static bool
+collect(struct rig *r, int side)
+{
+	struct rig_frame *f = &r->got[side][r->n_got[side]];
+	struct rte_mbuf *m;
+	uint16_t type;
+
+	if (rte_ring_dequeue(r->out[side], (void **)&m) != 0)
+		return false;
+	r->n_taken[side]++;
+	assert_in_range(r->n_got[side], 0, RIG_GOT - 1);
+	assert_int_equal(m->nb_segs, 1);
+	assert_int_equal(m->pkt_len, m->data_len);
+	assert_in_range(m->data_len, NFV_ETH_LEN, sizeof(f->bytes));
+	rte_mbuf_sanity_check(m, 1);
+	f->len = m->data_len;
+	memcpy(f->bytes, rte_pktmbuf_mtod(m, void *), m->data_len);
+	rte_pktmbuf_free(m);
+	type = be16toh(((struct nfv_eth *)f->bytes)->be_type);
+	if ((type == NFV_ETH_ARP && answer_arp(r, side, f->bytes)) ||
+		(type == NFV_ETH_IP6 && answer_nd(r, side, f->bytes)))
+		return true;
+	r->n_got[side]++;
+	return true;
+}
+
+void
+rig_run(struct rig *r)
+{
+	bool more = true;
+
+	while (more) {
+		more = nfv_chain_poll(r->chain) > 0;
+		for (int side = 0; side < 2; side++)
+			while (collect(r, side))
+				more = true;
+	}
+}
+
+void
+rig_forget(struct rig *r)
+{
+	r->n_got[INSIDE] = r->n_got[OUTSIDE] = 0;
+}
+
+struct nfv_pkt
+rig_got(struct rig *r, int side, unsigned int i)
+{
+	struct rig_frame *f = &r->got[side][i];
+	struct nfv_pkt p = { .data = f->bytes, .len = f->len };
+
+	if (i >= r->n_got[side])
+		fail_msg("only %u frames have reached the host at side %d", r->n_got[side], side);
+	assert_memory_equal(f->bytes, rig_host_mac[side], 6);
+	assert_memory_equal(f->bytes + 6, rig_port_mac[side], 6);
+	assert_int_equal(nfv_pkt_parse(&p), NFV_PARSE_OK);
+	if (p.family != 0)
+		assert_true(nfv_csum_l4_ok(&p));
+	return p;
+}
