@@ -6,30 +6,6 @@
 #include "nfv_addr.h"
 
 bool
-nfv_addr_eq(const struct nfv_addr *a, const struct nfv_addr *b)
-{
-	return a->family == b->family && memcmp(a->b, b->b, sizeof(a->b)) == 0;
-}
-
-struct nfv_addr
-nfv_addr4(uint32_t be)
-{
-	struct nfv_addr a = { .family = NFV_IPV4 };
-
-	memcpy(a.b, &be, sizeof(be));
-	return a;
-}
-
-struct nfv_addr
-nfv_addr6(const uint8_t bytes[16])
-{
-	struct nfv_addr a = { .family = NFV_IPV6 };
-
-	memcpy(a.b, bytes, sizeof(a.b));
-	return a;
-}
-
-bool
 nfv_prefix_has(const struct nfv_prefix *p, const struct nfv_addr *a)
 {
 	unsigned int whole = p->len / 8, rest = p->len % 8;

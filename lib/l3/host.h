@@ -117,13 +117,13 @@ const struct nfv_addr *host_source(const struct nfv_l3 *l3, uint8_t port,
 static inline struct nfv_addr
 host_src_of(const struct nfv_pkt *p)
 {
-	return p->family == 4 ? addr_of4(nfv_pkt_ip4(p)->be_src) : addr_of6(nfv_pkt_ip6(p)->src);
+	return p->family == 4 ? nfv_addr4(nfv_pkt_ip4(p)->be_src) : nfv_addr6(nfv_pkt_ip6(p)->src);
 }
 
 static inline struct nfv_addr
 host_dst_of(const struct nfv_pkt *p)
 {
-	return p->family == 4 ? addr_of4(nfv_pkt_ip4(p)->be_dst) : addr_of6(nfv_pkt_ip6(p)->dst);
+	return p->family == 4 ? nfv_addr4(nfv_pkt_ip4(p)->be_dst) : nfv_addr6(nfv_pkt_ip6(p)->dst);
 }
 
 #endif

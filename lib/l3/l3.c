@@ -109,7 +109,7 @@ check_addr(const struct nfv_prefix *p, uint8_t port, struct nfv_err *err)
 	if (p->len == 0 || p->len > nfv_addr_bits(a))
 		host = false;
 	if (host && broadcasts(p, both))
-		host = !addr_same(a, &both[0]) && !addr_same(a, &both[1]);
+		host = !nfv_addr_eq(a, &both[0]) && !nfv_addr_eq(a, &both[1]);
 	return host ? 0 :
 		      nfv_fail(err, EINVAL, "%s cannot be an address of a host (%s port)",
 			      nfv_prefix_text(p, text), side[port]);

@@ -95,11 +95,11 @@ solicitation(const struct turn *t, const struct nfv_pkt *p)
 	const struct nd *nd = nfv_pkt_l4(p);
 	struct nfv_addr src = host_src_of(p), dst = host_dst_of(p), target = nfv_addr6(nd->target);
 	struct nfv_addr group = solicited_node(&target);
-	bool probe = addr_same(&src, &unspecified); /* duplicate address detection, RFC 4862 §5.4 */
+	bool probe = nfv_addr_eq(&src, &unspecified); /* duplicate address detection, RFC 4862 §5.4 */
 	const uint8_t *mac;
 
 	if (!find_lla(p, ND_SOURCE_LLA, &mac) ||
-	    (probe && (mac != NULL || !addr_same(&dst, &group))))
+	    (probe && (mac != NULL || !nfv_addr_eq(&dst, &group))))
 		return NFV_DROP(NFV_L3_ND_BAD);
 	if (!own_host_on(&t->l3->own, &target, t->port))
 		return NFV_CONSUMED;

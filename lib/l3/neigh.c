@@ -11,7 +11,7 @@ neigh_init(struct neigh_cache *c, uint32_t n, size_t frame, uint64_t hz, uint64_
 	while (buckets < 2ull * n)
 		buckets *= 2;
 	*c = (struct neigh_cache){ .mask = buckets - 1,
-		.key = hash_key(seed),
+		.key = nfv_hash_key(seed),
 		.hz = hz,
 		.n = n,
 		.max_unresolved = n < NEIGH_WAITING ? n : NEIGH_WAITING,

@@ -57,7 +57,7 @@ struct neigh_cache {
 	struct neigh *entry;
 	uint32_t *bucket; /* index + 1 */
 	uint64_t mask;
-	struct hash_key key;
+	struct nfv_hash_key key;
 	uint64_t hz;
 	uint32_t n;
 	uint32_t n_unresolved, max_unresolved;
@@ -95,7 +95,7 @@ neigh_find(const struct neigh_cache *c, uint64_t hash, uint8_t port, const struc
 	while (i != 0) {
 		struct neigh *e = &c->entry[i - 1];
 
-		if (addr_same(&e->addr, a) && e->port == port)
+		if (nfv_addr_eq(&e->addr, a) && e->port == port)
 			return e;
 		i = e->next;
 	}

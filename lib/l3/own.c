@@ -13,7 +13,7 @@ own_init(struct own *own, uint32_t n, uint64_t seed, int socket)
 	if (own->entry == NULL)
 		return -ENOMEM;
 	own->mask = size - 1;
-	own->key = hash_key(seed);
+	own->key = nfv_hash_key(seed);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ struct own_entry {
 struct own {
 	struct own_entry *entry;
 	uint64_t mask;
-	struct hash_key key;
+	struct nfv_hash_key key;
 };
 
 /** Room for `n` addresses. Returns 0 or -ENOMEM. */
@@ -40,7 +40,7 @@ own_find(const struct own *own, const struct nfv_addr *a)
 {
 	uint64_t i = hash_addr(&own->key, a, 0) & own->mask;
 
-	while (own->entry[i].kind != OWN_NO && !addr_same(&own->entry[i].addr, a))
+	while (own->entry[i].kind != OWN_NO && !nfv_addr_eq(&own->entry[i].addr, a))
 		i = (i + 1) & own->mask;
 	return &own->entry[i];
 }

@@ -103,7 +103,7 @@ hop_of(struct routes *r, const struct nfv_l3_route *route)
 	if (route->via.family == NFV_NO_ADDR)
 		return (uint64_t)HOP_LINK + route->port;
 	for (uint32_t i = HOP_GATEWAYS; i < r->n_hop; i++)
-		if (r->hop[i].port == hop.port && addr_same(&r->hop[i].via, &hop.via))
+		if (r->hop[i].port == hop.port && nfv_addr_eq(&r->hop[i].via, &hop.via))
 			return i;
 	r->hop[r->n_hop] = hop;
 	return r->n_hop++;
