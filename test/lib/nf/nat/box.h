@@ -72,10 +72,12 @@ box_key_of(const uint8_t *ip, unsigned int room, struct box_key *k)
 static inline bool
 box_is_error(const struct nfv_pkt *p)
 {
-	uint8_t type = p->data[p->l4];
+	uint8_t type;
 
-	return p->proto == NFV_PROTO_ICMP && type != NFV_ICMP_ECHO && type != NFV_ICMP_ECHO_REPLY &&
-		(type == 3 || type == 4 || type == 5 || type == 11 || type == 12);
+	if (p->proto != NFV_PROTO_ICMP)
+		return false;
+	type = p->data[p->l4];
+	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
 static inline struct box_flow *
