@@ -13,8 +13,7 @@ BUILD=${NFV_BUILD:-$ROOT/build}
 BIN=$BUILD/apps/nfv-pipeline/nfv-pipeline
 PREFIX=nfv-$$ # of the names of namespaces
 WORK=         # a folder for logs, made by make_work
-HUGE_BY=0     # huge pages added, and by how many this raised the most that may be
-HUGE_MAX_BY=0
+HUGE_BY=0     # huge pages added
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -123,27 +122,33 @@ huge_field() { hugeadm --pool-list 2>/dev/null | awk -v f="$1" '$1 == 2097152 { 
 
 # huge_reserve N: see to it that N pages of 2 MB are free; goes on without where that is not allowed.
 huge_reserve() {
-	local before free
-	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
-	[ "${free:-0}" -lt "$1" ] || return 0
-	before=$(huge_field 4)
-	[ -n "$before" ] || {
+	local most
+	[ "$(huge_free)" -lt "$1" ] || return 0
+	most=$(huge_field 4)
+	[ -n "$most" ] || {
 		say "huge pages: none on this machine, going on without"
 		return 0
 	}
 	HUGE_BY=$1
-	# An interruption waits until the change is whole.
-	(trap '' INT TERM HUP && hugeadm --pool-pages-min "2MB:+$1") >/dev/null 2>&1 || HUGE_BY=0
-	HUGE_MAX_BY=$(($(huge_field 4) - before))
-	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
-	[ "$free" -ge "$1" ] || {
+	# An interruption waits until the change is whole. hugeadm may raise the most there may be, too.
+	(
+		trap '' INT TERM HUP
+		hugeadm --pool-pages-min "2MB:+$1"
+		echo $(($(huge_field 4) - most)) >"$WORK/huge-most"
+	) >/dev/null 2>&1 || :
+	[ "$(huge_free)" -ge "$1" ] || {
 		huge_restore
 		say "huge pages: $1 of 2 MB could not be reserved, going on without"
 	}
 }
 
+huge_free() { awk '/^HugePages_Free/ { n = $2 } END { print n + 0 }' /proc/meminfo; }
+
 huge_restore() {
-	[ "$HUGE_BY" -eq 0 ] || hugeadm --pool-pages-min "2MB:-$HUGE_BY" >/dev/null 2>&1
-	[ "$HUGE_MAX_BY" -eq 0 ] || hugeadm --pool-pages-max "2MB:-$HUGE_MAX_BY" >/dev/null 2>&1
-	HUGE_BY=0 HUGE_MAX_BY=0
+	local most=0
+	[ "$HUGE_BY" -gt 0 ] && [ -s "$WORK/huge-most" ] || return 0
+	most=$(cat "$WORK/huge-most")
+	hugeadm --pool-pages-min "2MB:-$HUGE_BY" >/dev/null 2>&1 || :
+	[ "$most" -eq 0 ] || hugeadm --pool-pages-max "2MB:-$most" >/dev/null 2>&1 || :
+	HUGE_BY=0
 }

@@ -12,7 +12,9 @@ trace() {
 	findmnt -rno TARGET | sort
 	find "${TMPDIR:-/tmp}" /run -maxdepth 2 \( -name 'nfv-*' -o -path '/run/dpdk*' \) | sort
 	cat /proc/sys/vm/nr_hugepages /proc/sys/vm/nr_overcommit_hugepages
-	pgrep -a '^(nfv-pipeline|sipp|tcpdump|iperf3)' || :
+	for name in nfv-pipeline sipp tcpdump; do
+		pgrep -x "$name" || :
+	done
 }
 trace >"$WORK/before"
 same() { trace >"$WORK/after" && diff "$WORK/before" "$WORK/after"; }

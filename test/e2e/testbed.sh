@@ -13,6 +13,7 @@ set -euo pipefail
 
 E2E=$ROOT/test/e2e
 PIPELINE=      # process id
+PIPELINE_IN=/dev/null
 HUGE_PAGES=256 # of 2 MB, for one pipeline
 CONFIG=$ROOT/config/nfv-pipeline.yaml
 
@@ -104,10 +105,8 @@ testbed_up() {
 
 # EAL's options: huge pages where enough are free.
 eal_options() {
-	local free
-	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
 	EAL=(--no-pci --no-telemetry --lcores "0@${CPUS[0]},1@${CPUS[-1]}")
-	if [ "${free:-0}" -ge "$HUGE_PAGES" ]; then
+	if [ "$(huge_free)" -ge "$HUGE_PAGES" ]; then
 		EAL+=(--in-memory)
 	else
 		EAL+=(--no-huge --no-shconf -m $((2 * HUGE_PAGES)))
@@ -122,7 +121,7 @@ pipeline_spawn() {
 	: >"$WORK/pipeline.json"
 	ip netns exec "$PREFIX-pipeline" env RUNTIME_DIRECTORY="$WORK" "$BIN" "${EAL[@]}" \
 		-- --config "$config" --json "$@" \
-		>"$WORK/pipeline.json" 2>"$WORK/pipeline.err" </dev/null &
+		>"$WORK/pipeline.json" 2>"$WORK/pipeline.err" <"$PIPELINE_IN" &
 	PIPELINE=$!
 }
 
