@@ -20,12 +20,15 @@ chain_of_port(const struct app *app, int port, unsigned int *end)
 static void
 set_tap(struct app *app, const struct tap_point *at, struct nfv_tap *tap)
 {
+	struct nfv_chain *chain;
 	unsigned int end = 0;
 
-	if (at->port >= 0)
-		nfv_chain_tap_port(chain_of_port(app, at->port, &end), end, tap);
-	else
+	if (at->port < 0) {
 		nfv_chain_tap_seam(app->chain[at->chain], at->seam, tap);
+		return;
+	}
+	chain = chain_of_port(app, at->port, &end);
+	nfv_chain_tap_port(chain, end, tap);
 }
 
 static bool
