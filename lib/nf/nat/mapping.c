@@ -4,6 +4,7 @@
 
 #include "mapping.h"
 #include "nfv_addr.h"
+#include "nfv_hash.h"
 #include "ports.h"
 
 const char *const nat_proto_name[NAT_PROTOS] = { "udp", "tcp", "icmp" };
@@ -34,7 +35,8 @@ struct nat_table {
 	uint32_t limit, ports_per_host; /* limit: of dynamic mappings */
 	uint32_t used[NAT_PROTOS], dynamic;
 	uint64_t refused[NAT_REFUSALS][NAT_PROTOS];
-	uint64_t key[2], random;
+	struct nfv_hash_key key;
+	uint64_t random;
 };
 
 /* splitmix64: turns any seed, even 0, into words that look random. */
@@ -48,21 +50,11 @@ next_random(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-/* Both halves of a 128-bit product, folded. */
-static uint64_t
-mul_fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 p = (unsigned __int128)a * b;
-
-	return (uint64_t)p ^ (uint64_t)(p >> 64);
-}
-
 /* Without the key nobody can tell which endpoints meet in a bucket. */
 static uint32_t
 hash(const struct nat_table *t, uint64_t x)
 {
-	return (uint32_t)mul_fold(mul_fold(x ^ t->key[0], t->key[1] | 1) ^ t->key[0],
-		       0x9e3779b97f4a7c15) & t->mask;
+	return (uint32_t)nfv_hash2(&t->key, x, 0) & t->mask;
 }
 
 static uint32_t *
@@ -361,8 +353,7 @@ nat_table_create(const struct nat_table_conf *conf, struct nat_table **out, stru
 		return nfv_fail(err, ENOMEM, "no memory for a table of %u mappings; lower `mappings`",
 			conf->mappings);
 	}
-	t->key[0] = next_random(&seed);
-	t->key[1] = next_random(&seed);
+	t->key = nfv_hash_key(next_random(&seed));
 	t->random = next_random(&seed);
 	for (uint32_t i = 0; i < conf->n_addr; i++) {
 		t->pool[i].be_addr = conf->be_addr[i];
