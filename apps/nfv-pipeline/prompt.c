@@ -16,6 +16,9 @@
 
 #include "app.h"
 
+#define FLOWS_SHOWN 50
+#define SNAPLEN     2048 /* whole packets of ordinary links */
+
 struct prompt {
 	struct app *app;
 	struct cmdline *cl;
@@ -31,18 +34,9 @@ struct words {
 	cmdline_multi_string_t rest;
 };
 
-static struct app *
-say(FILE **to)
-{
-	*to = stdout;
-	return the_prompt->app;
-}
-
 static void
-set_workers(enum nfv_worker_state state)
+set_workers(struct app *app, enum nfv_worker_state state)
 {
-	struct app *app = the_prompt->app;
-
 	for (uint32_t i = 0; i < app->n_workers; i++) {
 		atomic_store_explicit(&app->worker[i].state, state, memory_order_release);
 		nfv_worker_sync(&app->worker[i]);
@@ -51,105 +45,178 @@ set_workers(enum nfv_worker_state state)
 }
 
 static void
-show_stage(struct app *app, const char *name, FILE *to)
+do_start(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	(void)w, (void)err;
+	set_workers(app, NFV_WORKER_RUNNING);
+}
+
+static void
+do_stop(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	(void)w, (void)err;
+	set_workers(app, NFV_WORKER_STOPPED);
+}
+
+static void
+do_quit(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	(void)app, (void)w, (void)err;
+	the_prompt->done = true;
+}
+
+static void
+do_clear(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	(void)w, (void)err;
+	stats_clear(app);
+}
+
+static void
+show_port(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	int one = config_port(&app->conf, w->name);
+
+	if (one < 0 && strcmp(w->name, "all") != 0)
+		nfv_fail(err, ENOENT, "there is no port \"%s\"", w->name);
+	else
+		for (int i = 0; i < (int)app->conf.ports.n; i++)
+			if (one < 0 || one == i)
+				stats_port(app, i, stdout);
+}
+
+/* Call `fn` for the chain that is named, or for all. */
+static void
+each_chain(struct app *app, const struct words *w, struct nfv_err *err,
+	void (*fn)(const struct app *app, int chain, FILE *to))
+{
+	int one = config_chain(&app->conf, w->name);
+
+	if (one < 0 && strcmp(w->name, "all") != 0)
+		nfv_fail(err, ENOENT, "there is no chain \"%s\"", w->name);
+	else
+		for (int i = 0; i < (int)app->conf.chains.n; i++)
+			if (one < 0 || one == i)
+				fn(app, i, stdout);
+}
+
+static void
+show_chain(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	each_chain(app, w, err, stats_chain);
+}
+
+static void
+print_flows(const struct app *app, int chain, FILE *to)
+{
+	nfv_chain_show_flows(app->chain[chain], to, FLOWS_SHOWN);
+}
+
+static void
+show_flows(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	each_chain(app, w, err, print_flows);
+}
+
+static void
+print_l3(const struct app *app, int chain, FILE *to)
+{
+	nfv_chain_show_l3(app->chain[chain], to);
+}
+
+static void
+show_l3(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	each_chain(app, w, err, print_l3);
+}
+
+static void
+show_stage(struct app *app, const struct words *w, struct nfv_err *err)
 {
 	bool found = false;
 
 	for (uint32_t c = 0; c < app->conf.chains.n; c++) {
 		for (uint32_t i = 0; i < nfv_chain_stages(app->chain[c]); i++) {
-			if (strcmp(nfv_chain_stage(app->chain[c], i)->name, name) != 0)
+			if (strcmp(nfv_chain_stage(app->chain[c], i)->name, w->name) != 0)
 				continue;
-			fprintf(to, "chain %s, stage %s\n", nfv_chain_name(app->chain[c]), name);
-			nfv_chain_show_stage(app->chain[c], i, to);
+			printf("chain %s, stage %s\n", nfv_chain_name(app->chain[c]), w->name);
+			nfv_chain_show_stage(app->chain[c], i, stdout);
 			found = true;
 		}
 	}
 	if (!found)
-		fprintf(to, "no chain has a stage \"%s\"\n", name);
+		nfv_fail(err, ENOENT, "no chain has a stage \"%s\"", w->name);
 }
 
 static void
-show(const struct words *w)
+show_captures(struct app *app, const struct words *w, struct nfv_err *err)
 {
-	bool all = strcmp(w->name, "all") == 0;
-	FILE *to;
-	struct app *app = say(&to);
-	int i;
+	(void)w, (void)err;
+	captures_show(app, stdout);
+}
 
-	if (strcmp(w->object, "stage") == 0) {
-		show_stage(app, w->name, to);
-	} else if (strcmp(w->object, "port") == 0) {
-		for (i = 0; all && i < (int)app->conf.ports.n; i++)
-			stats_port(app, i, to);
-		i = all ? 0 : config_port(&app->conf, w->name);
-		if (i < 0)
-			fprintf(to, "there is no port \"%s\"\n", w->name);
-		else if (!all)
-			stats_port(app, i, to);
-	} else {
-		i = all ? 0 : config_chain(&app->conf, w->name);
-		if (i < 0) {
-			fprintf(to, "there is no chain \"%s\"\n", w->name);
-			return;
-		}
-		for (; i < (int)app->conf.chains.n; i++) {
-			if (strcmp(w->object, "chain") == 0)
-				stats_chain(app, i, to);
-			else if (strcmp(w->object, "flows") == 0)
-				nfv_chain_show_flows(app->chain[i], to, 50);
-			else
-				nfv_chain_show_l3(app->chain[i], to);
-			if (!all)
-				break;
-		}
+static void
+do_capture_start(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	capture_start(app, w->name, w->extra, w->rest, SNAPLEN, err);
+}
+
+static void
+do_capture_stop(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	capture_stop(app, w->name, err);
+}
+
+static void do_help(struct app *app, const struct words *w, struct nfv_err *err);
+
+static const struct command {
+	const char *verb, *object; /* object: NULL where there is none */
+	void (*run)(struct app *app, const struct words *w, struct nfv_err *err);
+	const char *rest, *help;
+} table[] = {
+	{ "start", NULL, do_start, "", "receive again" },
+	{ "stop", NULL, do_stop, "", "stop receiving; timers go on" },
+	{ "show", "port", show_port, "NAME|all", "counters of a port" },
+	{ "show", "chain", show_chain, "NAME|all", "packets, cycles and drops of a chain" },
+	{ "show", "stage", show_stage, "NAME", "what a stage has to tell: rules, mappings, messages" },
+	{ "show", "flows", show_flows, "CHAIN|all", "flow records" },
+	{ "show", "l3", show_l3, "CHAIN|all", "addresses, routes, neighbours" },
+	{ "show", "captures", show_captures, "all", "what is being captured" },
+	{ "clear", "all", do_clear, "", "counters start from zero" },
+	{ "capture", "start", do_capture_start, "WHERE FILE [FILTER]",
+		"to pcapng; WHERE: a port, or CHAIN:SEAM such as edge:firewall-nat" },
+	{ "capture", "stop", do_capture_stop, "WHERE", "and close the file" },
+	{ "help", NULL, do_help, "", "this list" },
+	{ "quit", NULL, do_quit, "", "drain and end" },
+};
+
+#define COMMANDS (sizeof(table) / sizeof(table[0]))
+
+static void
+do_help(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	(void)app, (void)w, (void)err;
+	for (size_t i = 0; i < COMMANDS; i++) {
+		char usage[64];
+
+		snprintf(usage, sizeof(usage), "%s %s %s", table[i].verb,
+			table[i].object != NULL ? table[i].object : "", table[i].rest);
+		printf("%-36s%s\n", usage, table[i].help);
 	}
-}
-
-static void
-help(void)
-{
-	puts("start                        receive again\n"
-	     "stop                         stop receiving; timers go on\n"
-	     "show port NAME|all           counters of a port\n"
-	     "show chain NAME|all          packets, cycles and drops of a chain\n"
-	     "show stage NAME              what a stage has to tell (rules, mappings, calls)\n"
-	     "show flows CHAIN|all         flow records\n"
-	     "show l3 CHAIN|all            addresses, routes, neighbours\n"
-	     "show captures all            what is being captured\n"
-	     "clear all                    counters start from zero\n"
-	     "capture start WHERE FILE [FILTER]\n"
-	     "                             to pcapng; WHERE: a port, or CHAIN:SEAM as edge:firewall-nat\n"
-	     "capture stop WHERE\n"
-	     "quit                         drain and end");
 }
 
 static void
 on_line(void *parsed, struct cmdline *cl, void *unused)
 {
 	const struct words *w = parsed;
-	struct app *app = the_prompt->app;
 	struct nfv_err err = { "" };
 
 	(void)cl;
 	(void)unused;
-	if (strcmp(w->verb, "quit") == 0)
-		the_prompt->done = true;
-	else if (strcmp(w->verb, "help") == 0)
-		help();
-	else if (strcmp(w->verb, "start") == 0)
-		set_workers(NFV_WORKER_RUNNING);
-	else if (strcmp(w->verb, "stop") == 0)
-		set_workers(NFV_WORKER_STOPPED);
-	else if (strcmp(w->verb, "clear") == 0)
-		stats_clear(app);
-	else if (strcmp(w->verb, "show") == 0 && strcmp(w->object, "captures") == 0)
-		captures_show(app, stdout);
-	else if (strcmp(w->verb, "show") == 0)
-		show(w);
-	else if (strcmp(w->object, "start") == 0)
-		capture_start(app, w->name, w->extra, w->rest, 2048, &err);
-	else
-		capture_stop(app, w->name, &err);
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(w->verb, table[i].verb) == 0 &&
+			(table[i].object == NULL || strcmp(w->object, table[i].object) == 0))
+			table[i].run(the_prompt->app, w, &err);
 	if (err.text[0] != '\0')
 		puts(err.text);
 	fflush(stdout);
