@@ -40,8 +40,8 @@ build() {
 	local dir=$1 log
 	shift
 	if ! log=$({
-		[ -f "$dir/build.ninja" ] || as_owner meson setup "$dir" "$ROOT" "$@"
-		as_owner ninja -C "$dir"
+		{ [ -f "$dir/build.ninja" ] || as_owner meson setup "$dir" "$ROOT" "$@"; } &&
+			as_owner ninja -C "$dir"
 	} 2>&1); then
 		tail -n 60 <<<"$log" >&2
 		die "the build in $dir failed"
