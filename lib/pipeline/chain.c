@@ -21,7 +21,7 @@ const char *const nfv_loop_drop_name[NFV_LOOP_DROPS] = {
 	[NFV_LOOP_TX_FULL] = "tx-full",
 };
 
-/* A flow is over: every stage of its segment is told; each knows whether its slot was ever filled. */
+/* A flow is over: every stage that has a slot is told; it knows whether the slot was ever filled. */
 static void
 flow_end(void *arg, void *slots)
 {
@@ -30,7 +30,7 @@ flow_end(void *arg, void *slots)
 	for (int i = seg->first; i <= seg->last; i++) {
 		const struct stage *s = &seg->chain->stage[i];
 
-		if (s->ops->flow_end != NULL && s->started)
+		if (s->ops->flow_end != NULL && s->ops->flow_size > 0 && s->started)
 			s->ops->flow_end(s->state, (uint8_t *)slots + s->flow_off);
 	}
 }

@@ -67,8 +67,8 @@ struct nfv_stage_ops {
 	void (*process)(void *state, struct nfv_burst *burst, struct nfv_out *out);
 	/** About once a millisecond, for timers; may be NULL. */
 	void (*tick)(void *state, uint64_t tsc, struct nfv_out *out);
-	/** A flow is over; `slot` is this stage's part of its record, still zero if the stage never
-	 * filled it; may be NULL. */
+	/** A flow is over; `slot` is this stage's part of its record, still zeroed if its packets were
+	 * dropped before they reached the stage. Once for each record; may be NULL. */
 	void (*flow_end)(void *state, void *slot);
 	/** Counters and tables for a person (`show stage NAME`); may be NULL. */
 	void (*show)(const void *state, FILE *to);
