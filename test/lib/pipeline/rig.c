@@ -12,6 +12,8 @@ const uint8_t rig_port_mac[2][6] = { { 2, 0, 0, 0, 1, 1 }, { 2, 0, 0, 0, 2, 1 } 
 const uint8_t rig_host_mac[2][6] = { { 2, 0, 0, 0, 1, 2 }, { 2, 0, 0, 0, 2, 2 } };
 static const char *const host4[2] = { HOST_IN, HOST_OUT };
 static const char *const host6[2] = { "fd00:1::2", "fd00:2::2" };
+static const char *const port4[2] = { PORT_IN, PORT_OUT };
+static const char *const port6[2] = { "fd00:1::1", "fd00:2::1" };
 
 struct arp {
 	uint16_t be_hw, be_proto;
@@ -111,7 +113,6 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 static void
 ask_arp(struct rig *r, int side)
 {
-	static const char *const port4[2] = { PORT_IN, PORT_OUT };
 	struct mk m;
 	struct nfv_pkt p = mk_empty(&m);
 	struct arp *a = (struct arp *)(p.data + NFV_ETH_LEN);
@@ -137,14 +138,13 @@ ask_arp(struct rig *r, int side)
 static void
 ask_nd(struct rig *r, int side)
 {
-	const char *port = side == INSIDE ? "fd00:1::1" : "fd00:2::1";
 	struct nd nd = { .option = { 1, 1 } };
 	struct nfv_pkt p;
 	struct mk m;
 
-	mk_addr(port, nd.target);
+	mk_addr(port6[side], nd.target);
 	memcpy(nd.mac, rig_host_mac[side], 6);
-	p = mk_icmp(&m, host6[side], port, NFV_ICMP6_NS, 0, 0, nd.target,
+	p = mk_icmp(&m, host6[side], port6[side], NFV_ICMP6_NS, 0, 0, nd.target,
 		sizeof(nd) - sizeof(nd.icmp));
 	nfv_pkt_ip6(&p)->hops = 255;
 	rig_send(r, side, &p);
