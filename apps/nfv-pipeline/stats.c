@@ -231,9 +231,10 @@ json_chain(const struct app *app, uint32_t i)
 			json_drops(json_object(), s.loop_drop, NFV_LOOP_DROPS, NULL,
 				nfv_loop_drop_name)));
 	json_object_set_new(o, "flows",
-		json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "live", count(f.live), "max", count(f.max), "added",
-			count(f.added), "expired", count(f.expired), "evicted", count(f.evicted), "refused",
-			count(f.refused)));
+		json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "live", count(f.live), "max", count(f.max),
+			"added", count(f.added), "expired", count(f.expired), "evicted",
+			count(f.evicted), "refused", count(f.refused), "return-key-taken",
+			count(s.key_taken)));
 	return o;
 }
 

@@ -152,12 +152,12 @@ nfv_conf_open(const char *path, struct nfv_conf **out, struct nfv_err *err)
 void
 nfv_conf_close(struct nfv_conf *c)
 {
-	struct block *b;
+	struct block *next;
 
 	if (c == NULL)
 		return;
-	while ((b = c->blocks) != NULL) {
-		c->blocks = b->next;
+	for (struct block *b = c->blocks; b != NULL; b = next) {
+		next = b->next;
 		free(b);
 	}
 	if (c->tree != NULL) {
