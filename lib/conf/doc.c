@@ -108,31 +108,27 @@ static int
 read_file(const char *path, char **text, size_t *len, struct nfv_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	char *buf = NULL;
 	struct stat st;
 	ssize_t got;
 
 	if (fd < 0)
 		return nfv_fail(err, errno, "%s: cannot be opened: %s", path, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
 		rc = nfv_fail(err, EINVAL, "%s: not a regular file of at most %u MiB", path,
 			FILE_MAX >> 20);
-		goto out;
-	}
-	*text = malloc((size_t)st.st_size + 1);
-	if (*text == NULL) {
+	else if ((buf = malloc((size_t)st.st_size + 1)) == NULL)
 		rc = nfv_fail(err, ENOMEM, "%s: out of memory", path);
-		goto out;
-	}
-	got = read(fd, *text, (size_t)st.st_size);
-	if (got < 0) {
-		rc = nfv_fail(err, errno, "%s: cannot be read: %s", path, strerror(errno));
-		free(*text);
-		goto out;
-	}
-	*len = (size_t)got;
-out:
+	else if ((got = read(fd, buf, (size_t)st.st_size)) < 0)
+		rc = nfv_fail(err, EIO, "%s: cannot be read: %s", path, strerror(errno));
 	close(fd);
-	return rc;
+	if (rc < 0) {
+		free(buf);
+		return rc;
+	}
+	*text = buf;
+	*len = (size_t)got;
+	return 0;
 }
 
 int
