@@ -350,8 +350,8 @@ nat_table_create(const struct nat_table_conf *conf, struct nat_table **out, stru
 		t->mask = t->mask << 1 | 1;
 	if (!take_memory(t)) {
 		nat_table_destroy(t);
-		return nfv_fail(err, ENOMEM, "no memory for a table of %u mappings; lower `mappings`",
-			conf->mappings);
+		return nfv_fail(err, ENOMEM,
+			"no memory for a table of %u mappings; lower `mappings`", conf->mappings);
 	}
 	t->key = nfv_hash_key(next_random(&seed));
 	t->random = next_random(&seed);

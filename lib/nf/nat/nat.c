@@ -63,8 +63,8 @@ begin(struct nat *nat, const struct nat_mapping *m, struct nfv_pkt *p, enum nfv_
 	return NFV_KEEP;
 }
 
-/* An error's sender may be a router on the way, so its address tells nothing of the flow; inside, it
- * must not be seen: it takes the mapping's external address (RFC 5508 REQ-5). */
+/* An error's sender may be a router on the way, with an address that tells nothing of the flow. One
+ * inside must not be seen: it takes the mapping's external address (RFC 5508 REQ-5). */
 static uint8_t
 error_outward(struct nat *nat, struct nfv_pkt *p)
 {
@@ -101,7 +101,7 @@ first_outward(struct nat *nat, struct nfv_pkt *p)
 
 	if (!is_inside(nat, nfv_pkt_ip4(p)->be_src))
 		return NFV_KEEP;
-	/* What came in untranslated is answered untranslated, or the asker would not know the answer. */
+	/* What came in untranslated is answered so, or the asker would not know the answer. */
 	if (p->flow != NULL && (p->flags & NFV_PKT_REPLY))
 		return NFV_KEEP;
 	if (p->proto == NFV_PROTO_ICMP && nat_icmp_is_error(icmp->type))

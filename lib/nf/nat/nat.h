@@ -4,9 +4,9 @@
  *
  * Outward, packets from inside addresses leave with an external address and port as their source;
  * inward, packets for an external endpoint that is mapped get the inside endpoint as their
- * destination. A flow's first packet finds or makes the mapping and fills the flow's slot; all later
- * ones, either way, are rewritten by the slot alone. A flow whose first packet passed untranslated
- * stays untranslated both ways.
+ * destination. A flow's first packet finds or makes the mapping and fills the flow's slot; all
+ * later ones, either way, are rewritten by the slot alone. A flow whose first packet passed
+ * untranslated stays so both ways.
  *
  * Threads: one owner.
  */

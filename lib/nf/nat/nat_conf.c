@@ -31,13 +31,13 @@ const struct nfv_conf_schema nat_conf_schema = {
 	.help = "translate inside IPv4 addresses into external ones",
 	.fields = (const struct nfv_conf_field[]){
 		{ .name = "addresses",
-			.help = "external addresses, of the outside port; default: its first IPv4 address",
+			.help = "of the outside port; default: its first IPv4 address",
 			.def = "",
 			.type = NFV_CONF_ADDR,
 			.list = true,
 			.offset = offsetof(struct nat_conf, addresses) },
 		{ .name = "ports",
-			.help = "external ports and echo identifiers to use; keep those of services out",
+			.help = "external ports to use; keep those of services out",
 			.def = "10000-65535",
 			.type = NFV_CONF_RANGE,
 			.min = 1,
@@ -69,7 +69,7 @@ const struct nfv_conf_schema nat_conf_schema = {
 			.list = true,
 			.offset = offsetof(struct nat_conf, inside) },
 		{ .name = "forward",
-			.help = "ports that lead inside: {proto, outside: ADDR:PORT, inside: ADDR:PORT}",
+			.help = "{proto: udp|tcp, outside: ADDR:PORT, inside: ADDR:PORT}",
 			.def = "",
 			.type = NFV_CONF_SECTION,
 			.section = &forward_schema,
@@ -98,8 +98,8 @@ is_outside_own(const struct nfv_stage_ctx *ctx, const struct nfv_addr *a)
 
 /* The configured ones, or the outside port's first. */
 static int
-external_addresses(const struct nfv_stage_ctx *ctx, uint32_t be_addr[NAT_ADDRESSES_MAX], uint32_t *n,
-	struct nfv_err *err)
+external_addresses(const struct nfv_stage_ctx *ctx, uint32_t be_addr[NAT_ADDRESSES_MAX],
+	uint32_t *n, struct nfv_err *err)
 {
 	const struct nat_conf *conf = ctx->conf;
 	const struct nfv_addr *a = conf->addresses.item;
@@ -116,8 +116,7 @@ external_addresses(const struct nfv_stage_ctx *ctx, uint32_t be_addr[NAT_ADDRESS
 				"%s is not an IPv4 address; IPv6 is not translated", text);
 		if (!is_outside_own(ctx, &a[i]))
 			return nfv_conf_fail(ctx->doc, &a[i], err,
-				"%s is not an address of the outside port; add it there or take one of its",
-				text);
+				"%s is not an address of the outside port; add it there", text);
 		for (uint32_t j = 0; j < i; j++)
 			if (be_addr[j] == be_of(&a[i]))
 				return nfv_conf_fail(ctx->doc, &a[i], err, "%s stands twice", text);
@@ -129,7 +128,7 @@ external_addresses(const struct nfv_stage_ctx *ctx, uint32_t be_addr[NAT_ADDRESS
 			be_addr[(*n)++] = be_of(&ctx->own[NFV_OUTWARD][i].addr);
 	if (*n == 0)
 		return nfv_conf_fail(ctx->doc, conf, err,
-			"chain %s: nat needs an IPv4 address, and the outside port has none; add one there",
+			"chain %s: nat needs an IPv4 address on the outside port; add one there",
 			ctx->chain);
 	return 0;
 }

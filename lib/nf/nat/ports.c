@@ -27,7 +27,7 @@ nat_ports_take(struct nat_ports *p, uint16_t port)
 	return true;
 }
 
-/* The first word after `w` that has a free port, going round; the caller knows that there is one. */
+/* The first word after `w` that has a free port, going round; the caller knows there is one. */
 static uint32_t
 next_word(const struct nat_ports *p, uint32_t w)
 {

@@ -4,8 +4,8 @@
  *
  * Taking a given port, giving one back and finding the next free one from a given place are all of
  * bounded cost however full the pool is: at most two words of the bitmap and the sixteen of the
- * summary are looked at. Whoever takes a port passes a random place, so that ports are hard to guess
- * (RFC 6056 §3.3.1). Threads: one owner.
+ * summary are looked at. Whoever takes a port passes a random place, so that ports are hard to
+ * guess (RFC 6056 §3.3.1). Threads: one owner.
  */
 #ifndef NAT_PORTS_H
 #define NAT_PORTS_H

@@ -66,7 +66,8 @@ box_key_of(const uint8_t *ip, unsigned int room, struct box_key *k)
 	}
 	memcpy(&k->sport, l4 + 4, 2);
 	k->dport = k->sport;
-	return h->proto == NFV_PROTO_ICMP && (l4[0] == NFV_ICMP_ECHO || l4[0] == NFV_ICMP_ECHO_REPLY);
+	return h->proto == NFV_PROTO_ICMP &&
+		(l4[0] == NFV_ICMP_ECHO || l4[0] == NFV_ICMP_ECHO_REPLY);
 }
 
 static inline bool

@@ -37,7 +37,8 @@ table(struct nat_table_conf conf)
 static void
 endpoint_independent(void **state)
 {
-	struct nat_table *t = table((struct nat_table_conf){ .lo = 1000, .hi = 2000, .mappings = 8 });
+	struct nat_table *t = table((struct nat_table_conf){
+		.lo = 1000, .hi = 2000, .mappings = 8 });
 	struct nat_mapping *a, *b, *c;
 	enum nat_refusal why;
 
@@ -65,7 +66,8 @@ endpoint_independent(void **state)
 static void
 lives_while_held(void **state)
 {
-	struct nat_table *t = table((struct nat_table_conf){ .lo = 1000, .hi = 1000, .mappings = 8 });
+	struct nat_table *t = table((struct nat_table_conf){
+		.lo = 1000, .hi = 1000, .mappings = 8 });
 	struct nat_endpoint in = ep(HOST(1), 5);
 	enum nat_refusal why;
 	struct nat_mapping *m;
@@ -83,14 +85,16 @@ lives_while_held(void **state)
 	assert_null(nat_find_inside(t, NAT_TCP, in));
 	assert_null(nat_find_external(t, NAT_TCP, ep(EXT(1), 1000)));
 	assert_int_equal(nat_table_used(t), 0);
-	assert_non_null(nat_map_outward(t, NAT_TCP, ep(HOST(2), 5), &why)); /* the port is free again */
+	/* The port is free again. */
+	assert_non_null(nat_map_outward(t, NAT_TCP, ep(HOST(2), 5), &why));
 	nat_table_destroy(t);
 }
 
 static void
 full_table_refuses_only_new_ones(void **state)
 {
-	struct nat_table *t = table((struct nat_table_conf){ .lo = 1000, .hi = 2000, .mappings = 3 });
+	struct nat_table *t = table((struct nat_table_conf){
+		.lo = 1000, .hi = 2000, .mappings = 3 });
 	struct nat_mapping *m[3];
 	enum nat_refusal why;
 
@@ -115,7 +119,8 @@ host_limit(void **state)
 	(void)state;
 	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(1), 80)), 0);
 	m = nat_map_outward(t, NAT_UDP, ep(HOST(1), 1), &why);
-	assert_non_null(nat_map_outward(t, NAT_ICMP, ep(HOST(1), 2), &why)); /* statics do not count */
+	/* Static ones do not count. */
+	assert_non_null(nat_map_outward(t, NAT_ICMP, ep(HOST(1), 2), &why));
 	assert_null(nat_map_outward(t, NAT_UDP, ep(HOST(1), 3), &why));
 	assert_int_equal(why, NAT_HOST_LIMIT);
 	assert_ptr_equal(nat_map_outward(t, NAT_UDP, ep(HOST(1), 1), &why), m); /* nothing new */
@@ -141,9 +146,10 @@ paired_pooling(void **state)
 		assert_non_null(m); /* thirty ports in all: a full address is passed over */
 		hosts_at[m->pool]++;
 		for (uint16_t port = 2; port < 5; port++) {
-			struct nat_mapping *n = nat_map_outward(t, NAT_TCP, ep(HOST(h), port), &why);
+			struct nat_mapping *n;
 
-			if (n != NULL) /* a full address is not left: the host would seem to be two */
+			n = nat_map_outward(t, NAT_TCP, ep(HOST(h), port), &why);
+			if (n != NULL) /* never elsewhere: the host would seem to be two */
 				assert_int_equal(n->ext.be_addr, m->ext.be_addr);
 			else
 				assert_int_equal(why, NAT_NO_PORT);
@@ -165,16 +171,17 @@ static_mappings(void **state)
 	struct nat_mapping *m;
 
 	(void)state;
-	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(9), 80)), -EADDRNOTAVAIL);
+	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(9), 80)),
+		-EADDRNOTAVAIL);
 	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(2), 1000)), 0);
 	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(2), 80), ep(EXT(2), 1000)), -EEXIST);
 	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(2), 80)), 0);
 	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(2), 81)), -ENOSPC);
-	m = nat_map_outward(t, NAT_TCP, ep(HOST(1), 80), &why); /* outward as inward; last one wins */
+	m = nat_map_outward(t, NAT_TCP, ep(HOST(1), 80), &why); /* the last one wins */
 	assert_int_equal(m->ext.be_port, htobe16(80));
 	nat_release(t, m);
 	assert_ptr_equal(nat_find_external(t, NAT_TCP, ep(EXT(2), 80)), m); /* holds itself */
-	m = nat_map_outward(t, NAT_TCP, ep(HOST(1), 1000), &why); /* paired with its forward's address */
+	m = nat_map_outward(t, NAT_TCP, ep(HOST(1), 1000), &why); /* paired with its static one */
 	assert_int_equal(m->ext.be_addr, EXT(2));
 	assert_int_equal(m->ext.be_port, htobe16(1001)); /* the static one is not given twice */
 	nat_table_destroy(t);
@@ -192,7 +199,8 @@ ports_are_scattered(void **state)
 
 	(void)state;
 	for (uint16_t i = 0; i < 1000; i++) {
-		uint16_t port = be16toh(nat_map_outward(t, NAT_UDP, ep(HOST(1), i), &why)->ext.be_port);
+		struct nat_mapping *m = nat_map_outward(t, NAT_UDP, ep(HOST(1), i), &why);
+		uint16_t port = be16toh(m->ext.be_port);
 
 		near += abs(port - last) < 64;
 		last = port;
@@ -268,8 +276,9 @@ churn_against_model(void **state)
 	srand(11);
 	for (int round = 0; round < 200000; round++) {
 		enum nat_proto proto = (enum nat_proto)(rand() % NAT_PROTOS);
-		struct nat_endpoint in = ep(HOST((uint32_t)rand() % 8), (uint16_t)(95 + rand() % 40));
-		struct nat_endpoint ext = ep(EXT(1 + (uint32_t)rand() % 3), (uint16_t)(98 + rand() % 24));
+		uint32_t a = (uint32_t)rand(), b = (uint32_t)rand();
+		struct nat_endpoint in = ep(HOST(a % 8), (uint16_t)(95 + b % 40));
+		struct nat_endpoint ext = ep(EXT(1 + a % 3), (uint16_t)(98 + b / 64 % 24));
 		struct nat_mapping *got;
 		int at;
 

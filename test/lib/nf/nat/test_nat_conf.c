@@ -7,6 +7,8 @@
 
 #include "natbox.h"
 
+#define FORWARD "nat:\n  forward:\n  - {"
+
 static struct box box;
 
 static void
@@ -16,24 +18,24 @@ mistakes_are_told_with_their_place(void **state)
 		const char *yaml, *told;
 	} t[] = {
 		{ "nat:\n  addresses: [192.0.2.1]\n",
-			"t.yaml:2:15: 192.0.2.1 is not an address of the outside port; add it there" },
-		{ "nat:\n  addresses: [10.0.0.1]\n", ":2:15: 10.0.0.1 is not an address of the outside" },
-		{ "nat:\n  addresses: ['2001:db8::1']\n", ":2:15: 2001:db8::1 is not an IPv4 address" },
+			"t.yaml:2:15: 192.0.2.1 is not an address of the outside port; add" },
+		{ "nat:\n  addresses: [10.0.0.1]\n", ":2:15: 10.0.0.1 is not an address of" },
+		{ "nat:\n  addresses: ['2001:db8::1']\n", ":2:15: 2001:db8::1 is not an IPv4" },
 		{ "nat:\n  addresses: [" EXT1 ", " EXT1 "]\n", ":2:29: " EXT1 " stands twice" },
 		{ "nat:\n  inside: [fd00::/8]\n", ":2:12: inside takes IPv4 prefixes" },
 		{ "nat:\n  ports: 0-10\n", ":2:10: ports is \"0-10\", but must be a range" },
 		{ "nat:\n  mappings: 0\n", ":2:13: mappings is \"0\"" },
 		{ "nat:\n  filtering: address\n", "must be one of endpoint address-port" },
-		{ "nat:\n  forward:\n  - {proto: tcp, outside: '" EXT1 ":80'}\n", "inside is missing here" },
-		{ "nat:\n  forward:\n  - {proto: icmp, outside: '1.1.1.1:80', inside: '1.1.1.1:1'}\n",
+		{ FORWARD "proto: tcp, outside: '" EXT1 ":80'}\n", "inside is missing here" },
+		{ FORWARD "proto: icmp, outside: '1.1.1.1:80', inside: '1.1.1.1:1'}\n",
 			"must be one of udp tcp" },
-		{ "nat:\n  forward:\n  - {proto: tcp, outside: '1.1.1.1:80', inside: '10.1.1.1:1'}\n",
+		{ FORWARD "proto: tcp, outside: '1.1.1.1:80', inside: '10.1.1.1:1'}\n",
 			":3:27: 1.1.1.1 is not one of nat's external addresses" },
-		{ "nat:\n  forward:\n  - {proto: tcp, outside: '[fd00::1]:80', inside: '10.1.1.1:1'}\n",
+		{ FORWARD "proto: tcp, outside: '[fd00::1]:80', inside: '10.1.1.1:1'}\n",
 			":3:27: outside must be an IPv4 address and port" },
-		{ "nat:\n  forward:\n  - {proto: tcp, outside: '" EXT1 ":80', inside: '[fd00::1]:1'}\n",
+		{ FORWARD "proto: tcp, outside: '" EXT1 ":80', inside: '[fd00::1]:1'}\n",
 			"inside must be an IPv4 address and port" },
-		{ "nat:\n  forward:\n  - {proto: tcp, outside: '" EXT1 ":80', inside: '10.1.1.1:1'}\n"
+		{ FORWARD "proto: tcp, outside: '" EXT1 ":80', inside: '10.1.1.1:1'}\n"
 		  "  - {proto: tcp, outside: '" EXT1 ":80', inside: '10.1.1.2:1'}\n",
 			":3:27: tcp port " EXT1 ":80 is forwarded twice" },
 	};

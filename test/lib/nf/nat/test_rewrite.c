@@ -229,7 +229,7 @@ broken_quotes(void **state)
 		{ 28, Q, 0x65, false, true, NAT_QUOTE_OTHER },
 		{ 28, Q + 7, 9, true, true, NAT_QUOTE_OTHER },       /* a later fragment */
 		{ 28, Q + 9, 47, true, true, NAT_QUOTE_OTHER },      /* another protocol */
-		{ 28, Q + 9, 1, true, true, NAT_QUOTE_OTHER },       /* an error quoted by an error */
+		{ 28, Q + 9, 1, true, true, NAT_QUOTE_OTHER },       /* quotes an error */
 		{ 28, Q + 12, 99, true, true, NAT_QUOTE_OTHER },     /* another source */
 		{ 28, Q + 20, 99, true, true, NAT_QUOTE_OTHER },     /* another port */
 	};
@@ -320,7 +320,8 @@ noise(void **state)
 		bool out = rand() % 2, right;
 
 		if (kind < KINDS) {
-			e = mk_kind(&m[0], (enum kind)kind, out ? HOST : REMOTE, out ? REMOTE : EXT1, !out);
+			e = mk_kind(&m[0], (enum kind)kind, out ? HOST : REMOTE,
+				out ? REMOTE : EXT1, !out);
 		} else {
 			begin((enum kind)(rand() % KINDS), m, p);
 			e = mk_error(&m[2], out ? HOST : HOP, out ? REMOTE : EXT1,
