@@ -23,7 +23,7 @@ loop(void *arg)
 {
 	struct nfv_worker *w = arg;
 	uint64_t tick = w->tsc_hz / 1000, next = rte_rdtsc(), now = next;
-	uint64_t round = 0;
+	uint64_t round = atomic_load_explicit(&w->round, memory_order_relaxed);
 	int state;
 
 	while ((state = atomic_load_explicit(&w->state, memory_order_acquire)) != NFV_WORKER_QUIT) {
