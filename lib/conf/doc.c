@@ -110,7 +110,7 @@ read_file(const char *path, char **text, size_t *len, struct nfv_err *err)
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
 	char *buf = NULL;
 	struct stat st;
-	ssize_t got;
+	ssize_t got = 0;
 
 	if (fd < 0)
 		return nfv_fail(err, errno, "%s: cannot be opened: %s", path, strerror(errno));
