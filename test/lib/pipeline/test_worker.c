@@ -201,7 +201,7 @@ taps_are_swapped_under_way(void **state)
 			.port = r->port[0],
 			.snaplen = 128,
 			.socket = SOCKET_ID_ANY };
-		uint64_t seen = nfv_chain_stats(r->chain)->stage[0].packets;
+		uint64_t sent = nfv_chain_stats(r->chain)->tx[OUTSIDE];
 		struct nfv_tap *tap;
 		struct nfv_err err;
 
@@ -209,7 +209,7 @@ taps_are_swapped_under_way(void **state)
 		nfv_chain_tap_port(r->chain, INSIDE, tap);
 		nfv_chain_tap_seam(r->chain, 1, tap);
 		feed(r, 8);
-		while (*(volatile const uint64_t *)&nfv_chain_stats(r->chain)->stage[0].packets < seen + 8)
+		while (*(volatile const uint64_t *)&nfv_chain_stats(r->chain)->tx[OUTSIDE] < sent + 8)
 			nfv_tap_drain(tap);
 		nfv_chain_tap_port(r->chain, INSIDE, NULL);
 		nfv_chain_tap_seam(r->chain, 1, NULL);
