@@ -72,17 +72,26 @@ nfv_topo_cpus(const struct nfv_topo *t, int node, char *buf, size_t size)
 	return buf;
 }
 
+/* As many hexadecimal digits as there are to be, at most `max` as a number, then `stop`. */
+static bool
+take_hex(const char **text, size_t digits, unsigned long max, char stop)
+{
+	char *end;
+
+	if (strspn(*text, "0123456789abcdefABCDEF") != digits || strtoul(*text, &end, 16) > max ||
+		*end != stop)
+		return false;
+	*text = end + 1;
+	return true;
+}
+
 bool
 nfv_topo_is_pci(const char *text)
 {
-	unsigned int domain, bus, dev, fn;
-	int end = 0;
-
-	if (sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &dev, &fn, &end) == 4 &&
-		text[end] == '\0')
-		return true;
-	end = 0;
-	return sscanf(text, "%2x:%2x.%1x%n", &bus, &dev, &fn, &end) == 3 && text[end] == '\0';
+	if (strchr(text, ':') != strrchr(text, ':') && !take_hex(&text, 4, 0xffff, ':'))
+		return false;
+	return take_hex(&text, 2, 0xff, ':') && take_hex(&text, 2, 0x1f, '.') &&
+		take_hex(&text, 1, 7, '\0');
 }
 
 int
