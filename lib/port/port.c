@@ -31,11 +31,15 @@ devarg(const char *device, const char *key, char *value, size_t size)
 	return false;
 }
 
-/* The device's name for EAL: what stands before the first comma. */
+/* The device's name for EAL: what stands before the first comma; of a PCI function with its domain. */
 static void
 device_name(const char *device, char *name, size_t size)
 {
-	snprintf(name, size, "%.*s", (int)strcspn(device, ","), device);
+	int len = (int)strcspn(device, ",");
+
+	snprintf(name, size, "%.*s", len, device);
+	if (nfv_topo_is_pci(name) && strchr(name, ':') == strrchr(name, ':'))
+		snprintf(name, size, "0000:%.*s", len, device);
 }
 
 int
@@ -75,23 +79,20 @@ foresee(const struct nfv_port_conf *conf, struct nfv_err *err)
 
 	device_name(conf->device, iface, sizeof(iface));
 	if (rte_eth_dev_get_port_by_name(iface, &id) == 0)
-		return nfv_fail(err, EEXIST, "port %s: device %s is already in use", conf->name, iface);
+		return nfv_fail(err, EEXIST, "the device is already in use");
 	if (strncmp(conf->device, "net_af_packet", 13) == 0 ||
 		strncmp(conf->device, "net_af_xdp", 10) == 0) {
 		if (!devarg(conf->device, "iface", iface, sizeof(iface)))
-			return nfv_fail(err, EINVAL, "port %s: %s needs an interface: add `,iface=NAME`",
-				conf->name, conf->device);
+			return nfv_fail(err, EINVAL, "it needs an interface: add `,iface=NAME`");
 		if (if_nametoindex(iface) == 0)
 			return nfv_fail(err, ENODEV,
-				"port %s: there is no interface %s in this network namespace; `ip link` lists "
-				"them",
-				conf->name, iface);
+				"there is no interface %s in this network namespace; `ip link` lists them",
+				iface);
 		if (geteuid() != 0)
 			return 0; /* capabilities may do; the driver will tell */
 	}
 	if (devarg(conf->device, "rx_pcap", pcap, sizeof(pcap)) && access(pcap, R_OK) != 0)
-		return nfv_fail(err, errno, "port %s: %s cannot be read: %s", conf->name, pcap,
-			strerror(errno));
+		return nfv_fail(err, errno, "%s cannot be read: %s", pcap, strerror(errno));
 	return 0;
 }
 
@@ -113,11 +114,10 @@ probe(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_err *e
 	}
 	if (nfv_topo_is_pci(name))
 		return nfv_fail(err, -rc,
-			"port %s: no driver takes PCI function %s: %s; is it bound to vfio-pci "
+			"no driver takes PCI function %s: %s; is it bound to vfio-pci "
 			"(`dpdk-devbind.py --status`)?",
-			conf->name, name, strerror(-rc));
-	return nfv_fail(err, -rc, "port %s: device %s does not come up: %s%s", conf->name, conf->device,
-		strerror(-rc),
+			name, strerror(-rc));
+	return nfv_fail(err, -rc, "the device does not come up: %s%s", strerror(-rc),
 		rc == -EPERM || geteuid() != 0 ? "; it may need the capability NET_RAW or NET_ADMIN" : "");
 }
 
@@ -131,11 +131,11 @@ configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_er
 	int rc = rte_eth_dev_info_get(port->id, &info);
 
 	if (rc < 0)
-		return nfv_fail(err, -rc, "port %s: %s", conf->name, strerror(-rc));
+		return nfv_fail(err, -rc, "the device does not say what it can do: %s", strerror(-rc));
 	port->socket = rte_eth_dev_socket_id(port->id);
 	if (info.max_mtu != 0 && conf->mtu > info.max_mtu)
-		return nfv_fail(err, EINVAL, "port %s: the device takes an MTU of at most %u, not %u",
-			conf->name, info.max_mtu, conf->mtu);
+		return nfv_fail(err, EINVAL, "the device takes an MTU of at most %u, not %u", info.max_mtu,
+			conf->mtu);
 	rc = rte_eth_dev_configure(port->id, 1, 1, &eth);
 	if (rc == 0)
 		rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx, &tx);
@@ -150,15 +150,15 @@ configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_er
 	if (rc == 0)
 		rc = rte_eth_dev_start(port->id);
 	if (rc < 0)
-		return nfv_fail(err, -rc, "port %s: device %s cannot be started: %s", conf->name,
-			conf->device, strerror(-rc));
+		return nfv_fail(err, -rc, "the device cannot be started with an MTU of %u: %s", conf->mtu,
+			strerror(-rc));
 	port->started = true;
 	/* Neighbour discovery comes as multicast; where all cannot be had, promiscuous mode has it. */
 	if (rte_eth_allmulticast_enable(port->id) != 0)
 		rte_eth_promiscuous_enable(port->id);
 	rc = rte_eth_macaddr_get(port->id, &mac);
 	if (rc < 0)
-		return nfv_fail(err, -rc, "port %s: has no MAC address", conf->name);
+		return nfv_fail(err, -rc, "the device has no MAC address");
 	memcpy(port->mac, mac.addr_bytes, sizeof(port->mac));
 	return 0;
 }
@@ -167,18 +167,18 @@ int
 nfv_port_open(const struct nfv_port_conf *conf, struct nfv_port *out, struct nfv_err *err)
 {
 	struct nfv_port port = { .mtu = conf->mtu };
-	int rc = nfv_port_check(conf->device, err);
+	int rc;
 
-	if (rc < 0)
-		return nfv_fail_in(err, rc, "port %s", conf->name);
 	snprintf(port.name, sizeof(port.name), "%s", conf->name);
 	snprintf(port.device, sizeof(port.device), "%s", conf->device);
-	rc = probe(conf, &port, err);
+	rc = nfv_port_check(conf->device, err);
+	if (rc == 0)
+		rc = probe(conf, &port, err);
 	if (rc == 0)
 		rc = configure(conf, &port, err);
 	if (rc < 0) {
 		nfv_port_close(&port);
-		return rc;
+		return nfv_fail_in(err, rc, "port %s (%s)", conf->name, conf->device);
 	}
 	*out = port;
 	return 0;
