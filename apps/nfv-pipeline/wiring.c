@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* rte_lcore_cpuset */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -58,12 +59,24 @@ check_lcore(const struct app *app, const struct conf_worker *w, struct nfv_err *
 	return 0;
 }
 
+/* Of the first CPU that the lcore may run on. */
+static int
+node_of_lcore(const struct app *app, unsigned int lcore)
+{
+	rte_cpuset_t cpus = rte_lcore_cpuset(lcore);
+	int cpu = 0;
+
+	while (cpu < NFV_TOPO_CPUS - 1 && !CPU_ISSET(cpu, &cpus))
+		cpu++;
+	return app->topo.node_of[cpu];
+}
+
 /* What belongs together sits on one node: the worker's lcore and its ports. */
 static int
 check_node(const struct app *app, const struct conf_port *p, const struct conf_worker *w,
 	struct nfv_err *err)
 {
-	int lcore = app->topo.node_of[rte_lcore_to_cpu_id((int)w->lcore)];
+	int lcore = node_of_lcore(app, w->lcore);
 	int node = nfv_port_socket(p->device, "/sys");
 	char cpus[128];
 
