@@ -85,6 +85,21 @@ drop_name(const struct nfv_stage_ops *ops, unsigned int i)
 	return ops->drops != NULL && ops->drops[n] != NULL ? ops->drops[n] : "other";
 }
 
+/* A stage that stands in the chain again is told by its place: "nat", and "nat:3". */
+static const char *
+stage_label(const struct nfv_chain *c, uint32_t k, char buf[48])
+{
+	const struct nfv_stage_ops *ops = nfv_chain_stage(c, k);
+
+	for (uint32_t i = 0; i < k; i++) {
+		if (nfv_chain_stage(c, i) == ops) {
+			snprintf(buf, 48, "%.32s:%u", ops->name, k);
+			return buf;
+		}
+	}
+	return ops->name;
+}
+
 /* One line of drops, "reason 3, reason 4", behind a label; nothing if there were none. */
 static void
 print_drops(FILE *to, const char *label, const uint64_t *drop, unsigned int n,
@@ -121,7 +136,7 @@ stats_chain(const struct app *app, int i, FILE *to)
 	const struct nfv_chain *c = app->chain[i];
 	struct nfv_flow_stats flows = nfv_chain_flow_stats(c);
 	struct nfv_chain_stats s;
-	char more[128];
+	char more[128], label[48];
 
 	get_chain(app, (uint32_t)i, &s);
 	fprintf(to, "chain %-8s %14s %10s\n", nfv_chain_name(c), "packets", "cycles/pkt");
@@ -134,10 +149,10 @@ stats_chain(const struct app *app, int i, FILE *to)
 	for (uint32_t k = 0; k < nfv_chain_stages(c); k++) {
 		snprintf(more, sizeof(more), "%" PRIu64 " answered, %" PRIu64 " originated",
 			s.stage[k].consumed, s.stage[k].originated);
-		print_row(to, nfv_chain_stage(c, k)->name, s.stage[k].packets, s.stage[k].cycles, more);
+		print_row(to, stage_label(c, k, label), s.stage[k].packets, s.stage[k].cycles, more);
 	}
 	for (uint32_t k = 0; k < nfv_chain_stages(c); k++)
-		print_drops(to, nfv_chain_stage(c, k)->name, s.stage[k].drop, NFV_STAGE_DROPS,
+		print_drops(to, stage_label(c, k, label), s.stage[k].drop, NFV_STAGE_DROPS,
 			nfv_chain_stage(c, k), NULL);
 	print_drops(to, "l3", s.l3_drop, NFV_PARSE_REASONS, NULL, nfv_parse_name);
 	print_drops(to, "l3", s.l3_drop + NFV_PARSE_REASONS, NFV_L3_REASONS - NFV_PARSE_REASONS, NULL,
@@ -182,10 +197,14 @@ static json_t *
 json_drops(json_t *into, const uint64_t *drop, unsigned int n, const struct nfv_stage_ops *ops,
 	const char *const *name)
 {
-	for (unsigned int i = 0; i < n; i++)
-		if (drop[i] > 0)
-			json_object_set_new(into, ops != NULL ? drop_name(ops, i) : name[i],
-				count(drop[i]));
+	for (unsigned int i = 0; i < n; i++) {
+		const char *key = ops != NULL ? drop_name(ops, i) : name[i];
+		/* Reasons without a name share one. */
+		uint64_t sum = (uint64_t)json_integer_value(json_object_get(into, key)) + drop[i];
+
+		if (sum > 0)
+			json_object_set_new(into, key, count(sum));
+	}
 	return into;
 }
 
@@ -206,6 +225,7 @@ json_chain(const struct app *app, uint32_t i)
 	struct nfv_flow_stats f = nfv_chain_flow_stats(c);
 	json_t *o = json_object(), *parts = json_object(), *stages = json_object();
 	struct nfv_chain_stats s;
+	char label[48];
 
 	get_chain(app, i, &s);
 	for (int p = 0; p < NFV_PARTS; p++)
@@ -216,7 +236,7 @@ json_chain(const struct app *app, uint32_t i)
 		const struct nfv_stage_ops *ops = nfv_chain_stage(c, k);
 		const struct nfv_stage_stats *st = &s.stage[k];
 
-		json_object_set_new(stages, ops->name,
+		json_object_set_new(stages, stage_label(c, k, label),
 			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "packets", count(st->packets), "bursts",
 				count(st->bursts), "cycles", count(st->cycles), "answered",
 				count(st->consumed), "originated", count(st->originated), "drops",
