@@ -21,7 +21,8 @@ print_fields(FILE *to, const struct nfv_conf_schema *schema, int indent)
 {
 	for (const struct nfv_conf_field *f = schema->fields; f->name != NULL; f++) {
 		fprintf(to, "%*s%s:", indent, "", f->name);
-		fprintf(to, " %s%s", f->list ? "list of " : "", type_name[f->type]);
+		fprintf(to, " %s%s%s", f->list ? "list" : "",
+			f->list && type_name[f->type][0] != '\0' ? " of " : "", type_name[f->type]);
 		for (size_t i = 0; f->type == NFV_CONF_CHOICE && f->choices[i] != NULL; i++)
 			fprintf(to, "%s%s", i > 0 ? "|" : "", f->choices[i]);
 		if ((f->type == NFV_CONF_UINT || f->type == NFV_CONF_RANGE) && f->max > 0)
