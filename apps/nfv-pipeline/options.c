@@ -1,7 +1,10 @@
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app.h"
+
+#define SHORTS ":c:is:h"
 
 enum { CHECK = 256, JSON, INTERACTIVE, INTERVAL, MANUAL };
 
@@ -31,6 +34,18 @@ options_help(FILE *to)
 		to);
 }
 
+/* The option that getopt stumbled over: one letter of several, or a whole word. */
+static const char *
+culprit(char **argv, char buf[3])
+{
+	const char *word = argv[optind - 1];
+
+	if (optopt <= 0 || optopt >= CHECK || (strchr(SHORTS, optopt) != NULL && word[1] == '-'))
+		return word;
+	snprintf(buf, 3, "-%c", optopt);
+	return buf;
+}
+
 int
 options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 {
@@ -46,11 +61,12 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 	};
 	struct options o = { .interval = 1 };
 	uint64_t seconds;
+	char letter[3];
 	int c;
 
 	opterr = 0;
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":c:is:h", longs, NULL)) != -1) {
+	optind = 0; /* anew, though the last call stopped amid letters */
+	while ((c = getopt_long(argc, argv, SHORTS, longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			o.config = optarg;
@@ -77,9 +93,9 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 			options_help(stdout);
 			return 1;
 		case ':':
-			return nfv_fail(err, EINVAL, "%s needs a value", argv[optind - 1]);
+			return nfv_fail(err, EINVAL, "%s needs a value", culprit(argv, letter));
 		default:
-			return nfv_fail(err, EINVAL, "there is no option %s", argv[optind - 1]);
+			return nfv_fail(err, EINVAL, "there is no option %s", culprit(argv, letter));
 		}
 	}
 	if (optind < argc)
