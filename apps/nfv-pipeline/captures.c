@@ -31,12 +31,6 @@ set_tap(struct app *app, const struct tap_point *at, struct nfv_tap *tap)
 	nfv_chain_tap_port(chain, end, tap);
 }
 
-static bool
-same_point(const struct tap_point *a, const struct tap_point *b)
-{
-	return a->port == b->port && a->chain == b->chain && (a->port >= 0 || a->seam == b->seam);
-}
-
 int
 capture_start(struct app *app, const char *at, const char *file, const char *filter,
 	uint32_t snaplen, struct nfv_err *err)
@@ -56,7 +50,7 @@ capture_start(struct app *app, const char *at, const char *file, const char *fil
 	if (app->n_taps == TAPS_MAX)
 		return nfv_fail(err, ENOSPC, "%d captures run already; stop one", TAPS_MAX);
 	for (uint32_t i = 0; i < app->n_taps; i++)
-		if (same_point(&app->tap[i].at, &point))
+		if (config_same_point(&app->tap[i].at, &point))
 			return nfv_fail(err, EEXIST, "%s is already being captured, to %s", at,
 				app->tap[i].file);
 	if (point.port < 0) {
@@ -95,7 +89,7 @@ capture_stop(struct app *app, const char *at, struct nfv_err *err)
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < app->n_taps; i++) {
-		if (same_point(&app->tap[i].at, &point)) {
+		if (config_same_point(&app->tap[i].at, &point)) {
 			stop(app, i);
 			return 0;
 		}

@@ -292,14 +292,31 @@ check_worker(const struct config *c, const struct conf_worker *w, struct nfv_err
 static int
 check_capture(const struct config *c, const struct conf_capture *cap, struct nfv_err *err)
 {
-	struct tap_point at;
+	struct tap_point at, other;
 	struct nfv_err why;
 
 	if (config_tap_point(c, cap->at, &at, &why) < 0)
 		return nfv_conf_fail(c->doc, &cap->at, err, "%s", why.text);
+	for (const struct conf_capture *o = c->captures.item; o < cap; o++)
+		if (config_tap_point(c, o->at, &other, NULL) == 0 && config_same_point(&at, &other))
+			return nfv_conf_fail(c->doc, &cap->at, err, "%s is already captured, to %s", cap->at,
+				o->file);
 	if (nfv_tap_check_filter(cap->filter, &why) < 0)
 		return nfv_conf_fail(c->doc, &cap->filter, err, "%s", why.text);
 	return 0;
+}
+
+/* Behind check_chain: whoever is not an end of a chain is polled by nobody. */
+static int
+check_use(const struct config *c, const struct conf_port *p, struct nfv_err *err)
+{
+	const struct conf_chain *ch = c->chains.item;
+
+	for (uint32_t i = 0; i < c->chains.n; i++)
+		if (strcmp(ch[i].inside, p->name) == 0 || strcmp(ch[i].outside, p->name) == 0)
+			return 0;
+	return nfv_conf_fail(c->doc, &p->name, err,
+		"port \"%s\" is in no chain; make it an end of one, or remove it", p->name);
 }
 
 #define EACH(c, list, type, check)                                                                 \
@@ -321,6 +338,7 @@ check(const struct config *c, struct nfv_err *err)
 	EACH(c, routes, conf_route, check_route);
 	EACH(c, workers, conf_worker, check_worker);
 	EACH(c, chains, conf_chain, check_chain);
+	EACH(c, ports, conf_port, check_use);
 	EACH(c, captures, conf_capture, check_capture);
 	return rc;
 }
@@ -433,7 +451,7 @@ config_tap_point(const struct config *c, const char *at, struct tap_point *out, 
 		return 0;
 	}
 	snprintf(name, sizeof(name), "%.*s", NFV_SV_ARG(head));
-	p.chain = config_chain(c, name);
+	p.chain = head.n < sizeof(name) ? config_chain(c, name) : -1;
 	if (p.chain < 0 || rest.p == NULL)
 		return nfv_fail(err, EINVAL,
 			"\"%s\" is neither a port nor CHAIN:SEAM (such as edge:0 or edge:firewall-nat)", at);
@@ -444,6 +462,12 @@ config_tap_point(const struct config *c, const char *at, struct tap_point *out, 
 			name, rest.p, ch->stages.n);
 	*out = p;
 	return 0;
+}
+
+bool
+config_same_point(const struct tap_point *a, const struct tap_point *b)
+{
+	return a->port == b->port && a->chain == b->chain && (a->port >= 0 || a->seam == b->seam);
 }
 
 void

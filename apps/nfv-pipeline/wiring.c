@@ -237,9 +237,6 @@ open_ports(struct app *app, struct nfv_err *err)
 			.mtu = (uint16_t)p->mtu,
 			.descriptors = (uint16_t)p->descriptors };
 
-		if (worker < 0)
-			return nfv_conf_fail(app->conf.doc, &p->name, err,
-				"port \"%s\" is in no chain; make it an end of one, or remove it", p->name);
 		rc = check_node(app, p, worker_conf(app, (uint32_t)worker), err);
 		if (rc < 0)
 			return rc;
