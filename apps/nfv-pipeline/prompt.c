@@ -309,8 +309,10 @@ prompt_close(struct prompt *p)
 		return;
 	if (p->terminal)
 		tcsetattr(STDIN_FILENO, TCSANOW, &p->before);
-	if (p->cl != NULL)
+	if (p->cl != NULL) {
 		cmdline_free(p->cl);
+		putchar('\n'); /* what follows is not typed behind a prompt */
+	}
 	the_prompt = NULL;
 	free(p);
 }
