@@ -35,7 +35,8 @@ as_owner() {
 	fi
 }
 
-# build DIR [MESON OPTION…]: configure if it is new, then compile; quiet unless it fails.
+# build DIR [MESON OPTION…]: configure if it is new, then compile. Quiet unless it fails; then it
+# shows the first mistake and returns 1.
 build() {
 	local dir=$1 log
 	shift
@@ -43,8 +44,9 @@ build() {
 		{ [ -f "$dir/build.ninja" ] || as_owner meson setup "$dir" "$ROOT" "$@"; } &&
 			as_owner ninja -C "$dir"
 	} 2>&1); then
-		tail -n 60 <<<"$log" >&2
-		die "the build in $dir failed"
+		{ grep -A 30 -m 1 '^FAILED:' || tail -n 30; } <<<"$log" >&2
+		say "the build in $dir failed" >&2
+		return 1
 	fi
 }
 
