@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -334,7 +335,7 @@ rfc4475_messages(void **state)
 	const char *dir = getenv("NFV_RFC4475");
 
 	(void)state;
-	if (dir == NULL) {
+	if (dir == NULL || access(dir, X_OK) != 0) {
 		print_message("NFV_RFC4475 names no folder with the messages of RFC 4475\n");
 		skip();
 	}
