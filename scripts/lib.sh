@@ -55,11 +55,14 @@ build() {
 PASSED=0 FAILED=0 SKIPPED=0
 tally() { PASSED=$((PASSED + $1)) FAILED=$((FAILED + $2)) SKIPPED=$((SKIPPED + $3)); }
 
-# The sum is the last line, and whether all is well the exit status. A script that runs another
-# finds the other's sum in the file that NFV_TALLY names, and adds it to its own.
+# The sum is the last line, and whether all is well the exit status. For a script that runs another
+# the other's sum goes into the file that NFV_TALLY names, to be added to its own.
 tally_end() {
-	say "$PASSED passed, $FAILED failed, $SKIPPED skipped"
-	[ -z "${NFV_TALLY:-}" ] || say "$PASSED $FAILED $SKIPPED" >"$NFV_TALLY"
+	if [ -n "${NFV_TALLY:-}" ]; then
+		say "$PASSED $FAILED $SKIPPED" >"$NFV_TALLY"
+	else
+		say "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+	fi
 	[ "$FAILED" -eq 0 ]
 }
 
