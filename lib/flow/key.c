@@ -41,13 +41,13 @@ read_ports(uint8_t proto, const uint8_t *l4, struct nfv_flow_key *key)
 static bool
 is_error(const struct nfv_pkt *p)
 {
-	uint8_t type = ((const struct nfv_icmp *)nfv_pkt_l4(p))->type;
+	const struct nfv_icmp *icmp = nfv_pkt_l4(p); /* of other protocols nothing may stand there */
 
 	if (p->proto == NFV_PROTO_ICMP)
-		return type == NFV_ICMP_UNREACHABLE || type == NFV_ICMP_TIME_EXCEEDED ||
-			type == NFV_ICMP_PARAMETER;
-	return p->proto == NFV_PROTO_ICMP6 && type >= NFV_ICMP6_UNREACHABLE &&
-		type <= NFV_ICMP6_PARAMETER;
+		return icmp->type == NFV_ICMP_UNREACHABLE || icmp->type == NFV_ICMP_TIME_EXCEEDED ||
+			icmp->type == NFV_ICMP_PARAMETER;
+	return p->proto == NFV_PROTO_ICMP6 && icmp->type >= NFV_ICMP6_UNREACHABLE &&
+		icmp->type <= NFV_ICMP6_PARAMETER;
 }
 
 /* The tuple of the packet that an ICMP error quotes: at least its IP header and eight bytes. */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "guard.h"
 #include "mkpkt.h"
 #include "nfv_flow.h"
 
@@ -311,6 +312,26 @@ keys_of_packets(void **state)
 	assert_int_equal(nfv_flow_key(&p, NFV_OUTWARD, &req), NFV_FLOW_NONE);
 }
 
+/* A packet that ends with its IP header: behind it is nothing to look at. */
+static void
+nothing_is_read_past_the_end(void **state)
+{
+	static const char *const addr[2][2] = { { "10.0.0.1", "10.0.0.2" }, { "fd00::1", "fd00::2" } };
+	struct guard g = guard_new();
+
+	(void)state;
+	for (int f = 0; f < 2; f++) {
+		struct nfv_flow_key key;
+		struct mk m;
+		struct nfv_pkt p = mk_ip(&m, addr[f][0], addr[f][1], 49, "", 0);
+
+		p.data = guard_tail(&g, p.data, p.len);
+		assert_int_equal(nfv_pkt_parse(&p), NFV_PARSE_OK);
+		assert_int_equal(nfv_flow_key(&p, NFV_OUTWARD, &key), NFV_FLOW_NONE);
+	}
+	guard_free(&g);
+}
+
 static void
 impossible_tables_are_refused(void **state)
 {
@@ -341,6 +362,7 @@ main(void)
 		cmocka_unit_test(a_full_table_evicts_only_what_never_opened),
 		cmocka_unit_test(tcp_states),
 		cmocka_unit_test(keys_of_packets),
+		cmocka_unit_test(nothing_is_read_past_the_end),
 		cmocka_unit_test(impossible_tables_are_refused),
 	};
 
