@@ -73,17 +73,18 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 	static unsigned int serial;
 	struct nfv_prefix addr[2][2] = { { prefix(PORT_IN "/24"), prefix("fd00:1::1/64") },
 		{ prefix(PORT_OUT "/24"), prefix("fd00:2::1/64") } };
+	uint64_t hz = conf->hz > 0 ? conf->hz : RIG_HZ;
 	struct nfv_chain_conf c = { .name = "edge",
 		.stage = conf->stage,
 		.n_stages = conf->n_stages,
 		.flows = conf->flows > 0 ? conf->flows : 1024,
 		.timeouts = { 300, 7440, 240, 60, 600 },
-		.tsc_hz = RIG_HZ,
+		.tsc_hz = hz,
 		.seed = 7,
 		.socket = SOCKET_ID_ANY,
 		.l3 = { .neighbours = 64,
 			.icmp_rate = 1000,
-			.tsc_hz = RIG_HZ,
+			.tsc_hz = hz,
 			.seed = 7,
 			.socket = SOCKET_ID_ANY } };
 	char name[32];

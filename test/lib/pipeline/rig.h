@@ -43,6 +43,7 @@ struct rig_conf {
 	uint32_t buffers; /* 0: 2047 */
 	uint32_t tx_ring; /* places towards each host; 0: 256 */
 	uint16_t mtu;     /* 0: 1500 */
+	uint64_t hz;      /* of the chain's clock; 0: RIG_HZ */
 };
 
 struct rig {
