@@ -224,6 +224,9 @@ settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b
 
 		if (f == NULL || b->pkt[i].flags & NFV_PKT_RELATED)
 			continue;
+		/* An answer to a packet that is still on its way: that one decides. */
+		if (b->pkt[i].flags & NFV_PKT_REPLY && !(f->flags & NFV_FLOW_CONFIRMED))
+			continue;
 		f->flags |= NFV_FLOW_CONFIRMED;
 		nfv_flow_track(seg->table[b->pkt[i].family == 6], f, &b->pkt[i], b->dir, now);
 	}
