@@ -406,6 +406,31 @@ answers_to_new_flows_find_the_record(void **state)
 }
 
 static void
+reject(struct probe *p, struct nfv_burst *b, struct nfv_out *out)
+{
+	probe_echo(p, b, out);
+	probe_drop(p, b, out);
+}
+
+/* The answer finds the record on its way, yet it does not make a flow of what was refused. */
+static void
+what_is_refused_with_an_answer_leaves_no_record(void **state)
+{
+	struct rig *r = probe_rig(2, (struct rig_conf){ 0 });
+
+	(void)state;
+	probe[1].act = reject;
+	probe[1].arg = NFV_DROP(0);
+	send_udp(r, INSIDE, HOST_IN, 1000, HOST_OUT, 53);
+	rig_run(r);
+	assert_int_equal(r->n_got[INSIDE], 1);
+	assert_ptr_equal(probe[0].note[1].flow, probe[0].note[0].flow);
+	assert_int_equal(live(r), 0);
+	assert_int_equal(probe[0].ends, 1);
+	rig_close(r);
+}
+
+static void
 silent_flows_are_ended_once(void **state)
 {
 	enum { FLOWS = 200 };
@@ -492,6 +517,7 @@ main(void)
 		cmocka_unit_test_setup(records_end_where_flows_end, setup),
 		cmocka_unit_test_setup(what_an_end_of_flows_writes_is_checked, setup),
 		cmocka_unit_test_setup(answers_to_new_flows_find_the_record, setup),
+		cmocka_unit_test_setup(what_is_refused_with_an_answer_leaves_no_record, setup),
 		cmocka_unit_test_setup(silent_flows_are_ended_once, setup),
 		cmocka_unit_test_setup(slots_begin_zeroed_again, setup),
 		cmocka_unit_test_setup(shows_what_there_is, setup),
