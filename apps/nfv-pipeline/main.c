@@ -104,11 +104,11 @@ run(struct app *app, int eal_argc, char **argv, struct nfv_err *err)
 {
 	int rc;
 
+	catch_signals();
 	if (rte_eal_init(eal_argc, argv) < 0)
 		return nfv_fail(err, rte_errno,
 			"EAL does not start: %s; without huge pages give it `--no-huge --no-shconf -m 512`",
 			rte_strerror(rte_errno));
-	catch_signals();
 	rc = wiring_up(app, err);
 	if (rc == 0 && stats_init(app) < 0)
 		rc = nfv_fail(err, ENOMEM, "out of memory");

@@ -163,8 +163,10 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 	c->tsc_per_tick = conf->tsc_hz / NFV_FLOW_HZ;
 	for (int i = 0; i < c->n; i++)
 		c->stage[i].ops = conf->stage[i].ops;
-	for (int p = 0; p < 2; p++)
+	for (int p = 0; p < 2; p++) {
 		c->rx_port[p] = c->tx[p].port = conf->port[p];
+		c->mtu[p] = conf->l3.port[p].mtu;
+	}
 	cut_segments(c);
 	c->toward = list_toward(&conf->l3, &c->n_toward);
 	if (c->toward == NULL)

@@ -36,7 +36,7 @@ struct nfv_chain {
 	struct nfv_l3 *l3;
 	struct rte_mempool *pool;
 	int n; /* stages */
-	uint16_t rx_port[2];
+	uint16_t rx_port[2], mtu[2];
 	struct stage stage[NFV_STAGES_MAX];
 	struct segment segment[NFV_STAGES_MAX];
 	int n_segments;

@@ -127,6 +127,30 @@ leave(struct nfv_chain *c, struct nfv_burst *b, unsigned int depth)
 		originate(c, back, ENDS, b->tsc, depth);
 }
 
+/* Packets that leave in pieces take many of the places in `wire`: they go one by one, so that it is
+ * emptied between them. */
+static void
+leave_apart(struct nfv_chain *c, const struct nfv_burst *b, unsigned int depth)
+{
+	struct nfv_burst one = { .tsc = b->tsc, .dir = b->dir };
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		one.n = 1;
+		one.pkt[0] = b->pkt[i];
+		leave(c, &one, depth);
+	}
+}
+
+static bool
+has_larger(const struct nfv_burst *b, uint16_t mtu)
+{
+	int excess = 0;
+
+	for (uint16_t i = 0; i < b->n; i++)
+		excess |= (int)mtu - (b->pkt[i].len - b->pkt[i].l3);
+	return excess < 0;
+}
+
 /* Records made for a burst, until it is known whether a packet of theirs came through. */
 struct fresh {
 	struct nfv_flow *flow[NFV_BURST_MAX];
@@ -322,7 +346,10 @@ run(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth)
 	if (b->n == 0)
 		return;
 	tap(&c->seam[b->dir == NFV_OUTWARD ? c->n : 0], b->pkt, b->n, b->dir);
-	leave(c, b, depth);
+	if (__builtin_expect(has_larger(b, c->mtu[b->dir == NFV_OUTWARD]), 0))
+		leave_apart(c, b, depth);
+	else
+		leave(c, b, depth);
 }
 
 /* A packet written here becomes one like any other, if it holds what it must. */

@@ -27,9 +27,9 @@ clients python3 - <<-'PY'
 	import socket
 	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	s.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER: never, so DF is clear
-	for _ in range(12):
+	for _ in range(64):
 	    s.sendto(bytes(1400), ("10.2.0.2", 9))
 PY
 capture_stop
-whole() { [ "$(captured 'udp.length == 1408' | wc -l)" -eq 12 ]; }
-expect "12 datagrams arrive in fragments" whole
+whole() { [ "$(captured 'udp.length == 1408' | wc -l)" -eq 64 ]; }
+expect "64 datagrams arrive in fragments" whole

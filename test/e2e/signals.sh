@@ -14,7 +14,7 @@ for signal in INT TERM; do
 		test "$(stats .ports.inside.rx)" -ge 3 -a "$(stats .ports.outside.tx)" -ge 3
 done
 
-# Before it has begun there is nothing to drain or to sum up.
+# Before main has begun there is nobody to notice; from then on it ends in order.
 ended() { pipeline_stop TERM || [ $? -eq 143 ]; }
 pipeline_spawn "$CONFIG"
 sleep 0.1

@@ -236,6 +236,23 @@ what_is_too_big_is_cut_or_refused(void **state)
 	rig_close(r);
 }
 
+static void
+a_whole_burst_can_be_cut(void **state)
+{
+	struct rig *r = probe_rig(1, (struct rig_conf){ .mtu = 1280 });
+	static uint8_t data[1400];
+	struct mk m;
+	struct nfv_pkt p = mk_udp(&m, HOST_IN, 1, HOST_OUT, 2, data, sizeof(data));
+
+	(void)state;
+	for (int i = 0; i < NFV_BURST_MAX; i++)
+		rig_send(r, INSIDE, &p);
+	rig_run(r);
+	assert_int_equal(r->n_got[OUTSIDE], 2 * NFV_BURST_MAX);
+	assert_int_equal(r->stats->l3_drop[NFV_L3_NO_BUFFER], 0);
+	rig_close(r);
+}
+
 int
 main(void)
 {
@@ -248,6 +265,7 @@ main(void)
 		cmocka_unit_test_setup(what_nobody_listens_for_is_refused, setup),
 		cmocka_unit_test_setup(where_no_route_leads_is_refused, setup),
 		cmocka_unit_test_setup(what_is_too_big_is_cut_or_refused, setup),
+		cmocka_unit_test_setup(a_whole_burst_can_be_cut, setup),
 	};
 
 	test_eal("256");
