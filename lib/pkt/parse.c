@@ -119,7 +119,7 @@ parse_ip4(struct nfv_pkt *p)
 		return NFV_PARSE_IP_HEADER;
 	if (total > room)
 		return NFV_PARSE_IP_LENGTH;
-	if (nfv_csum(ip, hlen) != 0)
+	if (nfv_csum_ip4(ip) != 0)
 		return NFV_PARSE_IP_CHECKSUM;
 	if (hlen > NFV_IP4_LEN && !ip4_options_ok((const uint8_t *)(ip + 1), hlen - NFV_IP4_LEN))
 		return NFV_PARSE_IP_OPTIONS;
