@@ -3,6 +3,8 @@
 #include "nfv_csum.h"
 #include "rewrite.h"
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 enum side { SRC, DST };
 
 /* Where a transport header holds its ports and its checksum. */
@@ -37,7 +39,7 @@ put16(uint8_t *at, uint16_t v)
 	memcpy(at, &v, sizeof(v));
 }
 
-static struct nat_endpoint
+static ALWAYS_INLINE struct nat_endpoint
 endpoint(const struct headers *h, enum side side)
 {
 	return (struct nat_endpoint){ side == SRC ? h->ip->be_src : h->ip->be_dst,
@@ -45,7 +47,7 @@ endpoint(const struct headers *h, enum side side)
 }
 
 /* The quoted transport header may end before its checksum. */
-static void
+static ALWAYS_INLINE void
 replace(const struct headers *h, enum side side, struct nat_endpoint to, uint16_t ip_delta,
 	uint16_t l4_delta)
 {
@@ -133,7 +135,7 @@ nat_pkt_dst(const struct nfv_pkt *p, enum nat_proto proto)
 }
 
 /* Either way a packet carries `from` on one side, which becomes `to`. */
-static bool
+static ALWAYS_INLINE bool
 translate(const struct nat_slot *slot, const struct headers *h, enum side side, enum nfv_dir dir)
 {
 	bool outward = dir == NFV_OUTWARD;
@@ -148,16 +150,29 @@ translate(const struct nat_slot *slot, const struct headers *h, enum side side, 
 	return true;
 }
 
+static ALWAYS_INLINE bool
+rewrite(const struct nat_slot *slot, const struct nfv_pkt *p, enum nat_proto proto, enum nfv_dir dir)
+{
+	struct headers h = headers(p, proto);
+
+	return dir == NFV_OUTWARD ? translate(slot, &h, SRC, NFV_OUTWARD) :
+				    translate(slot, &h, DST, NFV_INWARD);
+}
+
+/* What every packet passes: inlined by protocol and side, so that the layout is constant in each. */
 bool
 nat_rewrite(const struct nat_slot *slot, struct nfv_pkt *p, enum nfv_dir dir)
 {
-	int proto = nat_pkt_proto(p);
-	struct headers h;
-
-	if (proto < 0)
+	switch (nat_pkt_proto(p)) {
+	case NAT_UDP:
+		return rewrite(slot, p, NAT_UDP, dir);
+	case NAT_TCP:
+		return rewrite(slot, p, NAT_TCP, dir);
+	case NAT_ICMP:
+		return rewrite(slot, p, NAT_ICMP, dir);
+	default:
 		return false;
-	h = headers(p, (enum nat_proto)proto);
-	return translate(slot, &h, dir == NFV_OUTWARD ? SRC : DST, dir);
+	}
 }
 
 /* What stands behind the error's own eight bytes, as far as it reaches. */
