@@ -18,7 +18,8 @@ struct lookups {
 struct step {
 	struct nfv_pkt *p;
 	uint64_t hash;
-	struct nfv_addr to;
+	const struct nfv_addr *to; /* the gateway, the same for all that take it, or dst */
+	struct nfv_addr dst;
 };
 
 static uint8_t
@@ -76,15 +77,16 @@ gather(struct lookups *l, struct nfv_pkt *p)
 	}
 }
 
-/* What the route says; the next hop into `to`. NFV_KEEP: it can go there. */
+/* What the route says; the next hop into s->to. NFV_KEEP: it can go there. */
 static uint8_t
-follow(const struct turn *t, const struct nfv_pkt *p, uint64_t hop, struct nfv_addr *to)
+follow(const struct turn *t, const struct nfv_pkt *p, uint64_t hop, struct step *s)
 {
 	const struct next_hop *next = &t->l3->routes.hop[hop];
 	uint16_t mtu = t->l3->port[t->port].mtu;
 
-	*to = host_dst_of(p);
-	if (addr_link_local(to)) {
+	s->dst = host_dst_of(p);
+	s->to = &s->dst;
+	if (addr_link_local(&s->dst)) {
 		/* Only our own packets, to the link they are leaving by. */
 		if (!(p->flags & NFV_PKT_OWN))
 			return NFV_DROP(NFV_L3_NO_ROUTE);
@@ -94,7 +96,7 @@ follow(const struct turn *t, const struct nfv_pkt *p, uint64_t hop, struct nfv_a
 	} else if (next->port != t->port) {
 		return NFV_DROP(NFV_L3_WRONG_WAY);
 	} else if (next->via.family != NFV_NO_ADDR) {
-		*to = next->via;
+		s->to = &next->via;
 	}
 	if (p->len - p->l3 > mtu &&
 	    (p->family == 6 || be16toh(nfv_pkt_ip4(p)->be_frag) & NFV_IP4_DF)) {
@@ -113,12 +115,16 @@ plan(const struct turn *t, const struct lookup *l, struct step *step)
 	for (unsigned int i = 0; i < l->n; i++) {
 		struct step *s = &step[n];
 
-		l->p[i]->verdict = follow(t, l->p[i], l->hop[i], &s->to);
+		l->p[i]->verdict = follow(t, l->p[i], l->hop[i], s);
 		if (l->p[i]->verdict != NFV_KEEP)
 			continue;
 		s->p = l->p[i];
-		s->hash = neigh_hash(c, t->port, &s->to);
-		neigh_prefetch(c, s->hash);
+		if (n > 0 && s->to == step[n - 1].to) {
+			s->hash = step[n - 1].hash;
+		} else {
+			s->hash = neigh_hash(c, t->port, s->to);
+			neigh_prefetch(c, s->hash);
+		}
 		n++;
 	}
 	return n;
@@ -133,6 +139,7 @@ nfv_l3_output(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire,
 		.port = burst->dir == NFV_OUTWARD ? 1 : 0,
 		.wire = wire,
 		.back = back };
+	struct resolve_last last = { NULL, NULL };
 	struct step step[NFV_BURST_MAX];
 	struct lookups l;
 	unsigned int n;
@@ -155,5 +162,5 @@ nfv_l3_output(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire,
 	n = plan(&t, &l.v4, step);
 	n += plan(&t, &l.v6, step + n);
 	for (unsigned int i = 0; i < n; i++)
-		step[i].p->verdict = resolve_send(&t, step[i].p, &step[i].to, step[i].hash);
+		step[i].p->verdict = resolve_send(&t, step[i].p, step[i].to, step[i].hash, &last);
 }

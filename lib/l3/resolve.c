@@ -51,11 +51,14 @@ hold(const struct turn *t, struct nfv_pkt *p, struct neigh *e)
 }
 
 uint8_t
-resolve_send(const struct turn *t, struct nfv_pkt *p, const struct nfv_addr *to, uint64_t hash)
+resolve_send(const struct turn *t, struct nfv_pkt *p, const struct nfv_addr *to, uint64_t hash,
+	struct resolve_last *last)
 {
 	struct neigh_cache *c = &t->l3->neigh;
-	struct neigh *e = neigh_find(c, hash, t->port, to);
+	struct neigh *e = to == last->to ? last->e : neigh_find(c, hash, t->port, to);
 
+	/* What is added below may take another's place, so that nothing is known any more. */
+	*last = (struct resolve_last){ e != NULL ? to : NULL, e };
 	if (e == NULL) {
 		e = neigh_add(c, t->port, to, NULL, t->now);
 		ask(t, e);

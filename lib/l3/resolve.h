@@ -8,12 +8,18 @@
 
 #include "host.h"
 
+/** The next hop that was sent to last, by the place its address stands at; of one burst. */
+struct resolve_last {
+	const struct nfv_addr *to; /* NULL: none */
+	struct neigh *e;
+};
+
 /**
  * Send a packet, routed and checked, to the next hop `to` at t->port: hash is its neigh_hash.
  * Returns the verdict.
  */
 uint8_t resolve_send(const struct turn *t, struct nfv_pkt *p, const struct nfv_addr *to,
-	uint64_t hash);
+	uint64_t hash, struct resolve_last *last);
 
 /** A neighbour's MAC address is known, or has changed; what waits for it leaves. */
 void resolve_learn(const struct turn *t, struct neigh *e, const uint8_t mac[6],
