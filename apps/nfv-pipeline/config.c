@@ -11,126 +11,150 @@
 	}
 #define NAME .type = NFV_CONF_STRING, .min = 1, .max = 31
 
+static const struct nfv_conf_field port_fields[] = {
+	FIELD(conf_port, name, "name", "what the port is called in this file", NAME),
+	FIELD(conf_port, device, "device",
+		"PCI address (0000:3b:02.1) or DPDK virtual device (net_af_packet0,iface=eth0)",
+		.type = NFV_CONF_STRING, .min = 1, .max = 127),
+	FIELD(conf_port, addresses, "addresses", "own addresses; their prefixes are on-link",
+		.type = NFV_CONF_PREFIX, .list = true),
+	FIELD(conf_port, mtu, "mtu", "largest IP packet", .type = NFV_CONF_UINT, .min = 576,
+		.max = 9000, .def = "1500"),
+	FIELD(conf_port, descriptors, "descriptors", "length of the device's queues",
+		.type = NFV_CONF_UINT, .min = 32, .max = 16384, .def = "1024"),
+	{ .name = NULL },
+};
+
 static const struct nfv_conf_schema port_schema = {
 	.size = sizeof(struct conf_port),
 	.help = "network ports",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(conf_port, name, "name", "what the port is called in this file", NAME),
-		FIELD(conf_port, device, "device",
-			"PCI address (0000:3b:02.1) or DPDK virtual device (net_af_packet0,iface=eth0)",
-			.type = NFV_CONF_STRING, .min = 1, .max = 127),
-		FIELD(conf_port, addresses, "addresses", "own addresses; their prefixes are on-link",
-			.type = NFV_CONF_PREFIX, .list = true),
-		FIELD(conf_port, mtu, "mtu", "largest IP packet", .type = NFV_CONF_UINT, .min = 576,
-			.max = 9000, .def = "1500"),
-		FIELD(conf_port, descriptors, "descriptors", "length of the device's queues",
-			.type = NFV_CONF_UINT, .min = 32, .max = 16384, .def = "1024"),
-		{ .name = NULL } },
+	.fields = port_fields,
+};
+
+static const struct nfv_conf_field route_fields[] = {
+	FIELD(conf_route, to, "to", "destinations", .type = NFV_CONF_PREFIX),
+	FIELD(conf_route, via, "via", "next hop; without it the destinations are on-link",
+		.type = NFV_CONF_ADDR, .def = ""),
+	FIELD(conf_route, port, "port", "the port it leaves by", NAME),
+	{ .name = NULL },
 };
 
 static const struct nfv_conf_schema route_schema = {
 	.size = sizeof(struct conf_route),
 	.help = "static routes, longest prefix first",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(conf_route, to, "to", "destinations", .type = NFV_CONF_PREFIX),
-		FIELD(conf_route, via, "via", "next hop; without it the destinations are on-link",
-			.type = NFV_CONF_ADDR, .def = ""),
-		FIELD(conf_route, port, "port", "the port it leaves by", NAME),
-		{ .name = NULL } },
+	.fields = route_fields,
+};
+
+static const struct nfv_conf_field worker_fields[] = {
+	FIELD(conf_worker, name, "name", "what the worker is called in this file", NAME),
+	FIELD(conf_worker, lcore, "lcore", "the EAL lcore it runs on; not the main lcore",
+		.type = NFV_CONF_UINT, .max = 1023),
+	FIELD(conf_worker, allow_remote, "allow-remote",
+		"run although a port of it sits on another NUMA node", .type = NFV_CONF_BOOL,
+		.def = "false"),
+	{ .name = NULL },
 };
 
 static const struct nfv_conf_schema worker_schema = {
 	.size = sizeof(struct conf_worker),
 	.help = "polling threads, one lcore each",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(conf_worker, name, "name", "what the worker is called in this file", NAME),
-		FIELD(conf_worker, lcore, "lcore", "the EAL lcore it runs on; not the main lcore",
-			.type = NFV_CONF_UINT, .max = 1023),
-		FIELD(conf_worker, allow_remote, "allow-remote",
-			"run although a port of it sits on another NUMA node", .type = NFV_CONF_BOOL,
-			.def = "false"),
-		{ .name = NULL } },
+	.fields = worker_fields,
+};
+
+static const struct nfv_conf_field chain_fields[] = {
+	FIELD(conf_chain, name, "name", "what the chain is called in this file", NAME),
+	FIELD(conf_chain, worker, "worker", "the worker that runs it", NAME),
+	FIELD(conf_chain, inside, "inside", "the port towards the protected network", NAME),
+	FIELD(conf_chain, outside, "outside", "the port towards the other network", NAME),
+	FIELD(conf_chain, stages, "stages", "what packets pass, inside first", .list = true, NAME),
+	{ .name = NULL },
 };
 
 static const struct nfv_conf_schema chain_schema = {
 	.size = sizeof(struct conf_chain),
 	.help = "stages between two ports",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(conf_chain, name, "name", "what the chain is called in this file", NAME),
-		FIELD(conf_chain, worker, "worker", "the worker that runs it", NAME),
-		FIELD(conf_chain, inside, "inside", "the port towards the protected network", NAME),
-		FIELD(conf_chain, outside, "outside", "the port towards the other network", NAME),
-		FIELD(conf_chain, stages, "stages", "what packets pass, inside first", .list = true, NAME),
-		{ .name = NULL } },
+	.fields = chain_fields,
+};
+
+static const struct nfv_conf_field capture_fields[] = {
+	FIELD(conf_capture, at, "at",
+		"a port's name, or a seam: CHAIN:0 before the first stage, CHAIN:firewall-nat between "
+		"two",
+		.type = NFV_CONF_STRING, .min = 1, .max = 127),
+	FIELD(conf_capture, file, "file", "pcapng file to write", .type = NFV_CONF_PATH),
+	FIELD(conf_capture, filter, "filter", "as tcpdump takes it", .type = NFV_CONF_STRING,
+		.max = 1023, .def = ""),
+	FIELD(conf_capture, snaplen, "snaplen", "bytes kept of a packet", .type = NFV_CONF_UINT,
+		.min = 64, .max = 9216, .def = "2048"),
+	{ .name = NULL },
 };
 
 static const struct nfv_conf_schema capture_schema = {
 	.size = sizeof(struct conf_capture),
 	.help = "packets to write to pcapng files from the start",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(conf_capture, at, "at",
-			"a port's name, or a seam: CHAIN:0 before the first stage, CHAIN:firewall-nat between "
-			"two",
-			.type = NFV_CONF_STRING, .min = 1, .max = 127),
-		FIELD(conf_capture, file, "file", "pcapng file to write", .type = NFV_CONF_PATH),
-		FIELD(conf_capture, filter, "filter", "as tcpdump takes it", .type = NFV_CONF_STRING,
-			.max = 1023, .def = ""),
-		FIELD(conf_capture, snaplen, "snaplen", "bytes kept of a packet", .type = NFV_CONF_UINT,
-			.min = 64, .max = 9216, .def = "2048"),
-		{ .name = NULL } },
+	.fields = capture_fields,
+};
+
+static const struct nfv_conf_field flows_fields[] = {
+	FIELD(conf_flows, max, "max", "flows of each family and chain", .type = NFV_CONF_UINT,
+		.min = 64, .max = 1 << 25, .def = "65536"),
+	FIELD(conf_flows, udp, "udp", "UDP (RFC 4787: at least 120)", .type = NFV_CONF_UINT,
+		.min = 1, .max = 86400, .def = "300"),
+	FIELD(conf_flows, tcp_open, "tcp-open", "open TCP (RFC 5382: at least 7440)",
+		.type = NFV_CONF_UINT, .min = 1, .max = 864000, .def = "7440"),
+	FIELD(conf_flows, tcp, "tcp", "opening and closing TCP (RFC 5382: at least 240)",
+		.type = NFV_CONF_UINT, .min = 1, .max = 86400, .def = "240"),
+	FIELD(conf_flows, icmp, "icmp", "ICMP echo (RFC 5508: at least 60)",
+		.type = NFV_CONF_UINT, .min = 1, .max = 86400, .def = "60"),
+	FIELD(conf_flows, other, "other", "SCTP", .type = NFV_CONF_UINT, .min = 1, .max = 86400,
+		.def = "600"),
+	{ .name = NULL },
 };
 
 static const struct nfv_conf_schema flows_schema = {
 	.size = sizeof(struct conf_flows),
 	.help = "flow tables: size and seconds of silence after which a flow is over",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(conf_flows, max, "max", "flows of each family and chain", .type = NFV_CONF_UINT,
-			.min = 64, .max = 1 << 25, .def = "65536"),
-		FIELD(conf_flows, udp, "udp", "UDP (RFC 4787: at least 120)", .type = NFV_CONF_UINT,
-			.min = 1, .max = 86400, .def = "300"),
-		FIELD(conf_flows, tcp_open, "tcp-open", "open TCP (RFC 5382: at least 7440)",
-			.type = NFV_CONF_UINT, .min = 1, .max = 864000, .def = "7440"),
-		FIELD(conf_flows, tcp, "tcp", "opening and closing TCP (RFC 5382: at least 240)",
-			.type = NFV_CONF_UINT, .min = 1, .max = 86400, .def = "240"),
-		FIELD(conf_flows, icmp, "icmp", "ICMP echo (RFC 5508: at least 60)",
-			.type = NFV_CONF_UINT, .min = 1, .max = 86400, .def = "60"),
-		FIELD(conf_flows, other, "other", "SCTP", .type = NFV_CONF_UINT, .min = 1, .max = 86400,
-			.def = "600"),
-		{ .name = NULL } },
+	.fields = flows_fields,
+};
+
+static const struct nfv_conf_field l3_fields[] = {
+	FIELD(conf_l3, neighbours, "neighbours", "ARP and ND entries a chain keeps",
+		.type = NFV_CONF_UINT, .min = 16, .max = 65536, .def = "1024"),
+	FIELD(conf_l3, icmp_rate, "icmp-rate", "ICMP errors sent a second at most",
+		.type = NFV_CONF_UINT, .min = 1, .max = 1000000, .def = "1000"),
+	{ .name = NULL },
 };
 
 static const struct nfv_conf_schema l3_schema = {
 	.size = sizeof(struct conf_l3),
 	.help = "the ports as hosts",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(conf_l3, neighbours, "neighbours", "ARP and ND entries a chain keeps",
-			.type = NFV_CONF_UINT, .min = 16, .max = 65536, .def = "1024"),
-		FIELD(conf_l3, icmp_rate, "icmp-rate", "ICMP errors sent a second at most",
-			.type = NFV_CONF_UINT, .min = 1, .max = 1000000, .def = "1000"),
-		{ .name = NULL } },
+	.fields = l3_fields,
+};
+
+static const struct nfv_conf_field root_fields[] = {
+	FIELD(config, ports, "ports", "network ports", .type = NFV_CONF_SECTION,
+		.section = &port_schema, .list = true),
+	FIELD(config, routes, "routes", "static routes", .type = NFV_CONF_SECTION,
+		.section = &route_schema, .list = true, .def = ""),
+	FIELD(config, workers, "workers", "polling threads", .type = NFV_CONF_SECTION,
+		.section = &worker_schema, .list = true),
+	FIELD(config, chains, "chains", "stages between two ports", .type = NFV_CONF_SECTION,
+		.section = &chain_schema, .list = true),
+	FIELD(config, captures, "capture", "captures from the start", .type = NFV_CONF_SECTION,
+		.section = &capture_schema, .list = true, .def = ""),
+	FIELD(config, flows, "flows", "flow tables", .type = NFV_CONF_SECTION,
+		.section = &flows_schema, .def = ""),
+	FIELD(config, l3, "l3", "the ports as hosts", .type = NFV_CONF_SECTION,
+		.section = &l3_schema, .def = ""),
+	FIELD(config, buffers, "buffers", "packet buffers of a worker", .type = NFV_CONF_UINT,
+		.min = 2048, .max = 1 << 22, .def = "16384"),
+	{ .name = NULL },
 };
 
 static const struct nfv_conf_schema root_schema = {
 	.size = sizeof(struct config),
 	.help = "",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(config, ports, "ports", "network ports", .type = NFV_CONF_SECTION,
-			.section = &port_schema, .list = true),
-		FIELD(config, routes, "routes", "static routes", .type = NFV_CONF_SECTION,
-			.section = &route_schema, .list = true, .def = ""),
-		FIELD(config, workers, "workers", "polling threads", .type = NFV_CONF_SECTION,
-			.section = &worker_schema, .list = true),
-		FIELD(config, chains, "chains", "stages between two ports", .type = NFV_CONF_SECTION,
-			.section = &chain_schema, .list = true),
-		FIELD(config, captures, "capture", "captures from the start", .type = NFV_CONF_SECTION,
-			.section = &capture_schema, .list = true, .def = ""),
-		FIELD(config, flows, "flows", "flow tables", .type = NFV_CONF_SECTION,
-			.section = &flows_schema, .def = ""),
-		FIELD(config, l3, "l3", "the ports as hosts", .type = NFV_CONF_SECTION,
-			.section = &l3_schema, .def = ""),
-		FIELD(config, buffers, "buffers", "packet buffers of a worker", .type = NFV_CONF_UINT,
-			.min = 2048, .max = 1 << 22, .def = "16384"),
-		{ .name = NULL } },
+	.fields = root_fields,
 };
 
 /* Every list's items begin with their name. */

@@ -43,45 +43,54 @@ static const char *const choices[] = { "red", "green", "blue", NULL };
 	}
 #define END { .name = NULL }
 
+static const struct nfv_conf_field innermost_fields[] = {
+	FIELD(innermost, addr, .type = NFV_CONF_ADDR, .def = "::1"), END },
+};
+
 static const struct nfv_conf_schema innermost_schema = {
 	.size = sizeof(struct innermost),
 	.help = "-",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(innermost, addr, .type = NFV_CONF_ADDR, .def = "::1"), END },
+	.fields = innermost_fields,
+};
+
+static const struct nfv_conf_field inner_fields[] = {
+	FIELD(inner, name, .type = NFV_CONF_STRING, .min = 1, .max = 8, .def = "x"),
+	FIELD(inner, n, .type = NFV_CONF_UINT, .min = 3, .max = 5, .def = "4"),
+	FIELD(inner, deep, .type = NFV_CONF_SECTION, .list = true, .section = &innermost_schema,
+		.def = ""),
+	END },
 };
 
 static const struct nfv_conf_schema inner_schema = {
 	.size = sizeof(struct inner),
 	.help = "-",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(inner, name, .type = NFV_CONF_STRING, .min = 1, .max = 8, .def = "x"),
-		FIELD(inner, n, .type = NFV_CONF_UINT, .min = 3, .max = 5, .def = "4"),
-		FIELD(inner, deep, .type = NFV_CONF_SECTION, .list = true, .section = &innermost_schema,
-			.def = ""),
-		END },
+	.fields = inner_fields,
+};
+
+static const struct nfv_conf_field schema_fields[] = {
+	FIELD(outer, text, .type = NFV_CONF_STRING, .max = 16, .def = ""),
+	FIELD(outer, path, .type = NFV_CONF_PATH, .def = "/x"),
+	FIELD(outer, yes, .type = NFV_CONF_BOOL, .def = "true"),
+	FIELD(outer, number, .type = NFV_CONF_UINT, .min = 10, .max = UINT32_MAX, .def = "10"),
+	FIELD(outer, choice, .type = NFV_CONF_CHOICE, .choices = choices, .def = "red"),
+	FIELD(outer, addr, .type = NFV_CONF_ADDR, .def = ""),
+	FIELD(outer, prefix, .type = NFV_CONF_PREFIX, .def = "10.0.0.1/8"),
+	FIELD(outer, endpoint, .type = NFV_CONF_ENDPOINT, .def = "[::1]:80"),
+	FIELD(outer, range, .type = NFV_CONF_RANGE, .min = 5, .max = 50, .def = "5-50"),
+	FIELD(outer, section, .type = NFV_CONF_SECTION, .section = &inner_schema, .def = ""),
+	FIELD(outer, texts, .type = NFV_CONF_STRING, .list = true, .def = ""),
+	FIELD(outer, numbers, .type = NFV_CONF_UINT, .list = true, .max = 9, .def = ""),
+	FIELD(outer, prefixes, .type = NFV_CONF_PREFIX, .list = true, .def = ""),
+	FIELD(outer, ranges, .type = NFV_CONF_RANGE, .list = true, .min = 1, .max = 9, .def = ""),
+	FIELD(outer, sections, .type = NFV_CONF_SECTION, .list = true, .section = &inner_schema,
+		.def = ""),
+	END },
 };
 
 static const struct nfv_conf_schema schema = {
 	.size = sizeof(struct outer),
 	.help = "-",
-	.fields = (const struct nfv_conf_field[]){
-		FIELD(outer, text, .type = NFV_CONF_STRING, .max = 16, .def = ""),
-		FIELD(outer, path, .type = NFV_CONF_PATH, .def = "/x"),
-		FIELD(outer, yes, .type = NFV_CONF_BOOL, .def = "true"),
-		FIELD(outer, number, .type = NFV_CONF_UINT, .min = 10, .max = UINT32_MAX, .def = "10"),
-		FIELD(outer, choice, .type = NFV_CONF_CHOICE, .choices = choices, .def = "red"),
-		FIELD(outer, addr, .type = NFV_CONF_ADDR, .def = ""),
-		FIELD(outer, prefix, .type = NFV_CONF_PREFIX, .def = "10.0.0.1/8"),
-		FIELD(outer, endpoint, .type = NFV_CONF_ENDPOINT, .def = "[::1]:80"),
-		FIELD(outer, range, .type = NFV_CONF_RANGE, .min = 5, .max = 50, .def = "5-50"),
-		FIELD(outer, section, .type = NFV_CONF_SECTION, .section = &inner_schema, .def = ""),
-		FIELD(outer, texts, .type = NFV_CONF_STRING, .list = true, .def = ""),
-		FIELD(outer, numbers, .type = NFV_CONF_UINT, .list = true, .max = 9, .def = ""),
-		FIELD(outer, prefixes, .type = NFV_CONF_PREFIX, .list = true, .def = ""),
-		FIELD(outer, ranges, .type = NFV_CONF_RANGE, .list = true, .min = 1, .max = 9, .def = ""),
-		FIELD(outer, sections, .type = NFV_CONF_SECTION, .list = true, .section = &inner_schema,
-			.def = ""),
-		END },
+	.fields = schema_fields,
 };
 
 static void

@@ -11,19 +11,22 @@ struct firewall_conf {
 	uint32_t reject_rate;
 };
 
+static const struct nfv_conf_field firewall_fields[] = {
+	{ .name = "rules", .help = "the rule file", .type = NFV_CONF_PATH,
+		.offset = offsetof(struct firewall_conf, rules) },
+	{ .name = "default", .help = "for what no rule matches; a line in the file wins",
+		.type = NFV_CONF_CHOICE, .choices = fw_action_name, .def = "drop",
+		.offset = offsetof(struct firewall_conf, otherwise) },
+	{ .name = "reject-rate", .help = "answers to rejected packets a second, per worker",
+		.type = NFV_CONF_UINT, .min = 0, .max = 1000000, .def = "100",
+		.offset = offsetof(struct firewall_conf, reject_rate) },
+	{ .name = NULL },
+};
+
 static const struct nfv_conf_schema firewall_schema = {
 	.size = sizeof(struct firewall_conf),
 	.help = "stateful packet filter (docs/firewall.md)",
-	.fields = (const struct nfv_conf_field[]){
-		{ .name = "rules", .help = "the rule file", .type = NFV_CONF_PATH,
-			.offset = offsetof(struct firewall_conf, rules) },
-		{ .name = "default", .help = "for what no rule matches; a line in the file wins",
-			.type = NFV_CONF_CHOICE, .choices = fw_action_name, .def = "drop",
-			.offset = offsetof(struct firewall_conf, otherwise) },
-		{ .name = "reject-rate", .help = "answers to rejected packets a second, per worker",
-			.type = NFV_CONF_UINT, .min = 0, .max = 1000000, .def = "100",
-			.offset = offsetof(struct firewall_conf, reject_rate) },
-		{ .name = NULL } },
+	.fields = firewall_fields,
 };
 
 /* The first address of either family on the port that packets leave by in `dir`. */

@@ -25,35 +25,41 @@ struct house {
 
 static const char *const colours[] = { "red", "green", NULL };
 
+static const struct nfv_conf_field door_fields[] = {
+	{ .name = "name", .help = "what it is called", .type = NFV_CONF_STRING, .min = 1, .max = 8,
+		.offset = offsetof(struct door, name) },
+	{ .name = "addr", .help = "where it is", .type = NFV_CONF_PREFIX,
+		.offset = offsetof(struct door, addr), .def = "10.0.0.1/24" },
+	{ .name = NULL },
+};
+
 static const struct nfv_conf_schema door_schema = {
 	.size = sizeof(struct door),
-	.fields = (const struct nfv_conf_field[]){
-		{ .name = "name", .help = "what it is called", .type = NFV_CONF_STRING, .min = 1, .max = 8,
-			.offset = offsetof(struct door, name) },
-		{ .name = "addr", .help = "where it is", .type = NFV_CONF_PREFIX,
-			.offset = offsetof(struct door, addr), .def = "10.0.0.1/24" },
-		{ .name = NULL } },
+	.fields = door_fields,
+};
+
+static const struct nfv_conf_field house_fields[] = {
+	{ .name = "file", .type = NFV_CONF_PATH, .offset = offsetof(struct house, file), .def = "" },
+	{ .name = "lit", .type = NFV_CONF_BOOL, .offset = offsetof(struct house, lit),
+		.def = "true" },
+	{ .name = "rooms", .type = NFV_CONF_UINT, .min = 1, .max = 9, .def = "3",
+		.offset = offsetof(struct house, rooms) },
+	{ .name = "colour", .type = NFV_CONF_CHOICE, .choices = colours, .def = "green",
+		.offset = offsetof(struct house, colour) },
+	{ .name = "bell", .type = NFV_CONF_ENDPOINT, .offset = offsetof(struct house, bell),
+		.def = "" },
+	{ .name = "range", .type = NFV_CONF_RANGE, .min = 1, .max = 65535, .def = "5-10",
+		.offset = offsetof(struct house, range) },
+	{ .name = "doors", .type = NFV_CONF_SECTION, .section = &door_schema, .list = true,
+		.def = "", .offset = offsetof(struct house, doors) },
+	{ .name = "words", .type = NFV_CONF_STRING, .list = true, .def = "",
+		.offset = offsetof(struct house, words) },
+	{ .name = NULL },
 };
 
 static const struct nfv_conf_schema house_schema = {
 	.size = sizeof(struct house),
-	.fields = (const struct nfv_conf_field[]){
-		{ .name = "file", .type = NFV_CONF_PATH, .offset = offsetof(struct house, file), .def = "" },
-		{ .name = "lit", .type = NFV_CONF_BOOL, .offset = offsetof(struct house, lit),
-			.def = "true" },
-		{ .name = "rooms", .type = NFV_CONF_UINT, .min = 1, .max = 9, .def = "3",
-			.offset = offsetof(struct house, rooms) },
-		{ .name = "colour", .type = NFV_CONF_CHOICE, .choices = colours, .def = "green",
-			.offset = offsetof(struct house, colour) },
-		{ .name = "bell", .type = NFV_CONF_ENDPOINT, .offset = offsetof(struct house, bell),
-			.def = "" },
-		{ .name = "range", .type = NFV_CONF_RANGE, .min = 1, .max = 65535, .def = "5-10",
-			.offset = offsetof(struct house, range) },
-		{ .name = "doors", .type = NFV_CONF_SECTION, .section = &door_schema, .list = true,
-			.def = "", .offset = offsetof(struct house, doors) },
-		{ .name = "words", .type = NFV_CONF_STRING, .list = true, .def = "",
-			.offset = offsetof(struct house, words) },
-		{ .name = NULL } },
+	.fields = house_fields,
 };
 
 static struct nfv_conf *
