@@ -104,8 +104,8 @@ static const struct nfv_conf_field flows_fields[] = {
 		.type = NFV_CONF_UINT, .min = 1, .max = 864000, .def = "7440"),
 	FIELD(conf_flows, tcp, "tcp", "opening and closing TCP (RFC 5382: at least 240)",
 		.type = NFV_CONF_UINT, .min = 1, .max = 86400, .def = "240"),
-	FIELD(conf_flows, icmp, "icmp", "ICMP echo (RFC 5508: at least 60)",
-		.type = NFV_CONF_UINT, .min = 1, .max = 86400, .def = "60"),
+	FIELD(conf_flows, icmp, "icmp", "ICMP echo (RFC 5508: at least 60)", .type = NFV_CONF_UINT,
+		.min = 1, .max = 86400, .def = "60"),
 	FIELD(conf_flows, other, "other", "SCTP", .type = NFV_CONF_UINT, .min = 1, .max = 86400,
 		.def = "600"),
 	{ .name = NULL },
@@ -193,13 +193,15 @@ check_names(const struct config *c, const struct nfv_conf_list *l, size_t size, 
 	const char *what, struct nfv_err *err)
 {
 	if (l->n == 0 || l->n > max)
-		return nfv_conf_fail(c->doc, l, err, "%ss: between 1 and %u must be given", what, max);
+		return nfv_conf_fail(
+			c->doc, l, err, "%ss: between 1 and %u must be given", what, max);
 	for (uint32_t i = 0; i < l->n; i++) {
 		const char *const *item = (const void *)((const uint8_t *)l->item + i * size);
 
 		if (find(l, size, *item) != (int)i)
 			return nfv_conf_fail(c->doc, item, err,
-				"there is already a %s named \"%s\"; give each its own name", what, *item);
+				"there is already a %s named \"%s\"; give each its own name", what,
+				*item);
 	}
 	return 0;
 }
@@ -213,7 +215,8 @@ check_port(const struct config *c, const struct conf_port *p, struct nfv_err *er
 	if (nfv_port_check(p->device, &why) < 0)
 		return nfv_conf_fail(c->doc, &p->device, err, "device: %s", why.text);
 	if (p->addresses.n == 0)
-		return nfv_conf_fail(c->doc, &p->addresses, err, "addresses: at least one is needed");
+		return nfv_conf_fail(
+			c->doc, &p->addresses, err, "addresses: at least one is needed");
 	for (const struct conf_port *q = c->ports.item; q < p; q++)
 		if (strcmp(q->device, p->device) == 0)
 			return nfv_conf_fail(c->doc, &p->device, err,
@@ -247,19 +250,21 @@ check_route(const struct config *c, const struct conf_route *r, struct nfv_err *
 	char text[NFV_ADDR_TEXT];
 
 	if (port < 0)
-		return nfv_conf_fail(c->doc, &r->port, err, "there is no port named \"%s\"", r->port);
+		return nfv_conf_fail(
+			c->doc, &r->port, err, "there is no port named \"%s\"", r->port);
 	if (r->via.family == NFV_NO_ADDR)
 		return 0;
 	if (r->via.family != r->to.addr.family)
-		return nfv_conf_fail(c->doc, &r->via, err, "via and to must be of one address family");
+		return nfv_conf_fail(
+			c->doc, &r->via, err, "via and to must be of one address family");
 	p = (const struct conf_port *)c->ports.item + port;
 	addr = p->addresses.item;
 	for (uint32_t i = 0; i < p->addresses.n; i++)
 		if (nfv_prefix_has(&addr[i], &r->via))
 			return 0;
 	return nfv_conf_fail(c->doc, &r->via, err,
-		"next hop %s lies in none of the prefixes of port \"%s\"", nfv_addr_text(&r->via, text),
-		r->port);
+		"next hop %s lies in none of the prefixes of port \"%s\"",
+		nfv_addr_text(&r->via, text), r->port);
 }
 
 static int
@@ -271,8 +276,8 @@ check_stages(const struct config *c, const struct conf_chain *ch, struct nfv_err
 	for (const struct nfv_stage_ops *o = nfv_stage_next(NULL); o != NULL; o = nfv_stage_next(o))
 		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s", o->name);
 	if (ch->stages.n > NFV_STAGES_MAX)
-		return nfv_conf_fail(c->doc, &ch->stages, err, "at most %d stages make a chain",
-			NFV_STAGES_MAX);
+		return nfv_conf_fail(
+			c->doc, &ch->stages, err, "at most %d stages make a chain", NFV_STAGES_MAX);
 	for (uint32_t i = 0; i < ch->stages.n; i++)
 		if (nfv_stage_find(stage[i]) == NULL)
 			return nfv_conf_fail(c->doc, &stage[i], err,
@@ -286,16 +291,17 @@ check_chain(const struct config *c, const struct conf_chain *ch, struct nfv_err 
 	const char *const *side[2] = { &ch->inside, &ch->outside };
 
 	if (config_worker(c, ch->worker) < 0)
-		return nfv_conf_fail(c->doc, &ch->worker, err, "there is no worker named \"%s\"",
-			ch->worker);
+		return nfv_conf_fail(
+			c->doc, &ch->worker, err, "there is no worker named \"%s\"", ch->worker);
 	for (int i = 0; i < 2; i++) {
 		if (config_port(c, *side[i]) < 0)
-			return nfv_conf_fail(c->doc, side[i], err, "there is no port named \"%s\"",
-				*side[i]);
+			return nfv_conf_fail(
+				c->doc, side[i], err, "there is no port named \"%s\"", *side[i]);
 		for (const struct conf_chain *o = c->chains.item; o < ch; o++)
 			if (strcmp(o->inside, *side[i]) == 0 || strcmp(o->outside, *side[i]) == 0)
 				return nfv_conf_fail(c->doc, side[i], err,
-					"port \"%s\" is already an end of chain \"%s\"", *side[i], o->name);
+					"port \"%s\" is already an end of chain \"%s\"", *side[i],
+					o->name);
 	}
 	if (strcmp(ch->inside, ch->outside) == 0)
 		return nfv_conf_fail(c->doc, &ch->outside, err,
@@ -323,8 +329,8 @@ check_capture(const struct config *c, const struct conf_capture *cap, struct nfv
 		return nfv_conf_fail(c->doc, &cap->at, err, "%s", why.text);
 	for (const struct conf_capture *o = c->captures.item; o < cap; o++)
 		if (config_tap_point(c, o->at, &other, NULL) == 0 && config_same_point(&at, &other))
-			return nfv_conf_fail(c->doc, &cap->at, err, "%s is already captured, to %s", cap->at,
-				o->file);
+			return nfv_conf_fail(c->doc, &cap->at, err, "%s is already captured, to %s",
+				cap->at, o->file);
 	if (nfv_tap_check_filter(cap->filter, &why) < 0)
 		return nfv_conf_fail(c->doc, &cap->filter, err, "%s", why.text);
 	return 0;
@@ -355,9 +361,11 @@ check(const struct config *c, struct nfv_err *err)
 	int rc = check_names(c, &c->ports, sizeof(struct conf_port), PORTS_MAX, "port", err);
 
 	if (rc == 0)
-		rc = check_names(c, &c->workers, sizeof(struct conf_worker), WORKERS_MAX, "worker", err);
+		rc = check_names(
+			c, &c->workers, sizeof(struct conf_worker), WORKERS_MAX, "worker", err);
 	if (rc == 0)
-		rc = check_names(c, &c->chains, sizeof(struct conf_chain), PORTS_MAX / 2, "chain", err);
+		rc = check_names(
+			c, &c->chains, sizeof(struct conf_chain), PORTS_MAX / 2, "chain", err);
 	EACH(c, ports, conf_port, check_port);
 	EACH(c, routes, conf_route, check_route);
 	EACH(c, workers, conf_worker, check_worker);
@@ -384,11 +392,13 @@ is_used(const struct config *c, const char *stage)
 static int
 read_sections(struct config *c, struct nfv_err *err)
 {
-	for (const struct nfv_stage_ops *o = nfv_stage_next(NULL); o != NULL; o = nfv_stage_next(o)) {
+	for (const struct nfv_stage_ops *o = nfv_stage_next(NULL); o != NULL;
+		o = nfv_stage_next(o)) {
 		void *filled;
 		int rc;
 
-		if (o->conf == NULL || c->n_sections == sizeof(c->section) / sizeof(c->section[0]) ||
+		if (o->conf == NULL ||
+			c->n_sections == sizeof(c->section) / sizeof(c->section[0]) ||
 			!(is_used(c, o->name) || nfv_conf_has(c->doc, o->name)))
 			continue;
 		filled = calloc(1, o->conf->size);
@@ -478,7 +488,8 @@ config_tap_point(const struct config *c, const char *at, struct tap_point *out, 
 	p.chain = head.n < sizeof(name) ? config_chain(c, name) : -1;
 	if (p.chain < 0 || rest.p == NULL)
 		return nfv_fail(err, EINVAL,
-			"\"%s\" is neither a port nor CHAIN:SEAM (such as edge:0 or edge:firewall-nat)", at);
+			"\"%s\" is neither a port nor CHAIN:SEAM (such as edge:0 or edge:firewall-nat)",
+			at);
 	ch = (const struct conf_chain *)c->chains.item + p.chain;
 	if (find_seam(ch, rest.p, &p.seam) < 0)
 		return nfv_fail(err, EINVAL,

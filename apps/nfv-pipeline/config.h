@@ -83,8 +83,8 @@ struct tap_point {
 	int chain; /* index of the chain, or -1 */
 	uint32_t seam;
 };
-int config_tap_point(const struct config *c, const char *at, struct tap_point *out,
-	struct nfv_err *err);
+int config_tap_point(
+	const struct config *c, const char *at, struct tap_point *out, struct nfv_err *err);
 bool config_same_point(const struct tap_point *a, const struct tap_point *b);
 
 /** Every key of the file with type, default and help: `nfv-pipeline --manual`. */

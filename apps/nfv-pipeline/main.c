@@ -33,8 +33,8 @@ catch_signals(void)
 static int
 start_eal_for_check(char *name)
 {
-	static const char *const args[] = { "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-		"--log-level=error", "-m", "1024" };
+	static const char *const args[] = { "--no-huge", "--no-shconf", "--no-pci",
+		"--no-telemetry", "--log-level=error", "-m", "1024" };
 	char *argv[1 + sizeof(args) / sizeof(args[0])];
 
 	argv[0] = name;

@@ -83,7 +83,8 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 		case 's':
 			if (nfv_sv_u64(nfv_sv_str(optarg), 0, 86400, &seconds) < 0)
 				return nfv_fail(err, EINVAL,
-					"--stats-interval takes seconds from 0 to 86400, not \"%s\"", optarg);
+					"--stats-interval takes seconds from 0 to 86400, not \"%s\"",
+					optarg);
 			o.interval = (uint32_t)seconds;
 			break;
 		case MANUAL:
@@ -95,7 +96,8 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 		case ':':
 			return nfv_fail(err, EINVAL, "%s needs a value", culprit(argv, letter));
 		default:
-			return nfv_fail(err, EINVAL, "there is no option %s", culprit(argv, letter));
+			return nfv_fail(
+				err, EINVAL, "there is no option %s", culprit(argv, letter));
 		}
 	}
 	if (optind < argc)

@@ -178,7 +178,8 @@ static const struct command {
 	{ "stop", NULL, do_stop, "", "stop receiving; timers go on" },
 	{ "show", "port", show_port, "NAME|all", "counters of a port" },
 	{ "show", "chain", show_chain, "NAME|all", "packets, cycles and drops of a chain" },
-	{ "show", "stage", show_stage, "NAME", "what a stage has to tell: rules, mappings, messages" },
+	{ "show", "stage", show_stage, "NAME",
+		"what a stage has to tell: rules, mappings, messages" },
 	{ "show", "flows", show_flows, "CHAIN|all", "flow records" },
 	{ "show", "l3", show_l3, "CHAIN|all", "addresses, routes, neighbours" },
 	{ "show", "captures", show_captures, "all", "what is being captured" },
@@ -247,8 +248,8 @@ COMMAND(cmd_plain, "start | stop | help | quit", (void *)&plain);
 COMMAND(cmd_show, "show port|chain|stage|flows|l3|captures NAME|all", (void *)&show_word,
 	(void *)&show_what, (void *)&any_name);
 COMMAND(cmd_clear, "clear all", (void *)&clear_word, (void *)&clear_what);
-COMMAND(cmd_capture, "capture start WHERE FILE", (void *)&capture_word,
-	(void *)&capture_start_word, (void *)&any_name, (void *)&file_name);
+COMMAND(cmd_capture, "capture start WHERE FILE", (void *)&capture_word, (void *)&capture_start_word,
+	(void *)&any_name, (void *)&file_name);
 COMMAND(cmd_capture_filter, "capture start WHERE FILE FILTER", (void *)&capture_word,
 	(void *)&capture_start_word, (void *)&any_name, (void *)&file_name, (void *)&filter_text);
 COMMAND(cmd_capture_stop, "capture stop WHERE", (void *)&capture_word, (void *)&capture_stop_word,

@@ -112,7 +112,8 @@ print_drops(FILE *to, const char *label, const uint64_t *drop, unsigned int n,
 			continue;
 		if (sep[0] == '\0')
 			fprintf(to, "  drops %-9s", label);
-		fprintf(to, "%s %s %" PRIu64, sep, ops != NULL ? drop_name(ops, i) : name[i], drop[i]);
+		fprintf(to, "%s %s %" PRIu64, sep, ops != NULL ? drop_name(ops, i) : name[i],
+			drop[i]);
 		sep = ",";
 	}
 	if (sep[0] != '\0')
@@ -149,14 +150,15 @@ stats_chain(const struct app *app, int i, FILE *to)
 	for (uint32_t k = 0; k < nfv_chain_stages(c); k++) {
 		snprintf(more, sizeof(more), "%" PRIu64 " answered, %" PRIu64 " originated",
 			s.stage[k].consumed, s.stage[k].originated);
-		print_row(to, stage_label(c, k, label), s.stage[k].packets, s.stage[k].cycles, more);
+		print_row(
+			to, stage_label(c, k, label), s.stage[k].packets, s.stage[k].cycles, more);
 	}
 	for (uint32_t k = 0; k < nfv_chain_stages(c); k++)
 		print_drops(to, stage_label(c, k, label), s.stage[k].drop, NFV_STAGE_DROPS,
 			nfv_chain_stage(c, k), NULL);
 	print_drops(to, "l3", s.l3_drop, NFV_PARSE_REASONS, NULL, nfv_parse_name);
-	print_drops(to, "l3", s.l3_drop + NFV_PARSE_REASONS, NFV_L3_REASONS - NFV_PARSE_REASONS, NULL,
-		nfv_l3_drop_name + NFV_PARSE_REASONS);
+	print_drops(to, "l3", s.l3_drop + NFV_PARSE_REASONS, NFV_L3_REASONS - NFV_PARSE_REASONS,
+		NULL, nfv_l3_drop_name + NFV_PARSE_REASONS);
 	print_drops(to, "loop", s.loop_drop, NFV_LOOP_DROPS, NULL, nfv_loop_drop_name);
 }
 
@@ -170,10 +172,11 @@ stats_port(const struct app *app, int i, FILE *to)
 	fprintf(to,
 		"port %-12s %s mac %02x:%02x:%02x:%02x:%02x:%02x mtu %u node %d\n"
 		"  rx %" PRIu64 " packets %" PRIu64 " bytes, missed %" PRIu64 ", errors %" PRIu64
-		", no-buffer %" PRIu64 "; tx %" PRIu64 " packets %" PRIu64 " bytes, errors %" PRIu64 "\n",
-		p->name, p->device, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5],
-		p->mtu, p->socket, s.rx_packets, s.rx_bytes, s.rx_missed, s.rx_errors, s.rx_nombuf,
-		s.tx_packets, s.tx_bytes, s.tx_errors);
+		", no-buffer %" PRIu64 "; tx %" PRIu64 " packets %" PRIu64 " bytes, errors %" PRIu64
+		"\n",
+		p->name, p->device, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4],
+		p->mac[5], p->mtu, p->socket, s.rx_packets, s.rx_bytes, s.rx_missed, s.rx_errors,
+		s.rx_nombuf, s.tx_packets, s.tx_bytes, s.tx_errors);
 }
 
 void
@@ -214,8 +217,8 @@ json_l3_drops(const struct nfv_chain_stats *s)
 	json_t *o = json_object();
 
 	json_drops(o, s->l3_drop, NFV_PARSE_REASONS, NULL, nfv_parse_name);
-	return json_drops(o, s->l3_drop + NFV_PARSE_REASONS, NFV_L3_REASONS - NFV_PARSE_REASONS, NULL,
-		nfv_l3_drop_name + NFV_PARSE_REASONS);
+	return json_drops(o, s->l3_drop + NFV_PARSE_REASONS, NFV_L3_REASONS - NFV_PARSE_REASONS,
+		NULL, nfv_l3_drop_name + NFV_PARSE_REASONS);
 }
 
 static json_t *
@@ -237,24 +240,26 @@ json_chain(const struct app *app, uint32_t i)
 		const struct nfv_stage_stats *st = &s.stage[k];
 
 		json_object_set_new(stages, stage_label(c, k, label),
-			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "packets", count(st->packets), "bursts",
-				count(st->bursts), "cycles", count(st->cycles), "answered",
-				count(st->consumed), "originated", count(st->originated), "drops",
+			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "packets", count(st->packets),
+				"bursts", count(st->bursts), "cycles", count(st->cycles),
+				"answered", count(st->consumed), "originated",
+				count(st->originated), "drops",
 				json_drops(json_object(), st->drop, NFV_STAGE_DROPS, ops, NULL)));
 	}
 	json_object_set_new(o, "parts", parts);
 	json_object_set_new(o, "stages", stages);
 	json_object_set_new(o, "l3",
-		json_pack("{s:o,s:o}", "answered", count(s.l3_consumed), "drops", json_l3_drops(&s)));
+		json_pack(
+			"{s:o,s:o}", "answered", count(s.l3_consumed), "drops", json_l3_drops(&s)));
 	json_object_set_new(o, "loop",
 		json_pack("{s:o}", "drops",
 			json_drops(json_object(), s.loop_drop, NFV_LOOP_DROPS, NULL,
 				nfv_loop_drop_name)));
 	json_object_set_new(o, "flows",
-		json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "live", count(f.live), "max", count(f.max),
-			"added", count(f.added), "expired", count(f.expired), "evicted",
-			count(f.evicted), "refused", count(f.refused), "return-key-taken",
-			count(s.key_taken)));
+		json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "live", count(f.live), "max",
+			count(f.max), "added", count(f.added), "expired", count(f.expired),
+			"evicted", count(f.evicted), "refused", count(f.refused),
+			"return-key-taken", count(s.key_taken)));
 	return o;
 }
 
@@ -271,11 +276,11 @@ stats_json(const struct app *app, FILE *to, bool final)
 
 		get_port(app, i, &s);
 		json_object_set_new(ports, app->port[i].name,
-			json_pack("{s:o,s:o,s:o,s:o,s:{s:o,s:o,s:o,s:o}}", "rx", count(s.rx_packets), "tx",
-				count(s.tx_packets), "rx_bytes", count(s.rx_bytes), "tx_bytes",
-				count(s.tx_bytes), "drops", "missed", count(s.rx_missed), "rx-errors",
-				count(s.rx_errors), "no-buffer", count(s.rx_nombuf), "tx-errors",
-				count(s.tx_errors)));
+			json_pack("{s:o,s:o,s:o,s:o,s:{s:o,s:o,s:o,s:o}}", "rx",
+				count(s.rx_packets), "tx", count(s.tx_packets), "rx_bytes",
+				count(s.rx_bytes), "tx_bytes", count(s.tx_bytes), "drops", "missed",
+				count(s.rx_missed), "rx-errors", count(s.rx_errors), "no-buffer",
+				count(s.rx_nombuf), "tx-errors", count(s.tx_errors)));
 	}
 	for (uint32_t i = 0; i < app->conf.chains.n; i++)
 		json_object_set_new(chains, nfv_chain_name(app->chain[i]), json_chain(app, i));

@@ -50,7 +50,8 @@ check_lcore(const struct app *app, const struct conf_worker *w, struct nfv_err *
 {
 	if (!rte_lcore_is_enabled(w->lcore))
 		return nfv_conf_fail(app->conf.doc, &w->lcore, err,
-			"lcore %u is not among EAL's; start with `-l` or `--lcores` naming it", w->lcore);
+			"lcore %u is not among EAL's; start with `-l` or `--lcores` naming it",
+			w->lcore);
 	if (w->lcore == rte_get_main_lcore())
 		return nfv_conf_fail(app->conf.doc, &w->lcore, err,
 			"lcore %u is EAL's main lcore, which controls the workers; use another or move "
@@ -102,8 +103,8 @@ create_pool(struct app *app, uint32_t worker, int socket, uint32_t count, struct
 			room = frame;
 	}
 	snprintf(name, sizeof(name), "worker%u", worker);
-	app->pool[worker] = rte_pktmbuf_pool_create(name, count, POOL_CACHE, 0,
-		(uint16_t)(room + RTE_PKTMBUF_HEADROOM), socket);
+	app->pool[worker] = rte_pktmbuf_pool_create(
+		name, count, POOL_CACHE, 0, (uint16_t)(room + RTE_PKTMBUF_HEADROOM), socket);
 	if (app->pool[worker] == NULL)
 		return nfv_fail(err, ENOMEM,
 			"no memory for %u buffers of %u bytes on NUMA node %d: lower `buffers:`, or give "
@@ -128,7 +129,8 @@ fill_l3(const struct app *app, const struct conf_chain *ch, struct nfv_l3_conf *
 		int port = config_port(&app->conf, r[i].port);
 
 		if (port == side[0] || port == side[1])
-			(*routes)[n++] = (struct nfv_l3_route){ r[i].to, r[i].via, port == side[1] };
+			(*routes)[n++] =
+				(struct nfv_l3_route){ r[i].to, r[i].via, port == side[1] };
 	}
 	*l3 = (struct nfv_l3_conf){ .route = *routes,
 		.n_route = n,
@@ -139,9 +141,9 @@ fill_l3(const struct app *app, const struct conf_chain *ch, struct nfv_l3_conf *
 		const struct conf_port *p = port_conf(app, side[i]);
 		const struct nfv_port *port = &app->port[side[i]];
 
-		l3->port[i] = (struct nfv_l3_port){ .mtu = (uint16_t)p->mtu,
-			.addr = p->addresses.item,
-			.n_addr = p->addresses.n };
+		l3->port[i] = (struct nfv_l3_port){
+			.mtu = (uint16_t)p->mtu, .addr = p->addresses.item, .n_addr = p->addresses.n
+		};
 		memcpy(l3->port[i].mac, port->mac, sizeof(port->mac));
 	}
 	return 0;
@@ -266,8 +268,8 @@ wiring_up(struct app *app, struct nfv_err *err)
 		snprintf(w->name, sizeof(w->name), "%s", c->name);
 		w->lcore = c->lcore;
 		w->tsc_hz = app->tsc_hz;
-		rc = create_pool(app, i, (int)rte_lcore_to_socket_id(c->lcore), app->conf.buffers - 1,
-			err);
+		rc = create_pool(
+			app, i, (int)rte_lcore_to_socket_id(c->lcore), app->conf.buffers - 1, err);
 		if (rc < 0)
 			return rc;
 	}

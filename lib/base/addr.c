@@ -83,7 +83,8 @@ const char *
 nfv_addr_text(const struct nfv_addr *a, char buf[NFV_ADDR_TEXT])
 {
 	if (a->family == NFV_NO_ADDR ||
-	    inet_ntop(a->family == NFV_IPV4 ? AF_INET : AF_INET6, a->b, buf, NFV_ADDR_TEXT) == NULL)
+		inet_ntop(a->family == NFV_IPV4 ? AF_INET : AF_INET6, a->b, buf, NFV_ADDR_TEXT) ==
+			NULL)
 		strcpy(buf, "none");
 	return buf;
 }

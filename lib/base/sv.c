@@ -73,7 +73,7 @@ nfv_sv_u64(struct nfv_sv s, uint64_t min, uint64_t max, uint64_t *out)
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return -EINVAL;
 		if (__builtin_mul_overflow(v, 10, &v) ||
-		    __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+			__builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
 			return -ERANGE;
 	}
 	if (v < min || v > max)

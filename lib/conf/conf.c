@@ -36,7 +36,8 @@ remember(struct nfv_conf *c, const void *at, const yaml_node_t *node, struct nfv
 static const char *
 keep_text(struct nfv_conf *c, const struct nfv_conf_field *f, struct nfv_sv s)
 {
-	const char *slash = f->type == NFV_CONF_PATH && s.p[0] != '/' ? strrchr(c->name, '/') : NULL;
+	const char *slash =
+		f->type == NFV_CONF_PATH && s.p[0] != '/' ? strrchr(c->name, '/') : NULL;
 	size_t dir = slash != NULL ? (size_t)(slash + 1 - c->name) : 0;
 	char *text = keep(c, dir + s.n + 1);
 
@@ -111,8 +112,8 @@ read_scalar(struct nfv_conf *c, const struct nfv_conf_field *f, struct nfv_sv s,
 	switch (f->type) {
 	case NFV_CONF_STRING:
 	case NFV_CONF_PATH:
-		if ((f->max > 0 && (s.n < f->min || s.n > f->max)) || memchr(s.p, '\0', s.n) != NULL ||
-			(f->type == NFV_CONF_PATH && s.n == 0))
+		if ((f->max > 0 && (s.n < f->min || s.n > f->max)) ||
+			memchr(s.p, '\0', s.n) != NULL || (f->type == NFV_CONF_PATH && s.n == 0))
 			return -EINVAL;
 		*(const char **)to = keep_text(c, f, s);
 		return *(const char **)to != NULL ? 0 : -ENOMEM;
@@ -167,14 +168,15 @@ read_value(struct nfv_conf *c, const struct nfv_conf_field *f, const yaml_node_t
 		return rc < 0 ? rc : read_mapping(c, node, f->section, false, to, err);
 	}
 	if (node->type != YAML_SCALAR_NODE)
-		return conf_fail_at(c, node, err, "%s must be %s", f->name, expected(f, want, sizeof(want)));
+		return conf_fail_at(
+			c, node, err, "%s must be %s", f->name, expected(f, want, sizeof(want)));
 	rc = read_scalar(c, f, conf_scalar(node), to);
 	if (rc == -ENOMEM)
 		return nfv_fail(err, ENOMEM, "%s: out of memory", c->name);
 	if (rc < 0)
 		return conf_fail_at(c, node, err, "%s is \"%.*s\", but must be %s", f->name,
-			(int)(conf_scalar(node).n > 64 ? 64 : conf_scalar(node).n), conf_scalar(node).p,
-			expected(f, want, sizeof(want)));
+			(int)(conf_scalar(node).n > 64 ? 64 : conf_scalar(node).n),
+			conf_scalar(node).p, expected(f, want, sizeof(want)));
 	return remember(c, to, node, err);
 }
 
@@ -219,8 +221,8 @@ read_list(struct nfv_conf *c, const struct nfv_conf_field *f, const yaml_node_t 
 	top = node->data.sequence.items.top;
 	n = (size_t)(top - first);
 	if (n > ITEMS_MAX)
-		return conf_fail_at(c, node, err, "%s has %zu items; at most %u are taken", f->name, n,
-			ITEMS_MAX);
+		return conf_fail_at(c, node, err, "%s has %zu items; at most %u are taken", f->name,
+			n, ITEMS_MAX);
 	item = keep(c, n * size);
 	if (item == NULL)
 		return nfv_fail(err, ENOMEM, "%s: out of memory", c->name);
@@ -244,7 +246,8 @@ read_default(struct nfv_conf *c, const struct nfv_conf_field *f, void *to, struc
 	if (f->list || f->def[0] == '\0')
 		return 0;
 	if (read_scalar(c, f, nfv_sv_str(f->def), to) < 0)
-		return nfv_fail(err, EINVAL, "the default \"%s\" of %s is not valid", f->def, f->name);
+		return nfv_fail(
+			err, EINVAL, "the default \"%s\" of %s is not valid", f->def, f->name);
 	return 0;
 }
 
@@ -265,10 +268,12 @@ unknown_key(const struct nfv_conf *c, const yaml_node_t *key, const struct nfv_c
 	char known[256] = "";
 	size_t n = 0;
 
-	for (const struct nfv_conf_field *f = schema->fields; f->name != NULL && n < sizeof(known); f++)
+	for (const struct nfv_conf_field *f = schema->fields; f->name != NULL && n < sizeof(known);
+		f++)
 		n += (size_t)snprintf(known + n, sizeof(known) - n, " %s", f->name);
 	return conf_fail_at(c, key, err, "unknown key \"%.*s\"; known here:%s",
-		(int)(conf_scalar(key).n > 64 ? 64 : conf_scalar(key).n), conf_scalar(key).p, known);
+		(int)(conf_scalar(key).n > 64 ? 64 : conf_scalar(key).n), conf_scalar(key).p,
+		known);
 }
 
 /* The value of `name` in a mapping, or NULL; a key that stands twice is the caller's to find. */
@@ -333,9 +338,9 @@ nfv_conf_read(struct nfv_conf *c, const char *section, const struct nfv_conf_sch
 	const yaml_node_t *root = yaml_document_get_root_node(&c->tree->doc);
 	const yaml_node_pair_t *pairs = root->data.mapping.pairs.start;
 	size_t n = (size_t)(root->data.mapping.pairs.top - pairs);
-	struct nfv_conf_field whole = { .name = section,
-		.type = NFV_CONF_SECTION,
-		.section = schema };
+	struct nfv_conf_field whole = {
+		.name = section, .type = NFV_CONF_SECTION, .section = schema
+	};
 	const yaml_node_t *node;
 
 	memset(to, 0, schema->size);
@@ -352,8 +357,9 @@ nfv_conf_read(struct nfv_conf *c, const char *section, const struct nfv_conf_sch
 	if (node != NULL)
 		return read_value(c, &whole, node, to, err);
 	if (read_default(c, &whole, to, err) < 0)
-		return nfv_fail(err, EINVAL, "%s: section `%s:` is missing and has fields without a default",
-			c->name, section);
+		return nfv_fail(err, EINVAL,
+			"%s: section `%s:` is missing and has fields without a default", c->name,
+			section);
 	return 0;
 }
 
@@ -375,7 +381,8 @@ nfv_conf_unread(const struct nfv_conf *c, struct nfv_err *err)
 
 		if (!c->tree->asked[i])
 			return conf_fail_at(c, key, err, "unknown section \"%.*s\"",
-				(int)(conf_scalar(key).n > 64 ? 64 : conf_scalar(key).n), conf_scalar(key).p);
+				(int)(conf_scalar(key).n > 64 ? 64 : conf_scalar(key).n),
+				conf_scalar(key).p);
 	}
 	return 0;
 }

@@ -13,8 +13,8 @@
 #define FILE_MAX (16u << 20) /* a configuration is written by hand */
 
 int
-conf_fail_at(const struct nfv_conf *c, const yaml_node_t *node, struct nfv_err *err, const char *fmt,
-	...)
+conf_fail_at(const struct nfv_conf *c, const yaml_node_t *node, struct nfv_err *err,
+	const char *fmt, ...)
 {
 	char text[sizeof(err->text)];
 	va_list ap;
@@ -72,16 +72,17 @@ load(struct nfv_conf *c, const char *text, size_t len, struct nfv_err *err)
 		return nfv_fail(err, EINVAL, "%s: the file is empty", c->name);
 	if (root->type != YAML_MAPPING_NODE)
 		return conf_fail_at(c, root, err, "the top level must be `key: value` lines");
-	c->tree->asked = calloc(
-		(size_t)(root->data.mapping.pairs.top - root->data.mapping.pairs.start) + 1, sizeof(bool));
+	c->tree->asked =
+		calloc((size_t)(root->data.mapping.pairs.top - root->data.mapping.pairs.start) + 1,
+			sizeof(bool));
 	if (c->tree->asked == NULL)
 		return nfv_fail(err, ENOMEM, "%s: out of memory", c->name);
 	return conf_check_keys(c, root, err);
 }
 
 int
-nfv_conf_parse(const char *name, const char *text, size_t len, struct nfv_conf **out,
-	struct nfv_err *err)
+nfv_conf_parse(
+	const char *name, const char *text, size_t len, struct nfv_conf **out, struct nfv_err *err)
 {
 	struct nfv_conf *c = calloc(1, sizeof(*c));
 	int rc = -ENOMEM;

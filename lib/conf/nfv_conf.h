@@ -52,9 +52,9 @@ struct nfv_conf_field {
 	enum nfv_conf_type type;
 	bool list; /* a YAML sequence; the struct's member is a struct nfv_conf_list */
 	size_t offset;
-	uint32_t min, max;                      /* limits as the type says; of a list: of each item */
-	const char *const *choices;             /* NULL-terminated */
-	const struct nfv_conf_schema *section;  /* of NFV_CONF_SECTION */
+	uint32_t min, max;          /* limits as the type says; of a list: of each item */
+	const char *const *choices; /* NULL-terminated */
+	const struct nfv_conf_schema *section; /* of NFV_CONF_SECTION */
 };
 
 struct nfv_conf_schema {
@@ -68,8 +68,8 @@ struct nfv_conf;
 /** Read and parse a file. The caller closes what it gets. */
 int nfv_conf_open(const char *path, struct nfv_conf **out, struct nfv_err *err);
 /** The same from memory; `name` stands in messages in place of a path. */
-int nfv_conf_parse(const char *name, const char *text, size_t len, struct nfv_conf **out,
-	struct nfv_err *err);
+int nfv_conf_parse(
+	const char *name, const char *text, size_t len, struct nfv_conf **out, struct nfv_err *err);
 void nfv_conf_close(struct nfv_conf *conf);
 
 /**

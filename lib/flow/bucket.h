@@ -50,8 +50,8 @@ static inline unsigned int
 match(const struct bucket *b, uint16_t tag)
 {
 #if defined(__SSE2__)
-	__m128i eq = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)b->tag),
-		_mm_set1_epi16((short)tag));
+	__m128i eq = _mm_cmpeq_epi16(
+		_mm_load_si128((const __m128i *)b->tag), _mm_set1_epi16((short)tag));
 
 	return (unsigned int)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
 #else

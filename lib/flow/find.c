@@ -34,15 +34,16 @@ search_bucket(const struct nfv_flow_table *t, const struct bucket *b, uint16_t t
 }
 
 static inline struct nfv_flow *
-search(const struct nfv_flow_table *t, uint64_t hash, const struct nfv_flow_key *key, unsigned int len)
+search(const struct nfv_flow_table *t, uint64_t hash, const struct nfv_flow_key *key,
+	unsigned int len)
 {
 	uint32_t first = first_bucket(t, hash);
 	const struct bucket *b = bucket_at(t, first);
 	struct nfv_flow *f = search_bucket(t, b, tag_of(hash), key, len);
 
 	if (f == NULL && b->overflow > 0)
-		f = search_bucket(t, bucket_at(t, second_bucket(t, first, tag_of(hash))), tag_of(hash),
-			key, len);
+		f = search_bucket(t, bucket_at(t, second_bucket(t, first, tag_of(hash))),
+			tag_of(hash), key, len);
 	return f;
 }
 

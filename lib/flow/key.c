@@ -25,8 +25,8 @@ read_ports(uint8_t proto, const uint8_t *l4, struct nfv_flow_key *key)
 		if (icmp->type == NFV_ICMP_ECHO || icmp->type == NFV_ICMP6_ECHO) {
 			key->be_sport = icmp->be_id;
 			key->be_dport = 0;
-		} else if (icmp->type == (proto == NFV_PROTO_ICMP ? NFV_ICMP_ECHO_REPLY :
-								    NFV_ICMP6_ECHO_REPLY)) {
+		} else if (icmp->type ==
+			(proto == NFV_PROTO_ICMP ? NFV_ICMP_ECHO_REPLY : NFV_ICMP6_ECHO_REPLY)) {
 			key->be_sport = 0;
 			key->be_dport = icmp->be_id;
 		} else {
@@ -41,7 +41,7 @@ read_ports(uint8_t proto, const uint8_t *l4, struct nfv_flow_key *key)
 static bool
 is_error(const struct nfv_pkt *p)
 {
-	const struct nfv_icmp *icmp = nfv_pkt_l4(p); /* of other protocols nothing may stand there */
+	const struct nfv_icmp *icmp = nfv_pkt_l4(p); /* without ICMP nothing may stand there */
 
 	if (p->proto == NFV_PROTO_ICMP)
 		return icmp->type == NFV_ICMP_UNREACHABLE || icmp->type == NFV_ICMP_TIME_EXCEEDED ||

@@ -51,15 +51,15 @@ enum nfv_flow_state {
 
 /** Head of a record; keys and slots follow. Stages never see it, they see their slot. */
 struct nfv_flow {
-	uint32_t next, prev;  /* in its wheel slot; next also links free records */
-	uint32_t last;        /* tick of the last packet */
-	uint32_t timeout;     /* ticks */
+	uint32_t next, prev; /* in its wheel slot; next also links free records */
+	uint32_t last;       /* tick of the last packet */
+	uint32_t timeout;    /* ticks */
 	uint32_t index;
-	uint32_t packets[2];  /* by direction */
-	uint8_t state;        /* enum nfv_flow_state; set by nfv_flow_track */
-	uint8_t dir;          /* of the packet that began it */
-	uint8_t seen;         /* TCP events so far; nfv_flow_track's */
-	uint8_t flags;        /* NFV_FLOW_… */
+	uint32_t packets[2]; /* by direction */
+	uint8_t state;       /* enum nfv_flow_state; set by nfv_flow_track */
+	uint8_t dir;         /* of the packet that began it */
+	uint8_t seen;        /* TCP events so far; nfv_flow_track's */
+	uint8_t flags;       /* NFV_FLOW_… */
 };
 
 #define NFV_FLOW_CONFIRMED 1 /* a packet has passed; the owner's to set */
@@ -103,13 +103,14 @@ int nfv_flow_create(const struct nfv_flow_conf *conf, const struct nfv_pages *pa
 void nfv_flow_destroy(struct nfv_flow_table *t);
 
 enum nfv_flow_kind {
-	NFV_FLOW_NONE,    /* nothing to track: other protocols, cut-off quotes */
-	NFV_FLOW_PACKET,  /* the packet's own tuple */
-	NFV_FLOW_QUOTE,   /* an ICMP error: the tuple that packets of the quoted flow carry this way */
+	NFV_FLOW_NONE,   /* nothing to track: other protocols, cut-off quotes */
+	NFV_FLOW_PACKET, /* the packet's own tuple */
+	NFV_FLOW_QUOTE, /* an ICMP error: the tuple that packets of the quoted flow carry this way */
 };
 
 /** The key under which a parsed packet that travels in `dir` is to be looked up. */
-enum nfv_flow_kind nfv_flow_key(const struct nfv_pkt *p, enum nfv_dir dir, struct nfv_flow_key *key);
+enum nfv_flow_kind nfv_flow_key(
+	const struct nfv_pkt *p, enum nfv_dir dir, struct nfv_flow_key *key);
 /** The key that answers carry. */
 struct nfv_flow_key nfv_flow_mirror(const struct nfv_flow_key *key, uint8_t family);
 uint64_t nfv_flow_hash(const struct nfv_flow_table *t, const struct nfv_flow_key *key);
@@ -118,19 +119,19 @@ uint64_t nfv_flow_hash(const struct nfv_flow_table *t, const struct nfv_flow_key
 void nfv_flow_find(struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t *hash,
 	struct nfv_flow **flow, unsigned int n);
 /** One look-up. */
-struct nfv_flow *nfv_flow_find1(struct nfv_flow_table *t, const struct nfv_flow_key *key,
-	uint64_t hash);
+struct nfv_flow *nfv_flow_find1(
+	struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t hash);
 /** A new record with zeroed slots, or NULL (counted). `key` must not be there yet. */
-struct nfv_flow *nfv_flow_add(struct nfv_flow_table *t, const struct nfv_flow_key *key,
-	uint64_t hash, uint32_t now);
+struct nfv_flow *nfv_flow_add(
+	struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t hash, uint32_t now);
 /** Give the record its second key. 0; -EEXIST: some record has it; -ENOSPC: its buckets are full. */
 int nfv_flow_alias(struct nfv_flow_table *t, struct nfv_flow *flow, const struct nfv_flow_key *key);
 void nfv_flow_del(struct nfv_flow_table *t, struct nfv_flow *flow);
 /** The record's slots. */
 void *nfv_flow_slot(const struct nfv_flow_table *t, const struct nfv_flow *flow);
 /** The record's first or second key; NULL if there is no second. */
-const struct nfv_flow_key *nfv_flow_key_of(const struct nfv_flow_table *t,
-	const struct nfv_flow *flow, unsigned int which);
+const struct nfv_flow_key *nfv_flow_key_of(
+	const struct nfv_flow_table *t, const struct nfv_flow *flow, unsigned int which);
 
 /** Note a packet of the flow that has passed: time, count, TCP state, timeout. */
 void nfv_flow_track(const struct nfv_flow_table *t, struct nfv_flow *flow, const struct nfv_pkt *p,

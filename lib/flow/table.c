@@ -42,8 +42,9 @@ nfv_flow_pages(const struct nfv_flow_conf *conf)
 static struct nfv_flow_timeouts
 in_ticks(struct nfv_flow_timeouts seconds)
 {
-	return (struct nfv_flow_timeouts){ seconds.udp * NFV_FLOW_HZ, seconds.tcp_open * NFV_FLOW_HZ,
-		seconds.tcp * NFV_FLOW_HZ, seconds.icmp * NFV_FLOW_HZ, seconds.other * NFV_FLOW_HZ };
+	return (struct nfv_flow_timeouts){ seconds.udp * NFV_FLOW_HZ,
+		seconds.tcp_open * NFV_FLOW_HZ, seconds.tcp * NFV_FLOW_HZ,
+		seconds.icmp * NFV_FLOW_HZ, seconds.other * NFV_FLOW_HZ };
 }
 
 int
@@ -57,8 +58,9 @@ nfv_flow_create(const struct nfv_flow_conf *conf, const struct nfv_pages *pages,
 		return nfv_fail(err, EINVAL, "a flow table holds 1 to %u flows, not %u", 1u << 25,
 			conf->max);
 	if (s.record_size > 1024)
-		return nfv_fail(err, EINVAL, "the stages' flow state takes %u bytes a flow; at most %u fit",
-			conf->slot, 1024 - s.slot_off);
+		return nfv_fail(err, EINVAL,
+			"the stages' flow state takes %u bytes a flow; at most %u fit", conf->slot,
+			1024 - s.slot_off);
 	if (pages->n < nfv_flow_pages(conf))
 		return nfv_fail(err, ENOMEM, "%u flows need %zu pages, %zu were given", conf->max,
 			nfv_flow_pages(conf), pages->n);

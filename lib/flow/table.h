@@ -7,13 +7,13 @@
 
 #define NIL        UINT32_MAX
 #define WAYS       8
-#define WHEEL      512u         /* slots; 64 s of ticks, longer timers pass by more than once */
-#define WHEEL_HEAD 0x80000000u  /* in `prev`: first of wheel slot (prev & ~WHEEL_HEAD) */
+#define WHEEL      512u        /* slots; 64 s of ticks, longer timers pass by more than once */
+#define WHEEL_HEAD 0x80000000u /* in `prev`: first of wheel slot (prev & ~WHEEL_HEAD) */
 
 struct bucket {
-	uint16_t tag[WAYS];  /* 0: free */
-	uint32_t ref[WAYS];  /* record index * 2 + which of its keys */
-	uint16_t overflow;   /* keys whose first bucket this is, that went to their second */
+	uint16_t tag[WAYS]; /* 0: free */
+	uint32_t ref[WAYS]; /* record index * 2 + which of its keys */
+	uint16_t overflow;  /* keys whose first bucket this is, that went to their second */
 	uint8_t pad[14];
 };
 
@@ -30,7 +30,7 @@ struct nfv_flow_table {
 	uint8_t family;
 	struct nfv_hash_key hash_key;
 	uint32_t max, free, hand;
-	uint32_t tick; /* the wheel has been turned up to here */
+	uint32_t tick;                     /* the wheel has been turned up to here */
 	struct nfv_flow_timeouts timeouts; /* ticks */
 	struct nfv_flow_stats stats;
 	void (*end)(void *arg, void *slots);

@@ -71,8 +71,8 @@ frag_send(const struct turn *t, const struct nfv_pkt *p, const uint8_t mac[6])
 
 	plan.hlen[0] = nfv_ip4_hlen(ip);
 	plan.options[0] = (const uint8_t *)(ip + 1);
-	plan.hlen[1] = NFV_IP4_LEN + copied_options(plan.options[0], plan.hlen[0] - NFV_IP4_LEN,
-					     later);
+	plan.hlen[1] =
+		NFV_IP4_LEN + copied_options(plan.options[0], plan.hlen[0] - NFV_IP4_LEN, later);
 	plan.options[1] = later;
 	plan.payload = (unsigned int)(p->len - p->l3) - plan.hlen[0];
 	for (int i = 0; i < 2; i++)

@@ -111,8 +111,8 @@ host_untake(struct nfv_out *out)
  * An own address of `port` to speak to `to` from: one whose prefix holds it, else the first that is
  * not link-local; NULL if the port has none of that family.
  */
-const struct nfv_addr *host_source(const struct nfv_l3 *l3, uint8_t port,
-	const struct nfv_addr *to);
+const struct nfv_addr *host_source(
+	const struct nfv_l3 *l3, uint8_t port, const struct nfv_addr *to);
 
 static inline struct nfv_addr
 host_src_of(const struct nfv_pkt *p)

@@ -66,7 +66,7 @@ may_answer(const struct nfv_l3 *l3, const struct nfv_pkt *p)
 	if ((p->proto == NFV_PROTO_ICMP || p->proto == NFV_PROTO_ICMP6) && !is_query(p))
 		return false;
 	if (addr_multicast(&src) || addr_multicast(&dst) || memcmp(src.b, zero, 16) == 0 ||
-	    (src.family == NFV_IPV4 && (src.b[0] == 0 || src.b[0] == 127 || src.b[0] >= 224)))
+		(src.family == NFV_IPV4 && (src.b[0] == 0 || src.b[0] == 127 || src.b[0] >= 224)))
 		return false;
 	return own_find(&l3->own, &src)->kind != OWN_BROADCAST &&
 		own_find(&l3->own, &dst)->kind != OWN_BROADCAST;
@@ -116,8 +116,8 @@ write_error(const struct turn *t, struct nfv_out *out, enum nfv_dir dir, enum ic
 }
 
 void
-icmp_error_wire(const struct turn *t, enum icmp_error what, uint32_t rest,
-	const struct nfv_pkt *about)
+icmp_error_wire(
+	const struct turn *t, enum icmp_error what, uint32_t rest, const struct nfv_pkt *about)
 {
 	const struct nfv_eth *eth = (const struct nfv_eth *)about->data;
 	struct nfv_addr to = host_src_of(about);
@@ -132,8 +132,8 @@ icmp_error_wire(const struct turn *t, enum icmp_error what, uint32_t rest,
 }
 
 void
-icmp_error_back(const struct turn *t, enum icmp_error what, uint32_t rest,
-	const struct nfv_pkt *about)
+icmp_error_back(
+	const struct turn *t, enum icmp_error what, uint32_t rest, const struct nfv_pkt *about)
 {
 	struct nfv_addr to = host_src_of(about), addressed = host_dst_of(about);
 	const struct nfv_addr *from = host_source(t->l3, t->port, &to);
@@ -168,8 +168,8 @@ icmp_echo(const struct turn *t, const struct nfv_pkt *p)
 	out = host_take(t);
 	if (out == NULL)
 		return NFV_DROP(NFV_L3_NO_BUFFER);
-	if (!nfv_pkt_ip_header(out, p->family, dst.b, src.b, p->proto,
-		    (uint16_t)nfv_pkt_l4_len(p))) {
+	if (!nfv_pkt_ip_header(
+		    out, p->family, dst.b, src.b, p->proto, (uint16_t)nfv_pkt_l4_len(p))) {
 		host_untake(t->wire);
 		return NFV_DROP(NFV_L3_NO_BUFFER);
 	}

@@ -23,11 +23,11 @@ uint8_t icmp_echo(const struct turn *t, const struct nfv_pkt *p);
 bool icmp_is_echo(const struct nfv_pkt *p);
 
 /** An error about a frame just received at t->port, straight to its sender. */
-void icmp_error_wire(const struct turn *t, enum icmp_error what, uint32_t rest,
-	const struct nfv_pkt *about);
+void icmp_error_wire(
+	const struct turn *t, enum icmp_error what, uint32_t rest, const struct nfv_pkt *about);
 
 /** An error about a packet that was to leave by t->port, back through the chain. */
-void icmp_error_back(const struct turn *t, enum icmp_error what, uint32_t rest,
-	const struct nfv_pkt *about);
+void icmp_error_back(
+	const struct turn *t, enum icmp_error what, uint32_t rest, const struct nfv_pkt *about);
 
 #endif

@@ -27,7 +27,7 @@ judge4(const struct turn *t, struct nfv_pkt *p, bool group)
 	if (from == OWN_HOST)
 		return NFV_DROP(NFV_L3_SPOOFED);
 	if (group || to == OWN_BROADCAST || addr_multicast(&dst) ||
-	    nfv_pkt_ip4(p)->be_dst == UINT32_MAX)
+		nfv_pkt_ip4(p)->be_dst == UINT32_MAX)
 		return NFV_DROP(NFV_L3_MULTICAST);
 	if (from == OWN_BROADCAST || dst.b[0] == 0 || dst.b[0] == 127 || dst.b[0] >= 240)
 		return NFV_DROP(NFV_PARSE_IP_ADDRESS);
@@ -80,7 +80,7 @@ judge6(const struct turn *t, struct nfv_pkt *p, bool group)
 		return NFV_DROP(NFV_L3_MULTICAST);
 	/* :: and ::1 go nowhere; what comes from :: is duplicate address detection, to a group. */
 	if ((memcmp(dst.b, zero, 15) == 0 && dst.b[15] <= 1) ||
-	    (memcmp(src.b, zero, 15) == 0 && src.b[15] == 0))
+		(memcmp(src.b, zero, 15) == 0 && src.b[15] == 0))
 		return NFV_DROP(NFV_PARSE_IP_ADDRESS);
 	if (p->flags & NFV_PKT_FRAGMENT)
 		return NFV_DROP(NFV_L3_FRAGMENT);
@@ -132,10 +132,9 @@ judge(const struct turn *t, struct nfv_pkt *p)
 void
 nfv_l3_input(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire)
 {
-	const struct turn t = { .l3 = l3,
-		.now = burst->tsc,
-		.port = burst->dir == NFV_OUTWARD ? 0 : 1,
-		.wire = wire };
+	const struct turn t = {
+		.l3 = l3, .now = burst->tsc, .port = burst->dir == NFV_OUTWARD ? 0 : 1, .wire = wire
+	};
 
 	l3->now = burst->tsc;
 	for (uint16_t i = 0; i < burst->n; i++)

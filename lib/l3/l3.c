@@ -215,16 +215,17 @@ int
 nfv_l3_create(const struct nfv_l3_conf *conf, struct nfv_l3 **out, struct nfv_err *err)
 {
 	bool ip6 = speaks_ip6(conf);
-	uint16_t mtu = conf->port[0].mtu > conf->port[1].mtu ? conf->port[0].mtu :
-							       conf->port[1].mtu;
+	uint16_t mtu =
+		conf->port[0].mtu > conf->port[1].mtu ? conf->port[0].mtu : conf->port[1].mtu;
 	struct nfv_l3 *l3 = NULL;
 	int rc = check(conf, ip6, err);
 
 	if (rc != 0)
 		goto fail;
 	l3 = rte_zmalloc_socket("l3", sizeof(*l3), 64, conf->socket);
-	if (l3 == NULL || own_init(&l3->own, 3 * (conf->port[0].n_addr + conf->port[1].n_addr + 2),
-				  conf->seed, conf->socket) != 0) {
+	if (l3 == NULL ||
+		own_init(&l3->own, 3 * (conf->port[0].n_addr + conf->port[1].n_addr + 2),
+			conf->seed, conf->socket) != 0) {
 		rc = nfv_fail(err, ENOMEM, "no memory for the port's addresses");
 		goto fail;
 	}
@@ -232,12 +233,12 @@ nfv_l3_create(const struct nfv_l3_conf *conf, struct nfv_l3 **out, struct nfv_er
 		if ((rc = setup_port(l3, conf, port, ip6, err)) != 0)
 			goto fail;
 	if ((rc = routes_init(&l3->routes, conf, ip6, err)) != 0 ||
-	    (rc = check_gateways(l3, err)) != 0)
+		(rc = check_gateways(l3, err)) != 0)
 		goto fail;
 	if (neigh_init(&l3->neigh, conf->neighbours, (size_t)NFV_ETH_LEN + mtu, conf->tsc_hz,
 		    conf->seed ^ 0x5bd1e995, conf->socket) != 0) {
-		rc = nfv_fail(err, ENOMEM, "no memory for a cache of %u neighbours",
-			conf->neighbours);
+		rc = nfv_fail(
+			err, ENOMEM, "no memory for a cache of %u neighbours", conf->neighbours);
 		goto fail;
 	}
 	icmp_limit_init(&l3->limit, conf->tsc_hz, conf->icmp_rate);

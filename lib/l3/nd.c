@@ -29,8 +29,7 @@ solicited_node(const struct nfv_addr *a)
 
 static void
 send_nd(const struct turn *t, uint8_t type, uint32_t flags, const struct nfv_addr *target,
-	uint8_t option, const struct nfv_addr *from, const struct nfv_addr *to,
-	const uint8_t *mac)
+	uint8_t option, const struct nfv_addr *from, const struct nfv_addr *to, const uint8_t *mac)
 {
 	struct nd_lla lla = { option, 1, { 0 } };
 	struct nd nd = { .icmp = { .type = type, .be_rest = htobe32(flags) } };
@@ -95,11 +94,12 @@ solicitation(const struct turn *t, const struct nfv_pkt *p)
 	const struct nd *nd = nfv_pkt_l4(p);
 	struct nfv_addr src = host_src_of(p), dst = host_dst_of(p), target = nfv_addr6(nd->target);
 	struct nfv_addr group = solicited_node(&target);
-	bool probe = nfv_addr_eq(&src, &unspecified); /* duplicate address detection, RFC 4862 §5.4 */
+	bool probe =
+		nfv_addr_eq(&src, &unspecified); /* duplicate address detection, RFC 4862 §5.4 */
 	const uint8_t *mac;
 
 	if (!find_lla(p, ND_SOURCE_LLA, &mac) ||
-	    (probe && (mac != NULL || !nfv_addr_eq(&dst, &group))))
+		(probe && (mac != NULL || !nfv_addr_eq(&dst, &group))))
 		return NFV_DROP(NFV_L3_ND_BAD);
 	if (!own_host_on(&t->l3->own, &target, t->port))
 		return NFV_CONSUMED;
@@ -137,8 +137,8 @@ advertisement(const struct turn *t, const struct nfv_pkt *p)
 		return NFV_CONSUMED;
 	if (!neigh_is_settled(e)) {
 		if (mac != NULL)
-			resolve_learn(t, e, mac,
-				flags & ND_SOLICITED ? NEIGH_REACHABLE : NEIGH_STALE);
+			resolve_learn(
+				t, e, mac, flags & ND_SOLICITED ? NEIGH_REACHABLE : NEIGH_STALE);
 		return NFV_CONSUMED;
 	}
 	other = mac != NULL && memcmp(mac, e->mac, sizeof(e->mac)) != 0;

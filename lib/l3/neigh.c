@@ -96,8 +96,9 @@ make_room(struct neigh_cache *c, bool unresolved)
 	if (unresolved && c->n_unresolved == c->max_unresolved)
 		neigh_remove(c, TAILQ_FIRST(&c->unresolved));
 	else if (TAILQ_EMPTY(&c->empty))
-		neigh_remove(c, TAILQ_EMPTY(&c->unresolved) ? TAILQ_FIRST(&c->settled) :
-							      TAILQ_FIRST(&c->unresolved));
+		neigh_remove(c,
+			TAILQ_EMPTY(&c->unresolved) ? TAILQ_FIRST(&c->settled) :
+						      TAILQ_FIRST(&c->unresolved));
 }
 
 struct neigh *

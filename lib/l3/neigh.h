@@ -43,9 +43,9 @@ struct neigh {
 	struct nfv_addr addr;
 	uint8_t port, state, tries;
 	uint8_t mac[6];
-	uint32_t next;      /* in its bucket: index + 1, 0 ends */
-	uint64_t due;       /* REACHABLE: until; others: end of the current second of asking */
-	uint64_t used;      /* to the second */
+	uint32_t next; /* in its bucket: index + 1, 0 ends */
+	uint64_t due;  /* REACHABLE: until; others: end of the current second of asking */
+	uint64_t used; /* to the second */
 	struct neigh_wait *wait;
 	TAILQ_ENTRY(neigh) order; /* in the list of its kind */
 	TAILQ_ENTRY(neigh) timer; /* in `asking`, for INCOMPLETE, UNREACHABLE and PROBE */
@@ -71,8 +71,8 @@ struct neigh_cache {
 };
 
 /** `frame` is the longest that can wait. Returns 0 or -ENOMEM. */
-int neigh_init(struct neigh_cache *c, uint32_t n, size_t frame, uint64_t hz, uint64_t seed,
-	int socket);
+int neigh_init(
+	struct neigh_cache *c, uint32_t n, size_t frame, uint64_t hz, uint64_t seed, int socket);
 void neigh_fini(struct neigh_cache *c);
 
 static inline uint64_t

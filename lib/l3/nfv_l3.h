@@ -24,7 +24,7 @@ struct nfv_l3;
 
 struct nfv_l3_port {
 	uint8_t mac[6];
-	uint16_t mtu;                  /* of the IP packet, in bytes; 576…9000, 1280 at least for IPv6 */
+	uint16_t mtu; /* of the IP packet, in bytes; 576…9000, 1280 at least for IPv6 */
 	const struct nfv_prefix *addr; /* own addresses; the prefix is on-link */
 	uint32_t n_addr;
 };
@@ -49,20 +49,20 @@ struct nfv_l3_conf {
 /** Why a packet goes no further; the reasons of enum nfv_parse come first, with their numbers. */
 enum nfv_l3_drop {
 	NFV_L3_NOT_FOR_US = NFV_PARSE_REASONS, /* another host's MAC address */
-	NFV_L3_MULTICAST,      /* multicast or broadcast that is not ours to answer */
-	NFV_L3_FRAGMENT,       /* fragments are not forwarded */
-	NFV_L3_ARP_BAD,        /* malformed ARP */
-	NFV_L3_ND_BAD,         /* malformed neighbour discovery, or hop limit not 255 (RFC 4861 §7.1) */
-	NFV_L3_ICMP_CHECKSUM,  /* addressed to us, and wrong */
-	NFV_L3_SPOOFED,        /* its source is one of our own addresses, or a group's MAC */
-	NFV_L3_TTL,            /* time exceeded */
-	NFV_L3_NO_ROUTE,       /* or link-local, and so not to be forwarded */
-	NFV_L3_WRONG_WAY,      /* the route leads back to where the packet comes from */
-	NFV_L3_NO_LISTENER,    /* addressed to us, and no stage took it */
-	NFV_L3_TOO_BIG,        /* larger than the MTU and not to be fragmented */
-	NFV_L3_NO_NEIGHBOUR,   /* nobody answers at the next hop */
-	NFV_L3_QUEUE_FULL,     /* a packet already waits for this neighbour */
-	NFV_L3_NO_BUFFER,      /* nothing left to write a fragment or an answer into, or too long
+	NFV_L3_MULTICAST, /* multicast or broadcast that is not ours to answer */
+	NFV_L3_FRAGMENT,  /* fragments are not forwarded */
+	NFV_L3_ARP_BAD,   /* malformed ARP */
+	NFV_L3_ND_BAD,    /* malformed neighbour discovery, or hop limit not 255 (RFC 4861 §7.1) */
+	NFV_L3_ICMP_CHECKSUM, /* addressed to us, and wrong */
+	NFV_L3_SPOOFED,       /* its source is one of our own addresses, or a group's MAC */
+	NFV_L3_TTL,           /* time exceeded */
+	NFV_L3_NO_ROUTE,      /* or link-local, and so not to be forwarded */
+	NFV_L3_WRONG_WAY,     /* the route leads back to where the packet comes from */
+	NFV_L3_NO_LISTENER,   /* addressed to us, and no stage took it */
+	NFV_L3_TOO_BIG,       /* larger than the MTU and not to be fragmented */
+	NFV_L3_NO_NEIGHBOUR,  /* nobody answers at the next hop */
+	NFV_L3_QUEUE_FULL,    /* a packet already waits for this neighbour */
+	NFV_L3_NO_BUFFER,     /* nothing left to write a fragment or an answer into, or too long
 	                        * for the place where packets wait */
 	NFV_L3_REASONS
 };
@@ -88,8 +88,8 @@ void nfv_l3_input(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wi
  * through `wire`; NFV_DROP(reason). ICMP errors are written into `back`: they have to travel back
  * through the chain so that it can translate them (dir is set to the way back).
  */
-void nfv_l3_output(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire,
-	struct nfv_out *back);
+void nfv_l3_output(
+	struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire, struct nfv_out *back);
 
 /** About once a millisecond: asks again, gives up, forgets. */
 void nfv_l3_tick(struct nfv_l3 *l3, uint64_t tsc, struct nfv_out *wire, struct nfv_out *back);

@@ -99,7 +99,7 @@ follow(const struct turn *t, const struct nfv_pkt *p, uint64_t hop, struct step 
 		s->to = &next->via;
 	}
 	if (p->len - p->l3 > mtu &&
-	    (p->family == 6 || be16toh(nfv_pkt_ip4(p)->be_frag) & NFV_IP4_DF)) {
+		(p->family == 6 || be16toh(nfv_pkt_ip4(p)->be_frag) & NFV_IP4_DF)) {
 		icmp_error_back(t, ICMP_TOO_BIG, mtu, p);
 		return NFV_DROP(NFV_L3_TOO_BIG);
 	}
@@ -131,8 +131,8 @@ plan(const struct turn *t, const struct lookup *l, struct step *step)
 }
 
 void
-nfv_l3_output(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire,
-	struct nfv_out *back)
+nfv_l3_output(
+	struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire, struct nfv_out *back)
 {
 	const struct turn t = { .l3 = l3,
 		.now = burst->tsc,

@@ -72,7 +72,7 @@ resolve_send(const struct turn *t, struct nfv_pkt *p, const struct nfv_addr *to,
 	}
 	neigh_touch(c, e, t->now);
 	if (e->state == NEIGH_STALE ||
-	    (e->state == NEIGH_REACHABLE && (int64_t)(t->now - e->due) >= 0)) {
+		(e->state == NEIGH_REACHABLE && (int64_t)(t->now - e->due) >= 0)) {
 		neigh_probe(c, e, t->now);
 		ask(t, e);
 	}

@@ -22,8 +22,8 @@ uint8_t resolve_send(const struct turn *t, struct nfv_pkt *p, const struct nfv_a
 	uint64_t hash, struct resolve_last *last);
 
 /** A neighbour's MAC address is known, or has changed; what waits for it leaves. */
-void resolve_learn(const struct turn *t, struct neigh *e, const uint8_t mac[6],
-	enum neigh_state state);
+void resolve_learn(
+	const struct turn *t, struct neigh *e, const uint8_t mac[6], enum neigh_state state);
 
 /** Somebody at t->port asked for one of our addresses and so told us their own. */
 void resolve_asked(const struct turn *t, const struct nfv_addr *who, const uint8_t mac[6]);

@@ -21,7 +21,7 @@ network(const struct nfv_prefix *p)
 	struct nfv_prefix net = *p;
 
 	for (unsigned int bit = p->len; bit < nfv_addr_bits(&p->addr); bit++)
-		net.addr.b[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
+		net.addr.b[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
 	return net;
 }
 
@@ -70,8 +70,8 @@ is_there(const struct routes *r, const struct nfv_prefix *net)
 	void *bytes = (void *)(uintptr_t)net->addr.b;
 
 	if (net->addr.family == NFV_IPV4)
-		return rte_rib_lookup_exact(rte_fib_get_rib(r->fib4), host_order(&net->addr),
-			net->len) != NULL;
+		return rte_rib_lookup_exact(
+			       rte_fib_get_rib(r->fib4), host_order(&net->addr), net->len) != NULL;
 	return rte_rib6_lookup_exact(rte_fib6_get_rib(r->fib6), bytes, net->len) != NULL;
 }
 
@@ -85,13 +85,14 @@ add(const struct routes *r, const struct nfv_prefix *net, uint64_t hop, struct n
 	if (net->len == 0) /* is the table's default */
 		return 0;
 	if (is_there(r, net))
-		return nfv_fail(err, EEXIST, "there are two routes to %s",
-			nfv_prefix_text(net, text));
+		return nfv_fail(
+			err, EEXIST, "there are two routes to %s", nfv_prefix_text(net, text));
 	rc = net->addr.family == NFV_IPV4 ?
 		rte_fib_add(r->fib4, host_order(&net->addr), net->len, hop) :
 		rte_fib6_add(r->fib6, bytes, net->len, hop);
-	return rc == 0 ? 0 : nfv_fail(err, -rc, "cannot add the route to %s: %s",
-		nfv_prefix_text(net, text), strerror(-rc));
+	return rc == 0 ? 0 :
+			 nfv_fail(err, -rc, "cannot add the route to %s: %s",
+				 nfv_prefix_text(net, text), strerror(-rc));
 }
 
 /* The number of the next hop of a route; the table has room for one per route. */
@@ -111,8 +112,8 @@ hop_of(struct routes *r, const struct nfv_l3_route *route)
 
 /* What one family's table must hold: known before it is made, since it never grows. */
 struct demand {
-	int n;           /* routes */
-	uint32_t tables; /* of 256 entries for what is longer than /24, at most */
+	int n;              /* routes */
+	uint32_t tables;    /* of 256 entries for what is longer than /24, at most */
 	uint64_t otherwise; /* the default route's next hop */
 };
 
@@ -130,8 +131,8 @@ demand_default(struct demand *d, const struct nfv_prefix *p, uint64_t hop, struc
 	if (p->len != 0)
 		return 0;
 	if (d->otherwise != HOP_NONE)
-		return nfv_fail(err, EEXIST, "there are two default routes for IPv%d",
-			p->addr.family);
+		return nfv_fail(
+			err, EEXIST, "there are two default routes for IPv%d", p->addr.family);
 	d->otherwise = hop;
 	return 0;
 }
@@ -154,12 +155,14 @@ create_tables(struct routes *r, const struct demand *d4, const struct demand *d6
 		.default_nh = d4->otherwise,
 		.max_routes = d4->n + 2,
 		.dir24_8 = { (enum rte_fib_dir24_8_nh_sz)entry_size(
-				     t4 > r->n_hop ? t4 : r->n_hop, RTE_FIB_DIR24_8_1B), t4 } };
+				     t4 > r->n_hop ? t4 : r->n_hop, RTE_FIB_DIR24_8_1B),
+			t4 } };
 	struct rte_fib6_conf c6 = { .type = RTE_FIB6_TRIE,
 		.default_nh = d6->otherwise,
 		.max_routes = d6->n + 2,
 		.trie = { (enum rte_fib_trie_nh_sz)entry_size(
-				  t6 > r->n_hop ? t6 : r->n_hop, RTE_FIB_DIR24_8_2B), t6 } };
+				  t6 > r->n_hop ? t6 : r->n_hop, RTE_FIB_DIR24_8_2B),
+			t6 } };
 	char name[24];
 
 	/* A name to each: DPDK refuses the same one twice, and allows few characters. */
@@ -185,7 +188,7 @@ add_on_link(const struct routes *r, const struct nfv_l3_conf *conf, struct nfv_e
 			/* Two own addresses in one network are fine; one network at two ports
 			 * is not. */
 			if (addr_link_local(&net.addr) ||
-			    (is_there(r, &net) && routes_on_link(r, port, &net.addr)))
+				(is_there(r, &net) && routes_on_link(r, port, &net.addr)))
 				continue;
 			rc = add(r, &net, (uint64_t)HOP_LINK + port, err);
 		}
@@ -233,7 +236,7 @@ check(const struct nfv_l3_route *route, struct nfv_err *err)
 		return nfv_fail(err, EINVAL,
 			"a route to %s: neither groups nor a link's own can be routed", text);
 	if (route->via.family != NFV_NO_ADDR &&
-	    (route->via.family != route->to.addr.family || addr_multicast(&route->via)))
+		(route->via.family != route->to.addr.family || addr_multicast(&route->via)))
 		return nfv_fail(err, EINVAL, "%s cannot be the next hop to %s",
 			nfv_addr_text(&route->via, via), text);
 	return 0;
@@ -245,8 +248,8 @@ routes_init(struct routes *r, const struct nfv_l3_conf *conf, bool ip6, struct n
 	struct demand d4 = { 0 }, d6 = { 0 };
 	int rc;
 
-	r->hop = rte_zmalloc_socket("l3_hops", (HOP_GATEWAYS + conf->n_route) * sizeof(*r->hop), 64,
-		conf->socket);
+	r->hop = rte_zmalloc_socket(
+		"l3_hops", (HOP_GATEWAYS + conf->n_route) * sizeof(*r->hop), 64, conf->socket);
 	r->stat = rte_zmalloc("l3_routes", (conf->n_route + 1) * sizeof(*r->stat), 0);
 	if (r->hop == NULL || r->stat == NULL)
 		return nfv_fail(err, ENOMEM, "no memory for %u routes", conf->n_route);

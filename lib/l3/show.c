@@ -35,9 +35,8 @@ show_routes(const struct nfv_l3 *l3, FILE *to)
 		const struct nfv_l3_route *r = &l3->routes.stat[i];
 		bool direct = r->via.family == NFV_NO_ADDR;
 
-		fprintf(to, "  %s %s%s %s\n", nfv_prefix_text(&r->to, prefix),
-			direct ? "" : "via ", direct ? "on-link" : nfv_addr_text(&r->via, via),
-			side[r->port]);
+		fprintf(to, "  %s %s%s %s\n", nfv_prefix_text(&r->to, prefix), direct ? "" : "via ",
+			direct ? "on-link" : nfv_addr_text(&r->via, via), side[r->port]);
 	}
 }
 

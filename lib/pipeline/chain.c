@@ -115,7 +115,8 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 {
 	struct nfv_stage_ctx ctx = { .doc = conf->doc,
 		.chain = c->name,
-		.own = { [NFV_OUTWARD] = conf->l3.port[1].addr, [NFV_INWARD] = conf->l3.port[0].addr },
+		.own = { [NFV_OUTWARD] = conf->l3.port[1].addr,
+			[NFV_INWARD] = conf->l3.port[0].addr },
 		.n_own = { [NFV_OUTWARD] = conf->l3.port[1].n_addr,
 			[NFV_INWARD] = conf->l3.port[0].n_addr },
 		.toward = c->toward,
@@ -150,8 +151,8 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 	int rc = 0;
 
 	if (conf->n_stages > NFV_STAGES_MAX)
-		return nfv_fail(err, EINVAL, "chain %s has %u stages; at most %d are taken", conf->name,
-			conf->n_stages, NFV_STAGES_MAX);
+		return nfv_fail(err, EINVAL, "chain %s has %u stages; at most %d are taken",
+			conf->name, conf->n_stages, NFV_STAGES_MAX);
 	c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
 	if (c == NULL)
 		return nfv_fail(err, ENOMEM, "chain %s: out of memory", conf->name);

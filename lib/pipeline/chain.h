@@ -14,7 +14,7 @@
 struct segment {
 	struct nfv_chain *chain;
 	int first, last;
-	uint16_t slots; /* bytes of its stages' slots */
+	uint16_t slots;                  /* bytes of its stages' slots */
 	struct nfv_flow_table *table[2]; /* IPv4, IPv6; NULL if no stage keeps anything */
 	struct nfv_pages pages[2];
 };

@@ -61,7 +61,7 @@ extern const char *const nfv_part_name[NFV_PARTS];
 /** Drops that are nobody's but the loop's; names in nfv_loop_drop_name. */
 enum nfv_loop_drop {
 	NFV_LOOP_SEGMENTED, /* a received packet does not lie in one buffer: larger than the MTU allows */
-	NFV_LOOP_NO_BUFFER, /* a stage wanted to originate and there was no buffer */
+	NFV_LOOP_NO_BUFFER,  /* a stage wanted to originate and there was no buffer */
 	NFV_LOOP_BAD_ORIGIN, /* what a stage wrote does not parse */
 	NFV_LOOP_DEPTH,      /* answers to answers to answers */
 	NFV_LOOP_TX_FULL,    /* the device took no more */
@@ -81,7 +81,8 @@ struct nfv_chain_stats {
 };
 
 /** Stages' init errors are passed on with the chain's and the stage's name before them. */
-int nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, struct nfv_err *err);
+int nfv_chain_create(
+	const struct nfv_chain_conf *conf, struct nfv_chain **out, struct nfv_err *err);
 void nfv_chain_destroy(struct nfv_chain *chain);
 
 const char *nfv_chain_name(const struct nfv_chain *chain);

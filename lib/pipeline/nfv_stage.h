@@ -51,15 +51,15 @@ struct nfv_stage_ctx {
 };
 
 struct nfv_stage_ops {
-	const char *name;       /* in `stages:`, and of its section in the configuration */
+	const char *name; /* in `stages:`, and of its section in the configuration */
 	enum nfv_access access;
 	/** It is an end of flows, as a proxy is: packets it forwards are its own (NFV_PKT_OWN). The
 	 * chain's flow record ends here; on its other side a new one begins. */
 	bool ends_flows;
-	size_t state_size;      /* zeroed memory handed to init as `state` */
-	size_t flow_size;       /* bytes of per-flow state it keeps in nfv_pkt.flow; 0 if none */
+	size_t state_size; /* zeroed memory handed to init as `state` */
+	size_t flow_size;  /* bytes of per-flow state it keeps in nfv_pkt.flow; 0 if none */
 	const struct nfv_conf_schema *conf; /* may be NULL */
-	const char *const *drops;           /* names of its drop reasons, NULL-terminated, or NULL */
+	const char *const *drops; /* names of its drop reasons, NULL-terminated, or NULL */
 
 	/** Errors: 0 or -errno with a sentence in *err; fini is called either way. */
 	int (*init)(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err);

@@ -30,7 +30,8 @@ struct nfv_tap_stats {
 
 int nfv_tap_open(const struct nfv_tap_conf *conf, struct nfv_tap **out, struct nfv_err *err);
 /** Copy what the filter wants. `dir` is kept with each packet: outward as out, inward as in. */
-void nfv_tap_burst(struct nfv_tap *tap, const struct nfv_pkt *pkt, unsigned int n, enum nfv_dir dir);
+void nfv_tap_burst(
+	struct nfv_tap *tap, const struct nfv_pkt *pkt, unsigned int n, enum nfv_dir dir);
 /** Write what has been copied. -errno once the file cannot be written. */
 int nfv_tap_drain(struct nfv_tap *tap);
 struct nfv_tap_stats nfv_tap_stats(const struct nfv_tap *tap);

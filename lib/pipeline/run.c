@@ -14,8 +14,8 @@
 /* Where l3 originates: behind either end of the chain, as the direction says. */
 #define ENDS (-2)
 
-static void originate(struct nfv_chain *c, struct nfv_out *out, int from, uint64_t tsc,
-	unsigned int depth);
+static void originate(
+	struct nfv_chain *c, struct nfv_out *out, int from, uint64_t tsc, unsigned int depth);
 
 static inline void
 tap(_Atomic(struct nfv_tap *) *at, const struct nfv_pkt *pkt, unsigned int n, enum nfv_dir dir)
@@ -159,10 +159,11 @@ struct fresh {
 };
 
 static void
-set_flow(struct nfv_pkt *p, struct nfv_flow *f, enum nfv_flow_kind kind, enum nfv_dir dir, uint32_t now)
+set_flow(struct nfv_pkt *p, struct nfv_flow *f, enum nfv_flow_kind kind, enum nfv_dir dir,
+	uint32_t now)
 {
 	p->rec = f;
-	p->flags &= (uint16_t)~(NFV_PKT_RELATED | NFV_PKT_REPLY | NFV_PKT_NEW);
+	p->flags &= (uint16_t) ~(NFV_PKT_RELATED | NFV_PKT_REPLY | NFV_PKT_NEW);
 	if (kind == NFV_FLOW_QUOTE)
 		p->flags |= NFV_PKT_RELATED;
 	if (f == NULL)
@@ -238,8 +239,8 @@ alias(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b)
 
 /* The end of a segment: what has come this far is true; what was begun in vain goes again. */
 static void
-settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b, struct fresh *fresh,
-	uint32_t now)
+settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b,
+	struct fresh *fresh, uint32_t now)
 {
 	if (fresh->n > 0)
 		alias(c, seg, b);
@@ -361,9 +362,8 @@ adopt(struct nfv_pkt *p)
 	if (nfv_pkt_parse_ip(p) != NFV_PARSE_OK)
 		return false;
 	/* No addresses yet, but captures and their filters want to know what it is. */
-	*(struct nfv_eth *)p->data = (struct nfv_eth){
-		.be_type = htobe16(p->family == 4 ? NFV_ETH_IP4 : NFV_ETH_IP6)
-	};
+	*(struct nfv_eth *)p->data =
+		(struct nfv_eth){ .be_type = htobe16(p->family == 4 ? NFV_ETH_IP4 : NFV_ETH_IP6) };
 	return true;
 }
 

@@ -33,8 +33,9 @@ show_flow(const struct nfv_flow_table *t, const struct nfv_flow *f, int family, 
 	static const char *const arrow[] = { "->", "<-" };
 	char src[NFV_ADDR_TEXT], dst[NFV_ADDR_TEXT];
 
-	fprintf(to, "%3u %-8s %6us %10u %10u ", nfv_flow_key_of(t, f, 0)->proto, state[f->state % 3],
-		f->timeout / NFV_FLOW_HZ, f->packets[NFV_OUTWARD], f->packets[NFV_INWARD]);
+	fprintf(to, "%3u %-8s %6us %10u %10u ", nfv_flow_key_of(t, f, 0)->proto,
+		state[f->state % 3], f->timeout / NFV_FLOW_HZ, f->packets[NFV_OUTWARD],
+		f->packets[NFV_INWARD]);
 	for (unsigned int which = 0; which < 2; which++) {
 		const struct nfv_flow_key *k = nfv_flow_key_of(t, f, which);
 		struct nfv_endpoint s, d;
@@ -58,7 +59,8 @@ nfv_chain_show_flows(const struct nfv_chain *c, FILE *to, uint32_t at_most)
 	uint32_t shown = 0;
 
 	fprintf(to,
-		"%u of %u flows; %" PRIu64 " added, %" PRIu64 " expired, %" PRIu64 " evicted, %" PRIu64
+		"%u of %u flows; %" PRIu64 " added, %" PRIu64 " expired, %" PRIu64
+		" evicted, %" PRIu64
 		" refused\n%3s %-8s %7s %10s %10s  first packet, answers (-> outward, <- inward)\n",
 		sum.live, sum.max, sum.added, sum.expired, sum.evicted, sum.refused, "pro", "state",
 		"timeout", "outward", "inward");

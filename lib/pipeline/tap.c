@@ -22,7 +22,7 @@ struct nfv_tap {
 	struct rte_ring *ring;
 	struct rte_mempool *pool;
 	uint16_t port, snaplen;
-	uint64_t matched, lost; /* the worker's */
+	uint64_t matched, lost;   /* the worker's */
 	uint64_t written, failed; /* the control thread's */
 };
 
@@ -76,7 +76,8 @@ nfv_tap_open(const struct nfv_tap_conf *conf, struct nfv_tap **out, struct nfv_e
 	static unsigned int serial; /* names in DPDK are global; taps open on the control thread */
 	struct nfv_tap *t = calloc(1, sizeof(*t));
 	uint32_t room = rte_pcapng_mbuf_size(conf->snaplen);
-	uint32_t excess = room > UINT16_MAX ? room - UINT16_MAX : 0; /* buffers' lengths are 16 bits */
+	uint32_t excess =
+		room > UINT16_MAX ? room - UINT16_MAX : 0; /* buffers' lengths are 16 bits */
 	char name[RTE_RING_NAMESIZE];
 	int rc = 0;
 
@@ -92,8 +93,8 @@ nfv_tap_open(const struct nfv_tap_conf *conf, struct nfv_tap **out, struct nfv_e
 		goto fail;
 	snprintf(name, sizeof(name), "tap%u", serial++);
 	t->ring = rte_ring_create(name, RING, conf->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	t->pool = rte_pktmbuf_pool_create(name, 2 * RING - 1, 64, 0, (uint16_t)(room - excess),
-		conf->socket);
+	t->pool = rte_pktmbuf_pool_create(
+		name, 2 * RING - 1, 64, 0, (uint16_t)(room - excess), conf->socket);
 	if (t->ring == NULL || t->pool == NULL) {
 		rc = nfv_fail(err, ENOMEM,
 			"capture: no memory for %u packets of %u bytes; give the process more (-m)",

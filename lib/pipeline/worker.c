@@ -70,7 +70,8 @@ nfv_worker_start(struct nfv_worker *w, struct nfv_err *err)
 	w->start_tsc = rte_rdtsc();
 	rc = rte_eal_remote_launch(loop, w, w->lcore);
 	if (rc < 0)
-		return nfv_fail(err, -rc, "worker %s: lcore %u cannot be started", w->name, w->lcore);
+		return nfv_fail(
+			err, -rc, "worker %s: lcore %u cannot be started", w->name, w->lcore);
 	return 0;
 }
 

@@ -14,8 +14,8 @@ nfv_pkt_resize(struct nfv_pkt *p, int n)
 }
 
 bool
-nfv_pkt_ip_header(struct nfv_pkt *p, uint8_t family, const void *src, const void *dst, uint8_t proto,
-	uint16_t payload)
+nfv_pkt_ip_header(struct nfv_pkt *p, uint8_t family, const void *src, const void *dst,
+	uint8_t proto, uint16_t payload)
 {
 	unsigned int hlen = family == 4 ? NFV_IP4_LEN : NFV_IP6_LEN;
 

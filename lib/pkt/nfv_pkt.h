@@ -63,11 +63,12 @@ struct nfv_pkt {
 	uint16_t len, headroom, tailroom;
 	uint8_t verdict; /* enum nfv_verdict; stages find NFV_KEEP */
 	uint8_t port;    /* where it came in, later where it goes out: the runtime's */
-	uint16_t l3, l4; /* offsets from `data` of the IP header and of what the IP header carries */
-	uint16_t flags;  /* enum nfv_pkt_flag */
-	uint8_t family;  /* 4, 6, or 0 if it is not IP */
-	uint8_t proto;   /* of what stands at l4, extension headers passed over */
-	uint32_t hash;   /* of the addresses and ports, the same in one flow direction */
+	uint16_t l3,
+		l4;     /* offsets from `data` of the IP header and of what the IP header carries */
+	uint16_t flags; /* enum nfv_pkt_flag */
+	uint8_t family; /* 4, 6, or 0 if it is not IP */
+	uint8_t proto;  /* of what stands at l4, extension headers passed over */
+	uint32_t hash;  /* of the addresses and ports, the same in one flow direction */
 } __attribute__((aligned(64)));
 
 struct nfv_burst {
@@ -133,19 +134,19 @@ nfv_pkt_l4_len(const struct nfv_pkt *p)
 /** Why a packet's headers are not what they claim; names in nfv_parse_name. */
 enum nfv_parse {
 	NFV_PARSE_OK,
-	NFV_PARSE_RUNT,          /* shorter than its Ethernet or IP header */
-	NFV_PARSE_ETHERTYPE,     /* neither IP nor ARP (or a VLAN tag) */
-	NFV_PARSE_IP_VERSION,    /* the version disagrees with the ethertype */
-	NFV_PARSE_IP_HEADER,     /* header length under 20 or past the total length */
-	NFV_PARSE_IP_LENGTH,     /* claims more than was received */
+	NFV_PARSE_RUNT,       /* shorter than its Ethernet or IP header */
+	NFV_PARSE_ETHERTYPE,  /* neither IP nor ARP (or a VLAN tag) */
+	NFV_PARSE_IP_VERSION, /* the version disagrees with the ethertype */
+	NFV_PARSE_IP_HEADER,  /* header length under 20 or past the total length */
+	NFV_PARSE_IP_LENGTH,  /* claims more than was received */
 	NFV_PARSE_IP_CHECKSUM,
-	NFV_PARSE_IP_OPTIONS,    /* source route, or an option that overruns (RFC 7126) */
-	NFV_PARSE_IP_ADDRESS,    /* martian: multicast, loopback or zero source (RFC 1812 §5.3.7) */
-	NFV_PARSE_EXTENSION,     /* extension header cut off, too many, or type-0 routing (RFC 5095) */
+	NFV_PARSE_IP_OPTIONS, /* source route, or an option that overruns (RFC 7126) */
+	NFV_PARSE_IP_ADDRESS, /* martian: multicast, loopback or zero source (RFC 1812 §5.3.7) */
+	NFV_PARSE_EXTENSION,  /* extension header cut off, too many, or type-0 routing (RFC 5095) */
 	NFV_PARSE_FRAGMENT_TINY, /* a first fragment without its transport header, or one that wraps */
-	NFV_PARSE_L4_TRUNCATED,  /* no room for the transport header */
-	NFV_PARSE_UDP_LENGTH,    /* UDP length under 8 or past the packet */
-	NFV_PARSE_TCP_OFFSET,    /* TCP header length under 20 or past the packet */
+	NFV_PARSE_L4_TRUNCATED, /* no room for the transport header */
+	NFV_PARSE_UDP_LENGTH,   /* UDP length under 8 or past the packet */
+	NFV_PARSE_TCP_OFFSET,   /* TCP header length under 20 or past the packet */
 	NFV_PARSE_REASONS
 };
 

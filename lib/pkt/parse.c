@@ -41,7 +41,7 @@ parse_l4(struct nfv_pkt *p)
 			return NFV_PARSE_L4_TRUNCATED;
 		/* The sum a fragment's length field speaks of lies in other packets. */
 		if (be16toh(udp->be_len) < NFV_UDP_LEN ||
-		    (be16toh(udp->be_len) > room && !(p->flags & NFV_PKT_FRAGMENT)))
+			(be16toh(udp->be_len) > room && !(p->flags & NFV_PKT_FRAGMENT)))
 			return NFV_PARSE_UDP_LENGTH;
 		break;
 	case NFV_PROTO_TCP:
@@ -80,7 +80,7 @@ parse_fragment(struct nfv_pkt *p, unsigned int offset, bool more)
 			why;
 	}
 	if ((offset == 8 && p->proto == NFV_PROTO_TCP) || offset + nfv_pkt_l4_len(p) > 65535 ||
-	    (more && nfv_pkt_l4_len(p) % 8 != 0))
+		(more && nfv_pkt_l4_len(p) % 8 != 0))
 		return NFV_PARSE_FRAGMENT_TINY;
 	return NFV_PARSE_OK;
 }

@@ -30,7 +30,7 @@ struct nfv_port {
 	uint16_t id; /* DPDK's port id */
 	uint8_t mac[6];
 	uint16_t mtu;
-	int socket;  /* NUMA node of the device; -1 if it has none (virtual devices) */
+	int socket; /* NUMA node of the device; -1 if it has none (virtual devices) */
 	bool started;
 	bool plugged; /* probed here: taken out again at the end */
 };

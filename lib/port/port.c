@@ -118,7 +118,9 @@ probe(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_err *e
 			"(`dpdk-devbind.py --status`)?",
 			name, strerror(-rc));
 	return nfv_fail(err, -rc, "the device does not come up: %s%s", strerror(-rc),
-		rc == -EPERM || geteuid() != 0 ? "; it may need the capability NET_RAW or NET_ADMIN" : "");
+		rc == -EPERM || geteuid() != 0 ?
+			"; it may need the capability NET_RAW or NET_ADMIN" :
+			"");
 }
 
 static int
@@ -131,17 +133,18 @@ configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_er
 	int rc = rte_eth_dev_info_get(port->id, &info);
 
 	if (rc < 0)
-		return nfv_fail(err, -rc, "the device does not say what it can do: %s", strerror(-rc));
+		return nfv_fail(
+			err, -rc, "the device does not say what it can do: %s", strerror(-rc));
 	port->socket = rte_eth_dev_socket_id(port->id);
 	if (info.max_mtu != 0 && conf->mtu > info.max_mtu)
-		return nfv_fail(err, EINVAL, "the device takes an MTU of at most %u, not %u", info.max_mtu,
-			conf->mtu);
+		return nfv_fail(err, EINVAL, "the device takes an MTU of at most %u, not %u",
+			info.max_mtu, conf->mtu);
 	rc = rte_eth_dev_configure(port->id, 1, 1, &eth);
 	if (rc == 0)
 		rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx, &tx);
 	if (rc == 0)
-		rc = rte_eth_rx_queue_setup(port->id, 0, rx, (unsigned int)port->socket, NULL,
-			conf->pool);
+		rc = rte_eth_rx_queue_setup(
+			port->id, 0, rx, (unsigned int)port->socket, NULL, conf->pool);
 	if (rc == 0)
 		rc = rte_eth_tx_queue_setup(port->id, 0, tx, (unsigned int)port->socket, NULL);
 	/* Drivers that have no say in the MTU are given their frames as they come. */
@@ -150,8 +153,8 @@ configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_er
 	if (rc == 0)
 		rc = rte_eth_dev_start(port->id);
 	if (rc < 0)
-		return nfv_fail(err, -rc, "the device cannot be started with an MTU of %u: %s", conf->mtu,
-			strerror(-rc));
+		return nfv_fail(err, -rc, "the device cannot be started with an MTU of %u: %s",
+			conf->mtu, strerror(-rc));
 	port->started = true;
 	/* Neighbour discovery comes as multicast; where all cannot be had, promiscuous mode has it. */
 	if (rte_eth_allmulticast_enable(port->id) != 0)
@@ -206,6 +209,6 @@ nfv_port_stats(const struct nfv_port *port, struct nfv_port_stats *out)
 	struct rte_eth_stats s = { 0 };
 
 	rte_eth_stats_get(port->id, &s);
-	*out = (struct nfv_port_stats){ s.ipackets, s.ibytes, s.opackets, s.obytes, s.imissed, s.ierrors,
-		s.oerrors, s.rx_nombuf };
+	*out = (struct nfv_port_stats){ s.ipackets, s.ibytes, s.opackets, s.obytes, s.imissed,
+		s.ierrors, s.oerrors, s.rx_nombuf };
 }

@@ -12,8 +12,8 @@
 #define NFV_TOPO_CPUS 1024
 
 struct nfv_topo {
-	int n_nodes; /* highest node number + 1; 1 on machines without NUMA */
-	int n_cpus;  /* highest CPU number + 1 */
+	int n_nodes;                  /* highest node number + 1; 1 on machines without NUMA */
+	int n_cpus;                   /* highest CPU number + 1 */
 	short node_of[NFV_TOPO_CPUS]; /* -1: no such CPU */
 };
 

@@ -60,8 +60,9 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	static const char *const name[] = { "firewall", "nat", "sip" };
 	char dir[] = "/tmp/fuzz_chain.XXXXXX", conf_path[64], rules_path[64];
 	struct nfv_stage_use use[3];
-	struct rig_conf conf = { .stage = use, .n_stages = 3, .flows = 64, .buffers = BUFFERS,
-		.hz = 10000000 };
+	struct rig_conf conf = {
+		.stage = use, .n_stages = 3, .flows = 64, .buffers = BUFFERS, .hz = 10000000
+	};
 	struct nfv_err err;
 
 	(void)argc;

@@ -58,7 +58,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct nfv_err err;
 	size_t at = 0;
 
-	if (box.ops == NULL && natbox_open(&box,
+	if (box.ops == NULL &&
+		natbox_open(&box,
 			"nat:\n  ports: 40000-40003\n  mappings: 8\n  ports-per-host: 3\n"
 			"  forward:\n"
 			"  - {proto: udp, outside: '" EXT1 ":53', inside: '10.0.0.9:53'}\n",

@@ -42,8 +42,8 @@ check_key(const struct nfv_pkt *p, enum nfv_dir dir)
 static bool
 has_csum(const struct nfv_pkt *p)
 {
-	return p->proto == NFV_PROTO_UDP || p->proto == NFV_PROTO_TCP || p->proto == NFV_PROTO_ICMP ||
-		p->proto == NFV_PROTO_ICMP6;
+	return p->proto == NFV_PROTO_UDP || p->proto == NFV_PROTO_TCP ||
+		p->proto == NFV_PROTO_ICMP || p->proto == NFV_PROTO_ICMP6;
 }
 
 int

@@ -19,7 +19,8 @@ struct guard {
 static inline struct guard
 guard_new(void)
 {
-	uint8_t *m = mmap(NULL, GUARD_ROOM + 2 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *m =
+		mmap(NULL, GUARD_ROOM + 2 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (m == MAP_FAILED || mprotect(m + 4096, GUARD_ROOM, PROT_READ | PROT_WRITE) != 0)
 		abort();

@@ -72,7 +72,8 @@ mk_udp(struct mk *m, const char *src, uint16_t sport, const char *dst, uint16_t 
 }
 
 static inline struct nfv_pkt
-mk_tcp(struct mk *m, const char *src, uint16_t sport, const char *dst, uint16_t dport, uint8_t flags)
+mk_tcp(struct mk *m, const char *src, uint16_t sport, const char *dst, uint16_t dport,
+	uint8_t flags)
 {
 	struct nfv_tcp tcp = { .be_sport = htobe16(sport),
 		.be_dport = htobe16(dport),

@@ -102,8 +102,9 @@ static int
 fail_memory(struct nfv_err *err, const char *name, const char *family, uint32_t n, int rc)
 {
 	if (rc == -ENOMEM)
-		return nfv_fail(err, ENOMEM, "%s: no memory for its %u %s rules; give DPDK more (-m, "
-				"or huge pages on this socket), or join rules",
+		return nfv_fail(err, ENOMEM,
+			"%s: no memory for its %u %s rules; give DPDK more (-m, "
+			"or huge pages on this socket), or join rules",
 			name, n, family);
 	return nfv_fail(err, -rc, "%s: rte_acl refuses its %u %s rules: %s", name, n, family,
 		rte_strerror(-rc));
@@ -118,9 +119,9 @@ build(const char *name, const struct fw_rules *rules, uint8_t family, int socket
 	const char *text = family == FW_IPV4 ? "IPv4" : "IPv6";
 	struct rte_acl_config cfg = layout(words);
 	char unique[RTE_ACL_NAMESIZE];
-	struct rte_acl_param param = { .name = unique,
-		.socket_id = socket,
-		.rule_size = RTE_ACL_RULE_SZ(n_fields(words)) };
+	struct rte_acl_param param = {
+		.name = unique, .socket_id = socket, .rule_size = RTE_ACL_RULE_SZ(n_fields(words))
+	};
 	struct rte_acl_ctx *ctx;
 	int rc = 0;
 

@@ -14,11 +14,11 @@
 /** What rules can ask of a packet, in network order, zero where unused. */
 struct fw_key {
 	uint8_t proto;
-	uint8_t family;             /* 4 or 6: which context; no field of it */
+	uint8_t family; /* 4 or 6: which context; no field of it */
 	uint8_t pad[2];
-	uint8_t src[16], dst[16];   /* IPv4: the first four */
+	uint8_t src[16], dst[16];    /* IPv4: the first four */
 	uint16_t be_sport, be_dport; /* of ICMP: type and code; 0 for protocols without */
-	uint32_t be_mark;           /* fw_mark() */
+	uint32_t be_mark;            /* fw_mark() */
 };
 
 /** Direction and TCP flags as one number, so that they are one field. */

@@ -12,13 +12,22 @@ struct firewall_conf {
 };
 
 static const struct nfv_conf_field firewall_fields[] = {
-	{ .name = "rules", .help = "the rule file", .type = NFV_CONF_PATH,
+	{ .name = "rules",
+		.help = "the rule file",
+		.type = NFV_CONF_PATH,
 		.offset = offsetof(struct firewall_conf, rules) },
-	{ .name = "default", .help = "for what no rule matches; a line in the file wins",
-		.type = NFV_CONF_CHOICE, .choices = fw_action_name, .def = "drop",
+	{ .name = "default",
+		.help = "for what no rule matches; a line in the file wins",
+		.type = NFV_CONF_CHOICE,
+		.choices = fw_action_name,
+		.def = "drop",
 		.offset = offsetof(struct firewall_conf, otherwise) },
-	{ .name = "reject-rate", .help = "answers to rejected packets a second, per worker",
-		.type = NFV_CONF_UINT, .min = 0, .max = 1000000, .def = "100",
+	{ .name = "reject-rate",
+		.help = "answers to rejected packets a second, per worker",
+		.type = NFV_CONF_UINT,
+		.min = 0,
+		.max = 1000000,
+		.def = "100",
 		.offset = offsetof(struct firewall_conf, reject_rate) },
 	{ .name = NULL },
 };

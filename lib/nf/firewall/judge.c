@@ -284,8 +284,9 @@ firewall_show(const struct firewall *fw, FILE *to)
 	const struct fw_set *set = fw->set;
 	const struct fw_rules *rules = set->rules;
 
-	fprintf(to, "established %" PRIu64 "  related %" PRIu64 "  rejected: answered %" PRIu64
-		    " silent %" PRIu64 "\n",
+	fprintf(to,
+		"established %" PRIu64 "  related %" PRIu64 "  rejected: answered %" PRIu64
+		" silent %" PRIu64 "\n",
 		fw->established, fw->related, fw->answered, fw->unanswered);
 	fprintf(to, "%6s %12s %12s  %s\n", "line", "packets", "flows", "rule");
 	for (uint32_t i = 0; i < rules->n; i++) {

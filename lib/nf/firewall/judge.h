@@ -19,14 +19,14 @@
 #include "reject.h"
 
 enum fw_drop {
-	FW_DROP_RULE,        /* a drop rule */
-	FW_DROP_DEFAULT,     /* no rule matches, and the default is drop */
-	FW_DROP_REJECTED,    /* a reject rule or default; answered if the rate allows */
-	FW_DROP_TCP_NOT_SYN, /* allowed, but it cannot begin a connection */
+	FW_DROP_RULE,             /* a drop rule */
+	FW_DROP_DEFAULT,          /* no rule matches, and the default is drop */
+	FW_DROP_REJECTED,         /* a reject rule or default; answered if the rate allows */
+	FW_DROP_TCP_NOT_SYN,      /* allowed, but it cannot begin a connection */
 	FW_DROP_ICMP_UNSOLICITED, /* allowed, but a reply to nothing */
 	FW_DROP_ICMP_UNRELATED,   /* allowed, but about no flow that passes here */
-	FW_DROP_NO_STATE,    /* allowed, but the flow table has no room */
-	FW_DROP_MALFORMED,   /* not IP, a fragment, or cut off in its transport header */
+	FW_DROP_NO_STATE,         /* allowed, but the flow table has no room */
+	FW_DROP_MALFORMED,        /* not IP, a fragment, or cut off in its transport header */
 	FW_DROPS
 };
 extern const char *const fw_drop_name[FW_DROPS + 1];
@@ -59,8 +59,8 @@ struct firewall {
 	struct fw_set *set;
 	struct fw_bucket bucket;
 	struct nfv_addr own[2][2]; /* [direction][is IPv6]: the source of ICMP errors that way */
-	uint64_t established, related;   /* packets */
-	uint64_t answered, unanswered;   /* of those rejected */
+	uint64_t established, related; /* packets */
+	uint64_t answered, unanswered; /* of those rejected */
 };
 
 void firewall_process(struct firewall *fw, struct nfv_burst *burst, struct nfv_out *out);

@@ -12,9 +12,9 @@
 
 /** How ICMP messages are seen by a firewall. */
 enum fw_icmp {
-	FW_ICMP_QUERY,  /* may open a flow */
-	FW_ICMP_REPLY,  /* means something only after a query, or only on a link */
-	FW_ICMP_ERROR,  /* about another packet, which it quotes */
+	FW_ICMP_QUERY, /* may open a flow */
+	FW_ICMP_REPLY, /* means something only after a query, or only on a link */
+	FW_ICMP_ERROR, /* about another packet, which it quotes */
 };
 
 /** The kind of an ICMP or ICMPv6 packet; FW_ICMP_QUERY if it is neither. */

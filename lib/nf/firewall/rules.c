@@ -132,8 +132,9 @@ parse_proto(struct line *l, int16_t *out)
 		return 0;
 	}
 	if (nfv_sv_u64(w, 0, 255, &number) < 0)
-		return wrong(l, "%s is no protocol; use any, tcp, udp, sctp, icmp, icmp6 or a "
-				"number from 0 to 255",
+		return wrong(l,
+			"%s is no protocol; use any, tcp, udp, sctp, icmp, icmp6 or a "
+			"number from 0 to 255",
 			quoted(w, q));
 	*out = (int16_t)number;
 	return 0;
@@ -175,12 +176,14 @@ parse_addr(struct line *l, struct nfv_prefix *out)
 	if (nfv_sv_eq(w, NFV_SV("any")))
 		return 0;
 	if (nfv_prefix_parse(w, &p) < 0)
-		return wrong(l, "%s is no address; use any, or a prefix such as 10.0.0.0/8 or "
-				"fd00::/8",
+		return wrong(l,
+			"%s is no address; use any, or a prefix such as 10.0.0.0/8 or "
+			"fd00::/8",
 			quoted(w, q));
 	if (host_bits(&p))
-		return wrong(l, "%s has bits set past its length; clear them, or leave the length "
-				"out for the one host",
+		return wrong(l,
+			"%s has bits set past its length; clear them, or leave the length "
+			"out for the one host",
 			quoted(w, q));
 	*out = p;
 	return 0;
@@ -198,16 +201,16 @@ parse_ports(struct line *l, struct fw_range *out)
 		return wrong(l, "%s is no port; use a number or a range A-B within 0-65535",
 			quoted(w, q));
 	if (b < a)
-		return wrong(l, "the range %s runs backwards; write the lower port first",
-			quoted(w, q));
+		return wrong(
+			l, "the range %s runs backwards; write the lower port first", quoted(w, q));
 	*out = (struct fw_range){ (uint16_t)a, (uint16_t)b };
 	return 0;
 }
 
 /* `from ADDR [port A[-B]]`, and the same with `to`. */
 static int
-parse_end(struct line *l, const char *word, int proto, struct nfv_prefix *addr,
-	struct fw_range *port)
+parse_end(
+	struct line *l, const char *word, int proto, struct nfv_prefix *addr, struct fw_range *port)
 {
 	struct nfv_sv at = l->rest;
 	char q[QUOTE];
@@ -239,8 +242,9 @@ parse_flags(struct line *l, struct fw_rule *r)
 		const struct fw_word *flag = find(fw_flag_word, word);
 
 		if (flag == NULL)
-			return wrong(l, "%s is no TCP flag; use fin, syn, rst, psh, ack or urg, with "
-					"! before those that must be clear, parted by commas alone",
+			return wrong(l,
+				"%s is no TCP flag; use fin, syn, rst, psh, ack or urg, with "
+				"! before those that must be clear, parted by commas alone",
 				quoted(w, q));
 		if (r->flags_mask & flag->value)
 			return wrong(l, "the flag %s stands twice; say it once", flag->name);
@@ -291,8 +295,8 @@ parse_name(struct line *l, struct fw_rule *r)
 	if (s.p == NULL)
 		return wrong(l, "the label does not end; close it with a double quote");
 	if (label.n == 0 || label.n >= FW_NAME)
-		return wrong(l, "the label has %zu characters; 1 to %u are right", label.n,
-			FW_NAME - 1);
+		return wrong(
+			l, "the label has %zu characters; 1 to %u are right", label.n, FW_NAME - 1);
 	for (size_t i = 0; i < label.n; i++)
 		if (label.p[i] < 0x20 || label.p[i] > 0x7e)
 			return wrong(l, "the label may only hold printable ASCII characters");
@@ -326,8 +330,9 @@ parse_options(struct line *l, struct fw_rule *r)
 		while (i < N && !nfv_sv_eq(w, nfv_sv_str(option[i].word)))
 			i++;
 		if (i == N)
-			return wrong(l, "%s is not known here; what may follow the addresses is "
-					"flags, type, stateless or name",
+			return wrong(l,
+				"%s is not known here; what may follow the addresses is "
+				"flags, type, stateless or name",
 				quoted(w, q));
 		if (seen & 1u << i)
 			return wrong(l, "%s stands twice; say it once", option[i].word);
@@ -354,8 +359,9 @@ settle_families(const struct line *l, struct fw_rule *r)
 	if (r->to.addr.family != NFV_NO_ADDR)
 		families &= r->to.addr.family == NFV_IPV4 ? FW_IPV4 : FW_IPV6;
 	if (families == 0)
-		return wrong(l, "protocol and addresses are not of one family; use IPv4 or IPv6 "
-				"all through (icmp is IPv4's, icmp6 is IPv6's)");
+		return wrong(l,
+			"protocol and addresses are not of one family; use IPv4 or IPv6 "
+			"all through (icmp is IPv4's, icmp6 is IPv6's)");
 	r->families = families;
 	return 0;
 }
@@ -363,9 +369,9 @@ settle_families(const struct line *l, struct fw_rule *r)
 static int
 parse_rule(struct line *l, struct fw_rule *r)
 {
-	*r = (struct fw_rule){ .line = l->no,
-		.sport = { 0, UINT16_MAX },
-		.dport = { 0, UINT16_MAX } };
+	*r = (struct fw_rule){
+		.line = l->no, .sport = { 0, UINT16_MAX }, .dport = { 0, UINT16_MAX }
+	};
 	if (parse_action(l, next(l), " or default", &r->action) < 0 || parse_head(l, r) < 0 ||
 		parse_end(l, "from", r->proto, &r->from, &r->sport) < 0 ||
 		parse_end(l, "to", r->proto, &r->to, &r->dport) < 0 || parse_options(l, r) < 0)
@@ -435,8 +441,8 @@ parse_line(struct line *l, struct nfv_sv text, struct fw_rules *rules)
 	int rc;
 
 	if (text.n > FW_LINE_MAX)
-		return wrong(l, "the line has %zu bytes; at most %u are taken", text.n,
-			FW_LINE_MAX);
+		return wrong(
+			l, "the line has %zu bytes; at most %u are taken", text.n, FW_LINE_MAX);
 	l->rest = strip(text);
 	if (l->rest.n == 0)
 		return 0;

@@ -32,7 +32,7 @@
 #include "nfv_err.h"
 #include "nfv_pkt.h"
 
-#define FW_LINE_MAX  512u         /* bytes of a line, its comment included */
+#define FW_LINE_MAX  512u /* bytes of a line, its comment included */
 #define FW_RULES_MAX (1u << 18)
 #define FW_FILE_MAX  (64u << 20)
 #define FW_NAME      32u
@@ -54,11 +54,11 @@ struct fw_rule {
 	struct nfv_prefix from, to;   /* family NFV_NO_ADDR: any; host bits are zero */
 	struct fw_range sport, dport; /* of ICMP: type and code */
 	uint32_t line;
-	int16_t proto;                /* or FW_PROTO_ANY */
+	int16_t proto; /* or FW_PROTO_ANY */
 	uint8_t action, dirs, families;
-	uint8_t flags, flags_mask;    /* TCP flags under the mask are as in `flags` */
+	uint8_t flags, flags_mask; /* TCP flags under the mask are as in `flags` */
 	bool stateless;
-	char name[FW_NAME];           /* "" if it has none */
+	char name[FW_NAME]; /* "" if it has none */
 };
 
 struct fw_rules {
@@ -77,8 +77,8 @@ int fw_rules_parse(const char *name, const char *text, size_t len, enum fw_actio
 	struct fw_rules **out, struct nfv_err *err);
 
 /** The same from a file; in addition -errno if it cannot be read. */
-int fw_rules_load(const char *path, enum fw_action otherwise, struct fw_rules **out,
-	struct nfv_err *err);
+int fw_rules_load(
+	const char *path, enum fw_action otherwise, struct fw_rules **out, struct nfv_err *err);
 
 void fw_rules_destroy(struct fw_rules *rules);
 

@@ -27,8 +27,8 @@ read_all(int fd, char *to, size_t size, size_t *len)
 }
 
 int
-fw_rules_load(const char *path, enum fw_action otherwise, struct fw_rules **out,
-	struct nfv_err *err)
+fw_rules_load(
+	const char *path, enum fw_action otherwise, struct fw_rules **out, struct nfv_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc; /* a FIFO would block */
 	char *text = NULL;
@@ -104,9 +104,9 @@ fw_rule_print(const struct fw_rule *r, FILE *to)
 	bool ports = fw_proto_has_ports(r->proto);
 
 	fprintf(to, "%s %s", fw_action_name[r->action],
-		r->dirs == FW_OUT ? "out " :
-		r->dirs == FW_IN  ? "in " :
-				    "");
+		r->dirs == FW_OUT        ? "out " :
+			r->dirs == FW_IN ? "in " :
+					   "");
 	print_proto(r->proto, to);
 	print_end("from", &r->from, &r->sport, ports, to);
 	print_end("to", &r->to, &r->dport, ports, to);

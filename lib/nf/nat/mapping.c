@@ -175,8 +175,8 @@ refuse(struct nat_table *t, enum nat_proto proto, enum nat_refusal reason, enum 
 }
 
 struct nat_mapping *
-nat_map_outward(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
-	enum nat_refusal *why)
+nat_map_outward(
+	struct nat_table *t, enum nat_proto proto, struct nat_endpoint in, enum nat_refusal *why)
 {
 	struct nat_mapping *m = nat_find_inside(t, proto, in);
 	struct nat_endpoint ext;
@@ -209,8 +209,8 @@ nat_map_outward(struct nat_table *t, enum nat_proto proto, struct nat_endpoint i
 }
 
 int
-nat_map_static(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
-	struct nat_endpoint ext)
+nat_map_static(
+	struct nat_table *t, enum nat_proto proto, struct nat_endpoint in, struct nat_endpoint ext)
 {
 	uint16_t pool = 0;
 

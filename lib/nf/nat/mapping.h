@@ -36,9 +36,9 @@ struct nat_mapping {
 	struct nat_endpoint in, ext;
 	uint8_t proto; /* enum nat_proto */
 	bool is_static;
-	uint16_t pool; /* index of the external address */
-	uint32_t host; /* index of the inside address's own entry */
-	uint32_t refs; /* 0: free */
+	uint16_t pool;              /* index of the external address */
+	uint32_t host;              /* index of the inside address's own entry */
+	uint32_t refs;              /* 0: free */
 	uint32_t next_in, next_ext; /* chains of the two hashes; 0 ends them */
 };
 
@@ -65,30 +65,30 @@ struct nat_table_conf {
 struct nat_table;
 
 /** Errors: -ENOMEM. */
-int nat_table_create(const struct nat_table_conf *conf, struct nat_table **out,
-	struct nfv_err *err);
+int nat_table_create(
+	const struct nat_table_conf *conf, struct nat_table **out, struct nfv_err *err);
 void nat_table_destroy(struct nat_table *t);
 
 /* Both return NULL if there is none. */
-struct nat_mapping *nat_find_inside(const struct nat_table *t, enum nat_proto proto,
-	struct nat_endpoint in);
-struct nat_mapping *nat_find_external(const struct nat_table *t, enum nat_proto proto,
-	struct nat_endpoint ext);
+struct nat_mapping *nat_find_inside(
+	const struct nat_table *t, enum nat_proto proto, struct nat_endpoint in);
+struct nat_mapping *nat_find_external(
+	const struct nat_table *t, enum nat_proto proto, struct nat_endpoint ext);
 
 /**
  * The mapping of an inside endpoint, made if need be; the caller holds it. NULL if it is refused:
  * *why says the reason, which is counted, and nothing has changed.
  */
-struct nat_mapping *nat_map_outward(struct nat_table *t, enum nat_proto proto,
-	struct nat_endpoint in, enum nat_refusal *why);
+struct nat_mapping *nat_map_outward(
+	struct nat_table *t, enum nat_proto proto, struct nat_endpoint in, enum nat_refusal *why);
 
 /**
  * Add a static mapping. An inside endpoint may have several: the one added last is used outward.
  * Errors: -EEXIST (the external endpoint is taken), -EADDRNOTAVAIL (its address is not one of the
  * table's), -ENOSPC.
  */
-int nat_map_static(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
-	struct nat_endpoint ext);
+int nat_map_static(
+	struct nat_table *t, enum nat_proto proto, struct nat_endpoint in, struct nat_endpoint ext);
 
 void nat_hold(struct nat_mapping *m);
 void nat_release(struct nat_table *t, struct nat_mapping *m);

@@ -3,7 +3,7 @@
 
 #include "nat_conf.h"
 
-static const char *const protos[] = { "udp", "tcp", NULL };           /* enum nat_proto */
+static const char *const protos[] = { "udp", "tcp", NULL };                   /* enum nat_proto */
 static const char *const filterings[] = { "endpoint", "address-port", NULL }; /* nat_filtering */
 
 static const struct nfv_conf_field forward_fields[] = {

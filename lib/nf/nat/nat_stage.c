@@ -21,8 +21,8 @@ process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 	for (uint16_t i = 0; i < burst->n; i++) {
 		struct nfv_pkt *p = &burst->pkt[i];
 
-		p->verdict = burst->dir == NFV_OUTWARD ? nat_outward(state, p) :
-							 nat_inward(state, p);
+		p->verdict =
+			burst->dir == NFV_OUTWARD ? nat_outward(state, p) : nat_inward(state, p);
 	}
 }
 

@@ -151,7 +151,8 @@ translate(const struct nat_slot *slot, const struct headers *h, enum side side, 
 }
 
 static ALWAYS_INLINE bool
-rewrite(const struct nat_slot *slot, const struct nfv_pkt *p, enum nat_proto proto, enum nfv_dir dir)
+rewrite(const struct nat_slot *slot, const struct nfv_pkt *p, enum nat_proto proto,
+	enum nfv_dir dir)
 {
 	struct headers h = headers(p, proto);
 
@@ -226,8 +227,8 @@ nat_rewrite_quote(const struct nat_slot *slot, struct nfv_pkt *p, enum nfv_dir d
 	/* The quoted packet went the other way. */
 	if (!translate(slot, &h, dir == NFV_OUTWARD ? DST : SRC, dir))
 		return NAT_QUOTE_OTHER;
-	icmp->be_csum = nfv_csum_update(icmp->be_csum,
-		nfv_csum_delta16(before, nfv_csum_fold(nfv_csum_add(0, h.ip, n))));
+	icmp->be_csum = nfv_csum_update(
+		icmp->be_csum, nfv_csum_delta16(before, nfv_csum_fold(nfv_csum_add(0, h.ip, n))));
 	return NAT_QUOTE_OK;
 }
 

@@ -131,19 +131,25 @@ static const struct mistake mistake[] = {
 	{ 2, 2, "  - {name: ^'', device: net_null0, addresses: [10.1.0.1/24]}", "name|1 to 31" },
 	{ 2, 2, "  - {name: ^abcdefghijklmnopqrstuvwxyz012345, device: net_null0, addresses: []}",
 		"name|1 to 31" },
-	{ 2, 2, "  - {name: inside, device: ^eth0, addresses: [10.1.0.1/24]}", "eth0|virtual device" },
+	{ 2, 2, "  - {name: inside, device: ^eth0, addresses: [10.1.0.1/24]}",
+		"eth0|virtual device" },
 	{ 2, 2, "  - {name: inside, device: net_null0, addresses: ^[]}", "addresses|at least one" },
 	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [^10.1.0.]}", "10.1.0.|length" },
 	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [^10.1.0.1/33]}", "10.1.0.1/33" },
 	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24, ^10.1.0.1/8]}",
 		"10.1.0.1 already|inside" },
 	{ 2, 2, "  - {name: inside, device: net_null0, addresses: ^10.1.0.1/24}", "list" },
-	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^575}", "576|9000" },
-	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^9001}", "9000" },
+	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^575}",
+		"576|9000" },
+	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^9001}",
+		"9000" },
 	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^-1}", "-1" },
-	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^1500.0}", "number" },
-	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^0x600}", "number" },
-	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^}", "number" },
+	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^1500.0}",
+		"number" },
+	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^0x600}",
+		"number" },
+	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], mtu: ^}",
+		"number" },
 	{ 2, 2, "  - {name: inside, device: net_null0, addresses: ['fd00::1/64'], mtu: ^1279}",
 		"1280|IPv6" },
 	{ 2, 2, "  - {name: inside, device: net_null0, addresses: [10.1.0.1/24], ^colour: red}",
@@ -160,7 +166,8 @@ static const struct mistake mistake[] = {
 		"spare|in no chain" },
 	/* routes */
 	{ 5, 5, "  - {to: ^default, via: 10.2.0.2, port: outside}", "to is|length" },
-	{ 5, 5, "  - {to: 0.0.0.0/0, via: ^10.3.0.2, port: outside}", "10.3.0.2|prefixes|\"outside\"" },
+	{ 5, 5, "  - {to: 0.0.0.0/0, via: ^10.3.0.2, port: outside}",
+		"10.3.0.2|prefixes|\"outside\"" },
 	{ 5, 5, "  - {to: 0.0.0.0/0, via: ^'fd00::1', port: outside}", "family" },
 	{ 5, 5, "  - {to: 0.0.0.0/0, via: 10.2.0.2, port: ^nowhere}", "no port named \"nowhere\"" },
 	{ 5, 5, "  - ^{to: 0.0.0.0/0, via: 10.2.0.2}", "port is missing" },
@@ -179,13 +186,16 @@ static const struct mistake mistake[] = {
 		"no port named \"nowhere\"" },
 	{ 9, 9, "  - {name: edge, worker: w0, inside: inside, outside: ^inside, stages: []}",
 		"same port \"inside\"" },
-	{ 9, 9, "  - {name: edge, worker: w0, inside: inside, outside: outside, stages: ^nat}", "list" },
+	{ 9, 9, "  - {name: edge, worker: w0, inside: inside, outside: outside, stages: ^nat}",
+		"list" },
 	{ 9, 9, "  - {name: edge, worker: w0, inside: inside, outside: outside, stages: [nat, ^gnat]}",
 		"no stage \"gnat\"|known: firewall nat sip" },
-	{ 9, 9, "  - {name: edge, worker: w0, inside: inside, outside: outside, stages: ^[nat, nat, nat, "
+	{ 9, 9,
+		"  - {name: edge, worker: w0, inside: inside, outside: outside, stages: ^[nat, nat, nat, "
 		"nat, nat, nat, nat, nat, nat, nat, nat, nat, nat, nat, nat, nat, nat]}",
 		"at most 16 stages" },
-	{ 10, 10, "  - {name: back, worker: w0, inside: ^outside, outside: inside, stages: []}\ncapture:",
+	{ 10, 10,
+		"  - {name: back, worker: w0, inside: ^outside, outside: inside, stages: []}\ncapture:",
 		"\"outside\" is already|\"edge\"" },
 	/* captures */
 	{ 11, 11, "  - {at: ^nowhere, file: x}", "nowhere|port|SEAM" },
@@ -196,7 +206,8 @@ static const struct mistake mistake[] = {
 	{ 11, 11, "  - {at: inside, file: ^''}", "file" },
 	{ 11, 11, "  - {at: inside, file: x, filter: ^udp and and}", "udp and and|syntax" },
 	{ 11, 11, "  - {at: inside, file: x, snaplen: ^63}", "64 to 9216" },
-	{ 11, 11, "  - {at: 'edge:1', file: x}\n  - {at: ^'edge:firewall-nat', file: y}", "already" },
+	{ 11, 11, "  - {at: 'edge:1', file: x}\n  - {at: ^'edge:firewall-nat', file: y}",
+		"already" },
 	{ 11, 11, "  - {at: inside, file: x}\n  - {at: ^inside, file: y}", "already" },
 	/* the rest */
 	{ 12, 12, "flows: {max: ^63}", "64 to" },
@@ -275,7 +286,8 @@ what_is_no_file_or_no_yaml_is_told(void **state)
 	} row[] = { { "", "the file is empty" }, { "# nothing\n", "the file is empty" },
 		{ "ports: [", "not YAML" }, { "ports:\n\t- a", ":2:1: not YAML" },
 		{ "ports: 'a", "not YAML" }, { "a: *b", "not YAML" }, { "a: \x01", "not YAML" },
-		{ "a: \xff\xfe", "not YAML" }, { "ports: &a [*a]\nworkers: *a\nchains: *a", "ports must be" },
+		{ "a: \xff\xfe", "not YAML" },
+		{ "ports: &a [*a]\nworkers: *a\nchains: *a", "ports must be" },
 		{ "ports: &a {ports: *a}", "list" }, { "a: !!binary x", "missing" } };
 	struct config c;
 	struct nfv_err err;
@@ -288,7 +300,8 @@ what_is_no_file_or_no_yaml_is_told(void **state)
 		fclose(f);
 		assert_true(load(&c, &err) < 0);
 		config_free(&c);
-		if (strncmp(err.text, path, strlen(path)) != 0 || strstr(err.text, row[i].words) == NULL)
+		if (strncmp(err.text, path, strlen(path)) != 0 ||
+			strstr(err.text, row[i].words) == NULL)
 			fail_msg("%s: %s", row[i].text, err.text);
 	}
 	unlink(path);
@@ -311,7 +324,8 @@ too_many_ports_are_refused(void **state)
 	(void)state;
 	fputs("workers: [{name: w0, lcore: 1}]\nchains: []\nports:\n", f);
 	for (int i = 0; i < 33; i++)
-		fprintf(f, "  - {name: p%d, device: net_null%d, addresses: [10.%d.0.1/24]}\n", i, i, i);
+		fprintf(f, "  - {name: p%d, device: net_null%d, addresses: [10.%d.0.1/24]}\n", i, i,
+			i);
 	fclose(f);
 	assert_int_equal(load(&c, &err), -EINVAL);
 	assert_non_null(strstr(err.text, ":4:3: "));
@@ -384,11 +398,13 @@ names_are_compared_whole(void **state)
 	struct nfv_err err;
 
 	(void)state;
-	write_file(9, 11, "  - {name: abcdefghijklmnopqrstuvwxyz01234, worker: w0, inside: inside, "
-			  "outside: outside, stages: [firewall, nat]}");
+	write_file(9, 11,
+		"  - {name: abcdefghijklmnopqrstuvwxyz01234, worker: w0, inside: inside, "
+		"outside: outside, stages: [firewall, nat]}");
 	assert_int_equal(load(&c, &err), 0);
 	assert_int_equal(config_tap_point(&c, "abcdefghijklmnopqrstuvwxyz01234:0", &p, &err), 0);
-	assert_int_equal(config_tap_point(&c, "abcdefghijklmnopqrstuvwxyz012345:0", &p, &err), -EINVAL);
+	assert_int_equal(
+		config_tap_point(&c, "abcdefghijklmnopqrstuvwxyz012345:0", &p, &err), -EINVAL);
 	config_free(&c);
 }
 
@@ -421,10 +437,11 @@ every_example_is_in_order(void **state)
 static void
 the_manual_names_every_key(void **state)
 {
-	static const char *const key[] = { "ports", "name", "device", "addresses", "mtu", "descriptors",
-		"routes", "to", "via", "port", "workers", "lcore", "allow-remote", "chains", "worker",
-		"inside", "outside", "stages", "capture", "at", "file", "filter", "snaplen", "flows", "max",
-		"udp", "tcp-open", "tcp", "icmp", "other", "l3", "neighbours", "icmp-rate", "buffers" };
+	static const char *const key[] = { "ports", "name", "device", "addresses", "mtu",
+		"descriptors", "routes", "to", "via", "port", "workers", "lcore", "allow-remote",
+		"chains", "worker", "inside", "outside", "stages", "capture", "at", "file",
+		"filter", "snaplen", "flows", "max", "udp", "tcp-open", "tcp", "icmp", "other",
+		"l3", "neighbours", "icmp-rate", "buffers" };
 	char *text = NULL, word[64];
 	size_t size;
 	FILE *to = open_memstream(&text, &size);
@@ -437,7 +454,8 @@ the_manual_names_every_key(void **state)
 		if (strstr(text, word) == NULL)
 			fail_msg("%s is not in the manual", key[i]);
 	}
-	for (const struct nfv_stage_ops *o = nfv_stage_next(NULL); o != NULL; o = nfv_stage_next(o)) {
+	for (const struct nfv_stage_ops *o = nfv_stage_next(NULL); o != NULL;
+		o = nfv_stage_next(o)) {
 		for (const struct nfv_conf_field *f = o->conf->fields; f->name != NULL; f++) {
 			snprintf(word, sizeof(word), "    %s:", f->name);
 			assert_non_null(strstr(text, word));

@@ -104,8 +104,8 @@ what_is_wrong_is_named(void **state)
 static void
 help_names_every_option(void **state)
 {
-	static const char *const word[] = { "--config", "--check", "--interactive", "--stats-interval",
-		"--json", "--manual", "--help", "Exit status" };
+	static const char *const word[] = { "--config", "--check", "--interactive",
+		"--stats-interval", "--json", "--manual", "--help", "Exit status" };
 	char *text = NULL;
 	size_t size;
 	FILE *to = open_memstream(&text, &size);

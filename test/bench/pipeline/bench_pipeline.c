@@ -41,8 +41,8 @@ static const struct {
 static const uint32_t sizes[] = { 1 << 10, 1 << 16, 1 << 19 };
 static const char *const sip_stage[] = { "sip" };
 
-#define KINDS (sizeof(chain_kind) / sizeof(chain_kind[0]))
-#define SIZES (sizeof(sizes) / sizeof(sizes[0]))
+#define KINDS  (sizeof(chain_kind) / sizeof(chain_kind[0]))
+#define SIZES  (sizeof(sizes) / sizeof(sizes[0]))
 #define BESIDE 16
 
 /* One chain, its flows, its line of the table. */
@@ -82,9 +82,9 @@ make_flow(uint32_t i)
 		.be_sport = htobe16((uint16_t)(20000 + i % 32 + 32 * below(1000))),
 		.be_dport = htobe16((uint16_t)(1024 + below(60000))) };
 
-	return (struct flow){ .out = t,
-		.back = { t.be_dst, t.be_src, t.be_dport, t.be_sport },
-		.index = i };
+	return (struct flow){
+		.out = t, .back = { t.be_dst, t.be_src, t.be_dport, t.be_sport }, .index = i
+	};
 }
 
 static void
@@ -327,9 +327,10 @@ static void
 parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' },
-		{ "rounds", required_argument, NULL, 'r' }, { "chain", required_argument, NULL, 'c' },
-		{ "flows", required_argument, NULL, 'f' }, { "beside", required_argument, NULL, 'b' },
-		{ NULL, 0, NULL, 0 } };
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "chain", required_argument, NULL, 'c' },
+		{ "flows", required_argument, NULL, 'f' },
+		{ "beside", required_argument, NULL, 'b' }, { NULL, 0, NULL, 0 } };
 	int c;
 
 	*o = (struct options){ .rounds = 5 };

@@ -65,13 +65,15 @@ rig_init(struct rig *rig)
 		rig->in[p] = rte_ring_create(name[0][p], RING, -1, RING_F_SP_ENQ | RING_F_SC_DEQ);
 		rig->out[p] = rte_ring_create(name[1][p], RING, -1, RING_F_SP_ENQ | RING_F_SC_DEQ);
 		need(rig->in[p] != NULL && rig->out[p] != NULL, "no memory for rings");
-		id = rte_eth_from_rings(p == 0 ? "inside" : "outside", &rig->in[p], 1, &rig->out[p], 1, 0);
+		id = rte_eth_from_rings(
+			p == 0 ? "inside" : "outside", &rig->in[p], 1, &rig->out[p], 1, 0);
 		need(id >= 0, "no port from rings");
 		rig->port[p] = (uint16_t)id;
 		need(rte_eth_dev_configure(rig->port[p], 1, 1, &conf) == 0 &&
 				rte_eth_rx_queue_setup(rig->port[p], 0, RING, SOCKET_ID_ANY, NULL,
 					rig->pool) == 0 &&
-				rte_eth_tx_queue_setup(rig->port[p], 0, RING, SOCKET_ID_ANY, NULL) == 0 &&
+				rte_eth_tx_queue_setup(
+					rig->port[p], 0, RING, SOCKET_ID_ANY, NULL) == 0 &&
 				rte_eth_dev_start(rig->port[p]) == 0,
 			"a port does not start");
 	}
@@ -87,8 +89,8 @@ prefix(const char *text)
 }
 
 static void
-read_sections(struct rig_chain *c, struct nfv_stage_use *use, const char *const *stage,
-	const char *yaml)
+read_sections(
+	struct rig_chain *c, struct nfv_stage_use *use, const char *const *stage, const char *yaml)
 {
 	struct nfv_err err;
 
@@ -174,11 +176,13 @@ drain(struct rig *rig, rig_seen *seen, void *arg)
 	unsigned int n, frames = 0;
 
 	for (unsigned int p = 0; p < 2; p++) {
-		while ((n = rte_ring_dequeue_burst(rig->out[p], (void **)m, NFV_BURST_MAX, NULL)) > 0) {
+		while ((n = rte_ring_dequeue_burst(rig->out[p], (void **)m, NFV_BURST_MAX, NULL)) >
+			0) {
 			for (unsigned int i = 0; i < n; i++) {
 				const uint8_t *frame = rte_pktmbuf_mtod(m[i], uint8_t *);
 
-				if (be16toh(((const struct nfv_eth *)frame)->be_type) == NFV_ETH_ARP) {
+				if (be16toh(((const struct nfv_eth *)frame)->be_type) ==
+					NFV_ETH_ARP) {
 					answer_arp(rig, p, (const struct arp *)frame);
 					continue;
 				}
@@ -211,8 +215,8 @@ rig_run(struct rig *rig, struct rig_chain *chain, struct rig_cycles *cycles, rig
 	uint64_t t0, t1;
 
 	for (int p = 0; p < 2; p++) {
-		need(rte_ring_enqueue_bulk(rig->in[p], (void **)rig->staged[p], rig->n_staged[p], NULL) ==
-				rig->n_staged[p],
+		need(rte_ring_enqueue_bulk(rig->in[p], (void **)rig->staged[p], rig->n_staged[p],
+			     NULL) == rig->n_staged[p],
 			"a ring is full");
 		c.packets += rig->n_staged[p];
 		rig->n_staged[p] = 0;

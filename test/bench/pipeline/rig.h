@@ -16,8 +16,9 @@
 
 #include "nfv_pipeline.h"
 
-#define RIG_BATCH     1024 /* frames queued before the chain runs, as a device with that many descriptors */
-#define RIG_ADDRESSES 16   /* own addresses outside at most */
+#define RIG_BATCH                                                                                  \
+	1024 /* frames queued before the chain runs, as a device with that many descriptors */
+#define RIG_ADDRESSES 16 /* own addresses outside at most */
 #define RIG_STAGES    3
 
 struct rte_mbuf;

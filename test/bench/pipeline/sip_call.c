@@ -8,9 +8,9 @@
 
 const char *const sip_message_name[CALL_MESSAGES] = { "INVITE", "200", "ACK", "BYE", "200 to BYE" };
 
-static const char sdp[] = "v=0\r\no=user1 53655765 2353687637 IN IP4 " CALLER
-			  "\r\ns=-\r\nc=IN IP4 " CALLER
-			  "\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
+static const char sdp[] =
+	"v=0\r\no=user1 53655765 2353687637 IN IP4 " CALLER "\r\ns=-\r\nc=IN IP4 " CALLER
+	"\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
 
 /* What came out of the chain last. */
 static void
@@ -42,15 +42,17 @@ copy(struct sip_text *to, const struct sip_text *from, const char *name, const c
 	for (int i = 0; i < n; i++) {
 		const char *l = line[back ? n - 1 - i : i] + skip;
 
-		to->n = (uint16_t)(to->n + snprintf(to->text + to->n, (size_t)(SIP_TEXT - to->n),
-			"%s%.*s%s\r\n", as, (int)(strstr(l, "\r\n") - l), l, more));
+		to->n = (uint16_t)(to->n +
+			snprintf(to->text + to->n, (size_t)(SIP_TEXT - to->n), "%s%.*s%s\r\n", as,
+				(int)(strstr(l, "\r\n") - l), l, more));
 	}
 }
 
 static void
 put(struct sip_text *to, const char *text)
 {
-	to->n = (uint16_t)(to->n + snprintf(to->text + to->n, (size_t)(SIP_TEXT - to->n), "%s", text));
+	to->n = (uint16_t)(to->n +
+		snprintf(to->text + to->n, (size_t)(SIP_TEXT - to->n), "%s", text));
 }
 
 static void
@@ -110,9 +112,10 @@ make_request(struct sip_text *m, const struct sip_text *answer, const char *meth
 	copy(m, answer, "From: ", "From: ", "", false);
 	copy(m, answer, "To: ", "To: ", "", false);
 	copy(m, answer, "Call-ID: ", "Call-ID: ", "", false);
-	m->n = (uint16_t)(m->n + snprintf(m->text + m->n, (size_t)(SIP_TEXT - m->n),
-		"CSeq: %d %s\r\nContact: sip:sipp@" CALLER ":5060\r\nMax-Forwards: 70\r\n", cseq,
-		method));
+	m->n = (uint16_t)(m->n +
+		snprintf(m->text + m->n, (size_t)(SIP_TEXT - m->n),
+			"CSeq: %d %s\r\nContact: sip:sipp@" CALLER ":5060\r\nMax-Forwards: 70\r\n",
+			cseq, method));
 	put_body(m, false);
 }
 

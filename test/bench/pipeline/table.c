@@ -111,7 +111,8 @@ table_head(FILE *to, const char *first)
 	fprintf(to, "\n%-14s %7s", first, "flows");
 	for (int i = 0; i < COLS; i++)
 		fprintf(to, " %8s",
-			i >= COL_STAGE && i < COL_L3_OUT ? stage_column[i - COL_STAGE] : column_name[i]);
+			i >= COL_STAGE && i < COL_L3_OUT ? stage_column[i - COL_STAGE] :
+							   column_name[i]);
 	fputc('\n', to);
 }
 

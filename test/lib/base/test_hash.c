@@ -49,7 +49,8 @@ every_bit_of_input_and_key_counts(void **state)
 	for (int bit = 0; bit < 64; bit++) {
 		assert_true(nfv_hash2(&key, 5 ^ 1ull << bit, 6) != h);
 		assert_true(nfv_hash2(&key, 5, 6 ^ 1ull << bit) != h);
-		assert_true(nfv_hash2_more(&key, h, 1ull << bit, 0) != nfv_hash2_more(&key, h, 0, 0));
+		assert_true(
+			nfv_hash2_more(&key, h, 1ull << bit, 0) != nfv_hash2_more(&key, h, 0, 0));
 	}
 	assert_true(nfv_hash2(&other, 5, 6) != h);
 }

@@ -26,10 +26,17 @@ struct house {
 static const char *const colours[] = { "red", "green", NULL };
 
 static const struct nfv_conf_field door_fields[] = {
-	{ .name = "name", .help = "what it is called", .type = NFV_CONF_STRING, .min = 1, .max = 8,
+	{ .name = "name",
+		.help = "what it is called",
+		.type = NFV_CONF_STRING,
+		.min = 1,
+		.max = 8,
 		.offset = offsetof(struct door, name) },
-	{ .name = "addr", .help = "where it is", .type = NFV_CONF_PREFIX,
-		.offset = offsetof(struct door, addr), .def = "10.0.0.1/24" },
+	{ .name = "addr",
+		.help = "where it is",
+		.type = NFV_CONF_PREFIX,
+		.offset = offsetof(struct door, addr),
+		.def = "10.0.0.1/24" },
 	{ .name = NULL },
 };
 
@@ -39,20 +46,45 @@ static const struct nfv_conf_schema door_schema = {
 };
 
 static const struct nfv_conf_field house_fields[] = {
-	{ .name = "file", .type = NFV_CONF_PATH, .offset = offsetof(struct house, file), .def = "" },
-	{ .name = "lit", .type = NFV_CONF_BOOL, .offset = offsetof(struct house, lit),
-		.def = "true" },
-	{ .name = "rooms", .type = NFV_CONF_UINT, .min = 1, .max = 9, .def = "3",
-		.offset = offsetof(struct house, rooms) },
-	{ .name = "colour", .type = NFV_CONF_CHOICE, .choices = colours, .def = "green",
-		.offset = offsetof(struct house, colour) },
-	{ .name = "bell", .type = NFV_CONF_ENDPOINT, .offset = offsetof(struct house, bell),
+	{ .name = "file",
+		.type = NFV_CONF_PATH,
+		.offset = offsetof(struct house, file),
 		.def = "" },
-	{ .name = "range", .type = NFV_CONF_RANGE, .min = 1, .max = 65535, .def = "5-10",
+	{ .name = "lit",
+		.type = NFV_CONF_BOOL,
+		.offset = offsetof(struct house, lit),
+		.def = "true" },
+	{ .name = "rooms",
+		.type = NFV_CONF_UINT,
+		.min = 1,
+		.max = 9,
+		.def = "3",
+		.offset = offsetof(struct house, rooms) },
+	{ .name = "colour",
+		.type = NFV_CONF_CHOICE,
+		.choices = colours,
+		.def = "green",
+		.offset = offsetof(struct house, colour) },
+	{ .name = "bell",
+		.type = NFV_CONF_ENDPOINT,
+		.offset = offsetof(struct house, bell),
+		.def = "" },
+	{ .name = "range",
+		.type = NFV_CONF_RANGE,
+		.min = 1,
+		.max = 65535,
+		.def = "5-10",
 		.offset = offsetof(struct house, range) },
-	{ .name = "doors", .type = NFV_CONF_SECTION, .section = &door_schema, .list = true,
-		.def = "", .offset = offsetof(struct house, doors) },
-	{ .name = "words", .type = NFV_CONF_STRING, .list = true, .def = "",
+	{ .name = "doors",
+		.type = NFV_CONF_SECTION,
+		.section = &door_schema,
+		.list = true,
+		.def = "",
+		.offset = offsetof(struct house, doors) },
+	{ .name = "words",
+		.type = NFV_CONF_STRING,
+		.list = true,
+		.def = "",
 		.offset = offsetof(struct house, words) },
 	{ .name = NULL },
 };
@@ -76,9 +108,10 @@ parse(const char *text)
 static void
 values_and_defaults(void **state)
 {
-	struct nfv_conf *c = parse("house:\n  rooms: 7\n  colour: red\n  file: a/b\n  range: 1-2\n"
-				   "  bell: '[fd00::1]:80'\n  words: [x, 'y z']\n"
-				   "  doors:\n    - {name: front, addr: 10.1.0.1/16}\n    - name: back\n");
+	struct nfv_conf *c =
+		parse("house:\n  rooms: 7\n  colour: red\n  file: a/b\n  range: 1-2\n"
+		      "  bell: '[fd00::1]:80'\n  words: [x, 'y z']\n"
+		      "  doors:\n    - {name: front, addr: 10.1.0.1/16}\n    - name: back\n");
 	struct nfv_err err;
 	struct house h;
 	struct door *d;
@@ -114,13 +147,16 @@ mistakes_are_told_with_their_place(void **state)
 	static const struct {
 		const char *text, *told;
 	} t[] = {
-		{ "house:\n  rooms: 10\n", ":2:10: rooms is \"10\", but must be a number from 1 to 9" },
+		{ "house:\n  rooms: 10\n",
+			":2:10: rooms is \"10\", but must be a number from 1 to 9" },
 		{ "house:\n  rooms: -1\n", ":2:10: rooms is \"-1\"" },
 		{ "house:\n  lit: yes\n", ":2:8: lit is \"yes\", but must be true or false" },
 		{ "house:\n  colour: blue\n", "must be one of red green" },
 		{ "house:\n  roms: 1\n", ":2:3: unknown key \"roms\"; known here: file lit rooms" },
-		{ "house:\n  lit: true\n  lit: false\n", ":3:3: key \"lit\" stands twice; first on line 2" },
-		{ "house:\n  doors:\n    - addr: 1.2.3.4\n", ":3:7: name is missing here: what it is" },
+		{ "house:\n  lit: true\n  lit: false\n",
+			":3:3: key \"lit\" stands twice; first on line 2" },
+		{ "house:\n  doors:\n    - addr: 1.2.3.4\n",
+			":3:7: name is missing here: what it is" },
 		{ "house:\n  doors: 5\n", ":2:10: doors must be a list" },
 		{ "house:\n  doors: [5]\n", ":2:11: doors must be a mapping" },
 		{ "house:\n  rooms: [1]\n", ":2:10: rooms must be a number" },
@@ -148,8 +184,8 @@ mistakes_are_told_with_their_place(void **state)
 static void
 broken_yaml(void **state)
 {
-	static const char *const bad[] = { "", "a: [", "- 1", "a: 'x", "\x01", "a: b: c", "{a: 1, a: 2}",
-		"? [x]\n: 1" };
+	static const char *const bad[] = { "", "a: [", "- 1", "a: 'x", "\x01", "a: b: c",
+		"{a: 1, a: 2}", "? [x]\n: 1" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -303,8 +303,8 @@ keys_of_packets(void **state)
 	/* Quotes that are cut off or nonsense, and protocols without flows. */
 	p = mk_udp(&inner, "10.0.0.1", 7, "10.9.0.9", 9, "hello", 5);
 	for (size_t n = 0; n < 28; n++) {
-		struct nfv_pkt e = mk_icmp(&m, "10.5.5.5", "10.0.0.1", NFV_ICMP_UNREACHABLE, 1, 0,
-			p.data + p.l3, n);
+		struct nfv_pkt e = mk_icmp(
+			&m, "10.5.5.5", "10.0.0.1", NFV_ICMP_UNREACHABLE, 1, 0, p.data + p.l3, n);
 
 		assert_int_equal(nfv_flow_key(&e, NFV_INWARD, &req), NFV_FLOW_NONE);
 	}
@@ -316,7 +316,8 @@ keys_of_packets(void **state)
 static void
 nothing_is_read_past_the_end(void **state)
 {
-	static const char *const addr[2][2] = { { "10.0.0.1", "10.0.0.2" }, { "fd00::1", "fd00::2" } };
+	static const char *const addr[2][2] = { { "10.0.0.1", "10.0.0.2" },
+		{ "fd00::1", "fd00::2" } };
 	struct guard g = guard_new();
 
 	(void)state;

@@ -249,11 +249,11 @@ net_meet(struct net *n)
 	assert_int_equal(net_in_mac(n, 1, mk_arp(&m, 1, MAC_GW, "192.0.2.254", "192.0.2.1"), MAC_GW,
 				 MAC_ALL),
 		NFV_CONSUMED);
-	assert_int_equal(net_in(n, 0, mk_nd(&m, NFV_ICMP6_NS, 0, "fd00::2", "fd00::1", "fd00::1",
-					      MAC_HOST)),
+	assert_int_equal(
+		net_in(n, 0, mk_nd(&m, NFV_ICMP6_NS, 0, "fd00::2", "fd00::1", "fd00::1", MAC_HOST)),
 		NFV_CONSUMED);
-	assert_int_equal(net_in(n, 1, mk_nd(&m, NFV_ICMP6_NS, 0, "fd01::fe", "fd01::1", "fd01::1",
-					      MAC_GW)),
+	assert_int_equal(
+		net_in(n, 1, mk_nd(&m, NFV_ICMP6_NS, 0, "fd01::fe", "fd01::1", "fd01::1", MAC_GW)),
 		NFV_CONSUMED);
 }
 

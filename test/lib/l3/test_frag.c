@@ -74,8 +74,8 @@ pieces_make_the_whole(void **state)
 		assert_int_equal(nfv_pkt_ip4(&n->wire.pkt[0])->be_id, htobe16(0x1234));
 		assert_int_equal(nfv_pkt_ip4(&n->wire.pkt[0])->ttl, 63);
 		assert_int_equal(reassemble(n, whole), nfv_pkt_l4_len(&n->burst.pkt[0]));
-		assert_memory_equal(whole, nfv_pkt_l4(&n->burst.pkt[0]),
-			nfv_pkt_l4_len(&n->burst.pkt[0]));
+		assert_memory_equal(
+			whole, nfv_pkt_l4(&n->burst.pkt[0]), nfv_pkt_l4_len(&n->burst.pkt[0]));
 	}
 	assert_int_equal(n->back.n, 0);
 }
@@ -85,7 +85,7 @@ static void
 options_are_copied(void **state)
 {
 	static const uint8_t opt[12] = { 7, 3, 4, /* record route: not copied */
-		148, 4, 0, 0,                      /* router alert: copied */
+		148, 4, 0, 0,                     /* router alert: copied */
 		1, 1, 1, 1, 0 };
 	struct net *n = *state;
 	uint8_t whole[BIG + 64];

@@ -73,14 +73,15 @@ mac_addresses(void **state)
 	struct net *n = *state;
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		assert_int_equal(net_in_mac(n, 0, mk_udp(&n->in, "10.0.0.2", 1, "198.51.100.1", 2,
-							"x", 1),
-					 t[i].src, t[i].dst),
+		assert_int_equal(
+			net_in_mac(n, 0, mk_udp(&n->in, "10.0.0.2", 1, "198.51.100.1", 2, "x", 1),
+				t[i].src, t[i].dst),
 			t[i].verdict);
 		if (strcmp(t[i].dst, MAC_ALL) != 0)
-			assert_int_equal(net_in_mac(n, 0, mk_udp(&n->in, "fd00::2", 1,
-								"2001:db8::1", 2, "x", 1),
-						 t[i].src, t[i].dst),
+			assert_int_equal(
+				net_in_mac(n, 0,
+					mk_udp(&n->in, "fd00::2", 1, "2001:db8::1", 2, "x", 1),
+					t[i].src, t[i].dst),
 				t[i].verdict);
 	}
 }
@@ -94,8 +95,8 @@ fragments_go_no_further(void **state)
 	nfv_pkt_ip4(&p)->be_frag = htobe16(NFV_IP4_MF);
 	nfv_csum_ip4_set(nfv_pkt_ip4(&p));
 	assert_int_equal(net_in(n, 0, p), NFV_DROP(NFV_L3_FRAGMENT));
-	p = mk_ip(&n->in, "fd00::2", "fd00::1", NFV_PROTO_FRAGMENT, "\x3a\0\0\0\0\0\0\1\x80\0\0\0\0\0\0\0",
-		16);
+	p = mk_ip(&n->in, "fd00::2", "fd00::1", NFV_PROTO_FRAGMENT,
+		"\x3a\0\0\0\0\0\0\1\x80\0\0\0\0\0\0\0", 16);
 	assert_int_equal(net_in(n, 0, p), NFV_DROP(NFV_L3_FRAGMENT));
 	assert_int_equal(n->wire.n, 0);
 }
@@ -120,7 +121,9 @@ echo_is_answered(void **state)
 		bool v4 = strchr(t[i].src, ':') == NULL;
 		struct nfv_addr src = addr(t[i].src), dst = addr(t[i].dst);
 		struct nfv_pkt p = mk_icmp(&n->in, t[i].src, t[i].dst,
-			v4 ? NFV_ICMP_ECHO : NFV_ICMP6_ECHO, 0, 0x12345678, "payload", 7), *r;
+				       v4 ? NFV_ICMP_ECHO : NFV_ICMP6_ECHO, 0, 0x12345678,
+				       "payload", 7),
+			       *r;
 		const struct nfv_icmp *icmp;
 
 		assert_int_equal(net_in(n, t[i].port, p), NFV_CONSUMED);
@@ -157,8 +160,8 @@ echo_that_is_not_answered(void **state)
 	p = mk_icmp(&n->in, "10.0.0.2", "10.0.0.255", NFV_ICMP_ECHO, 0, 1, "x", 1);
 	assert_int_equal(net_in_mac(n, 0, p, MAC_HOST, MAC_ALL), NFV_DROP(NFV_L3_MULTICAST));
 	p = mk_icmp(&n->in, "fd00::2", "ff02::1", NFV_ICMP6_ECHO, 0, 1, "x", 1);
-	assert_int_equal(net_in_mac(n, 0, p, MAC_HOST, "\x33\x33\0\0\0\1"),
-		NFV_DROP(NFV_L3_MULTICAST));
+	assert_int_equal(
+		net_in_mac(n, 0, p, MAC_HOST, "\x33\x33\0\0\0\1"), NFV_DROP(NFV_L3_MULTICAST));
 	/* Replies and errors are the chain's. */
 	p = mk_icmp(&n->in, "10.0.0.2", "192.0.2.1", NFV_ICMP_ECHO_REPLY, 0, 1, "x", 1);
 	assert_int_equal(net_in(n, 0, p), NFV_KEEP);
@@ -219,8 +222,7 @@ time_runs_out(void **state)
 		nfv_pkt_ip6(&p)->hops = hops;
 		assert_int_equal(net_in(n, 1, p), NFV_DROP(NFV_L3_TTL));
 		r = net_sent(&n->wire, 0, NFV_OUTWARD);
-		assert_int_equal(((struct nfv_icmp *)nfv_pkt_l4(r))->type,
-			NFV_ICMP6_TIME_EXCEEDED);
+		assert_int_equal(((struct nfv_icmp *)nfv_pkt_l4(r))->type, NFV_ICMP6_TIME_EXCEEDED);
 		us = addr("fd01::1");
 		assert_memory_equal(nfv_pkt_ip6(r)->src, us.b, 16);
 	}

@@ -212,18 +212,27 @@ longest_prefix_wins(void **state)
 		uint8_t port;
 		uint8_t via; /* last byte of the gateway's MAC address */
 	} t[] = {
-		{ "172.16.1.1", 1, 0xfe },   { "172.20.1.1", 1, 10 },
-		{ "172.20.5.1", 0, 20 },     { "172.20.5.77", 1, 10 },
-		{ "172.20.5.78", 0, 20 },    { "203.0.113.1", 1, 0xfe },
-		{ "2001:db8:1::1", 1, 30 },  { "2001:db8:1:2::1", 0, 40 },
-		{ "2001:db8:1:2::2", 1, 30 }, { "2001:db9::1", 1, 0xfe },
+		{ "172.16.1.1", 1, 0xfe },
+		{ "172.20.1.1", 1, 10 },
+		{ "172.20.5.1", 0, 20 },
+		{ "172.20.5.77", 1, 10 },
+		{ "172.20.5.78", 0, 20 },
+		{ "203.0.113.1", 1, 0xfe },
+		{ "2001:db8:1::1", 1, 30 },
+		{ "2001:db8:1:2::1", 0, 40 },
+		{ "2001:db8:1:2::2", 1, 30 },
+		{ "2001:db9::1", 1, 0xfe },
 	};
 	static const struct {
 		const char *addr;
 		uint8_t port, id;
 	} gw[] = {
-		{ "192.0.2.254", 1, 0xfe }, { "192.0.2.10", 1, 10 }, { "10.0.0.20", 0, 20 },
-		{ "fd01::fe", 1, 0xfe },    { "fd01::30", 1, 30 },   { "fd00::40", 0, 40 },
+		{ "192.0.2.254", 1, 0xfe },
+		{ "192.0.2.10", 1, 10 },
+		{ "10.0.0.20", 0, 20 },
+		{ "fd01::fe", 1, 0xfe },
+		{ "fd01::30", 1, 30 },
+		{ "fd00::40", 0, 40 },
 	};
 	static struct net n;
 	struct mk m;
@@ -253,7 +262,8 @@ longest_prefix_wins(void **state)
 		const char *src = strchr(t[i].dst, ':') ? "2001:db8:9::9" : "198.51.100.99";
 
 		for (uint8_t port = 0; port < 2; port++)
-			assert_int_equal(net_out(&n, port, mk_udp(&n.in, src, 1, t[i].dst, 2, "x", 1)),
+			assert_int_equal(
+				net_out(&n, port, mk_udp(&n.in, src, 1, t[i].dst, 2, "x", 1)),
 				port == t[i].port ? NFV_KEEP : NFV_DROP(NFV_L3_WRONG_WAY));
 		net_out(&n, t[i].port, mk_udp(&n.in, src, 1, t[i].dst, 2, "x", 1));
 		assert_int_equal(n.burst.pkt[0].data[5], t[i].via);
@@ -273,8 +283,8 @@ many_routes(void **state)
 	for (unsigned int i = 0; i < 1000; i++) {
 		char to[64];
 
-		snprintf(to, sizeof(to), i % 2 ? "172.16.%u.%u/30" : "2001:db8:%x::%x00/120",
-			i / 8, i % 8 * 16);
+		snprintf(to, sizeof(to), i % 2 ? "172.16.%u.%u/30" : "2001:db8:%x::%x00/120", i / 8,
+			i % 8 * 16);
 		route[i] = (struct nfv_l3_route){ prefix(to), { .family = NFV_NO_ADDR },
 			(uint8_t)(i % 3 == 0) };
 	}
@@ -287,9 +297,9 @@ many_routes(void **state)
 
 		a.b[a.family == NFV_IPV4 ? 3 : 15] |= 2;
 		nfv_addr_text(&a, dst);
-		assert_int_equal(net_out(&n, route[i].port,
-					 mk_udp(&n.in, i % 2 ? "10.9.9.9" : "fd99::9", 1, dst, 2,
-						 "x", 1)),
+		assert_int_equal(
+			net_out(&n, route[i].port,
+				mk_udp(&n.in, i % 2 ? "10.9.9.9" : "fd99::9", 1, dst, 2, "x", 1)),
 			NFV_CONSUMED);
 	}
 	nfv_l3_destroy(n.l3);
@@ -339,8 +349,8 @@ one_family(void **state)
 	n.conf.n_route = 0;
 	net_route(&n, "::/0", "fe80::fe", 1);
 	net_start(&n);
-	assert_int_equal(net_out(&n, 1, mk_udp(&m, "fd00::2", 1, "2001:db8::1", 2, "x", 1)),
-		NFV_CONSUMED);
+	assert_int_equal(
+		net_out(&n, 1, mk_udp(&m, "fd00::2", 1, "2001:db8::1", 2, "x", 1)), NFV_CONSUMED);
 	assert_int_equal(n.wire.n, 1);
 	nfv_l3_destroy(n.l3);
 }

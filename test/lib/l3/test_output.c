@@ -83,9 +83,9 @@ a_burst_of_both_families(void **state)
 		bool v6 = i % 3 == 1;
 
 		n->burst.pkt[i] = mk_udp(&m[i], v6 ? "fd00::2" : "10.0.0.2", 1,
-			v6         ? "2001:db8::1" :
-			i % 3 == 2 ? "10.0.0.9" :
-				     "198.51.100.1",
+			v6                 ? "2001:db8::1" :
+				i % 3 == 2 ? "10.0.0.9" :
+					     "198.51.100.1",
 			2, "x", 1);
 		nfv_pkt_parse(&n->burst.pkt[i]);
 	}
@@ -93,9 +93,9 @@ a_burst_of_both_families(void **state)
 	nfv_l3_output(n->l3, &n->burst, &n->wire, &n->back);
 	for (int i = 0; i < NFV_BURST_MAX; i++)
 		assert_int_equal(n->burst.pkt[i].verdict,
-			i == 5         ? NFV_DROP(77) :
-			i % 3 == 2 ? NFV_DROP(NFV_L3_WRONG_WAY) :
-				     NFV_KEEP);
+			i == 5             ? NFV_DROP(77) :
+				i % 3 == 2 ? NFV_DROP(NFV_L3_WRONG_WAY) :
+					     NFV_KEEP);
 }
 
 static void
@@ -136,14 +136,14 @@ nobody_listens(void **state)
 {
 	struct net *n = *state;
 
-	assert_int_equal(net_out(n, 1, udp(n, "10.0.0.2", "192.0.2.1", 5)),
-		NFV_DROP(NFV_L3_NO_LISTENER));
+	assert_int_equal(
+		net_out(n, 1, udp(n, "10.0.0.2", "192.0.2.1", 5)), NFV_DROP(NFV_L3_NO_LISTENER));
 	error_back(n, NFV_INWARD, NFV_ICMP_UNREACHABLE, 3, "192.0.2.1");
-	assert_int_equal(net_out(n, 1, udp(n, "10.0.0.2", "10.0.0.1", 5)),
-		NFV_DROP(NFV_L3_NO_LISTENER));
+	assert_int_equal(
+		net_out(n, 1, udp(n, "10.0.0.2", "10.0.0.1", 5)), NFV_DROP(NFV_L3_NO_LISTENER));
 	error_back(n, NFV_INWARD, NFV_ICMP_UNREACHABLE, 3, "10.0.0.1");
-	assert_int_equal(net_out(n, 0, udp(n, "2001:db8::1", "fd01::1", 5)),
-		NFV_DROP(NFV_L3_NO_LISTENER));
+	assert_int_equal(
+		net_out(n, 0, udp(n, "2001:db8::1", "fd01::1", 5)), NFV_DROP(NFV_L3_NO_LISTENER));
 	error_back(n, NFV_OUTWARD, NFV_ICMP6_UNREACHABLE, 4, "fd01::1");
 	assert_int_equal(net_out(n, 0, mk_tcp(&n->in, "2001:db8::1", 1, "fd01::1", 2, NFV_TCP_SYN)),
 		NFV_DROP(NFV_L3_NO_LISTENER));
@@ -158,20 +158,20 @@ nowhere_to_go(void **state)
 	nfv_l3_destroy(n->l3);
 	n->conf.n_route = 0;
 	net_start(n);
-	assert_int_equal(net_out(n, 1, udp(n, "10.0.0.2", "198.51.100.1", 5)),
-		NFV_DROP(NFV_L3_NO_ROUTE));
+	assert_int_equal(
+		net_out(n, 1, udp(n, "10.0.0.2", "198.51.100.1", 5)), NFV_DROP(NFV_L3_NO_ROUTE));
 	error_back(n, NFV_INWARD, NFV_ICMP_UNREACHABLE, 0, "192.0.2.1");
-	assert_int_equal(net_out(n, 1, udp(n, "fd00::2", "2001:db8::1", 5)),
-		NFV_DROP(NFV_L3_NO_ROUTE));
+	assert_int_equal(
+		net_out(n, 1, udp(n, "fd00::2", "2001:db8::1", 5)), NFV_DROP(NFV_L3_NO_ROUTE));
 	error_back(n, NFV_INWARD, NFV_ICMP6_UNREACHABLE, 0, "fd01::1");
-	assert_int_equal(net_out(n, 1, udp(n, "10.0.0.2", "10.0.0.3", 5)),
-		NFV_DROP(NFV_L3_WRONG_WAY));
-	assert_int_equal(net_out(n, 0, udp(n, "192.0.2.7", "192.0.2.8", 5)),
-		NFV_DROP(NFV_L3_WRONG_WAY));
-	assert_int_equal(net_out(n, 1, udp(n, "10.0.0.2", "192.0.2.255", 5)),
-		NFV_DROP(NFV_L3_MULTICAST));
-	assert_int_equal(net_out(n, 1, udp(n, "10.0.0.2", "239.0.0.1", 5)),
-		NFV_DROP(NFV_L3_MULTICAST));
+	assert_int_equal(
+		net_out(n, 1, udp(n, "10.0.0.2", "10.0.0.3", 5)), NFV_DROP(NFV_L3_WRONG_WAY));
+	assert_int_equal(
+		net_out(n, 0, udp(n, "192.0.2.7", "192.0.2.8", 5)), NFV_DROP(NFV_L3_WRONG_WAY));
+	assert_int_equal(
+		net_out(n, 1, udp(n, "10.0.0.2", "192.0.2.255", 5)), NFV_DROP(NFV_L3_MULTICAST));
+	assert_int_equal(
+		net_out(n, 1, udp(n, "10.0.0.2", "239.0.0.1", 5)), NFV_DROP(NFV_L3_MULTICAST));
 	assert_int_equal(n->back.n, 0);
 }
 
@@ -187,7 +187,8 @@ time_runs_out(void **state)
 	assert_int_equal(net_out(n, 0, with_ttl(udp(n, "2001:db8::1", "fd00::2", 5), 0)),
 		NFV_DROP(NFV_L3_TTL));
 	error_back(n, NFV_OUTWARD, NFV_ICMP6_TIME_EXCEEDED, 0, "fd00::1");
-	assert_int_equal(net_out(n, 0, with_ttl(udp(n, "198.51.100.1", "10.0.0.2", 5), 2)), NFV_KEEP);
+	assert_int_equal(
+		net_out(n, 0, with_ttl(udp(n, "198.51.100.1", "10.0.0.2", 5), 2)), NFV_KEEP);
 	assert_int_equal(nfv_pkt_ip4(&n->burst.pkt[0])->ttl, 1);
 }
 
@@ -219,8 +220,8 @@ whose_address_errors_come_from(void **state)
 	n->conf.port[1].n_addr = 1; /* IPv4 only */
 	n->conf.n_route = 1;
 	net_start(n);
-	assert_int_equal(net_out(n, 1, udp(n, "fd00::2", "2001:db8::1", 5)),
-		NFV_DROP(NFV_L3_NO_ROUTE));
+	assert_int_equal(
+		net_out(n, 1, udp(n, "fd00::2", "2001:db8::1", 5)), NFV_DROP(NFV_L3_NO_ROUTE));
 	error_back(n, NFV_INWARD, NFV_ICMP6_UNREACHABLE, 0, "fd00::1");
 	/* The same for what is answered at the door. */
 	assert_int_equal(net_in(n, 1, with_ttl(udp(n, "2001:db8::1", "fd00::2", 5), 1)),

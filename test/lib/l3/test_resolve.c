@@ -72,13 +72,12 @@ arp_requests_are_answered(void **state)
 		const char *dst, *spa, *tpa;
 		int answers;
 	} t[] = {
-		{ MAC_ALL, "10.0.0.2", "10.0.0.1", 1 },
-		{ MAC_IN, "10.0.0.2", "10.0.0.1", 1 },
-		{ MAC_ALL, "0.0.0.0", "10.0.0.1", 1 },    /* a probe */
-		{ MAC_ALL, "10.9.9.9", "10.0.0.1", 1 },   /* off-link, answered, not learned */
+		{ MAC_ALL, "10.0.0.2", "10.0.0.1", 1 }, { MAC_IN, "10.0.0.2", "10.0.0.1", 1 },
+		{ MAC_ALL, "0.0.0.0", "10.0.0.1", 1 },  /* a probe */
+		{ MAC_ALL, "10.9.9.9", "10.0.0.1", 1 }, /* off-link, answered, not learned */
 		{ MAC_ALL, "10.0.0.2", "10.0.0.3", 0 },
-		{ MAC_ALL, "10.0.0.2", "192.0.2.1", 0 },  /* the other port's */
-		{ MAC_ALL, "10.0.0.2", "10.0.0.2", 0 },   /* gratuitous */
+		{ MAC_ALL, "10.0.0.2", "192.0.2.1", 0 }, /* the other port's */
+		{ MAC_ALL, "10.0.0.2", "10.0.0.2", 0 },  /* gratuitous */
 	};
 	struct net *n = *state;
 	struct mk m;
@@ -111,11 +110,16 @@ bad_arp(void **state)
 		int at;
 		uint8_t value, reason;
 	} t[] = {
-		{ 15, 2, NFV_L3_ARP_BAD },      { 16, 0x86, NFV_L3_ARP_BAD },
-		{ 18, 8, NFV_L3_ARP_BAD },      { 19, 16, NFV_L3_ARP_BAD },
-		{ 21, 3, NFV_L3_ARP_BAD },      { 21, 0, NFV_L3_ARP_BAD },
-		{ 22, 0xff, NFV_L3_ARP_BAD },   { 28, 224, NFV_L3_ARP_BAD },
-		{ 28, 127, NFV_L3_ARP_BAD },    { 31, 1, NFV_L3_SPOOFED },
+		{ 15, 2, NFV_L3_ARP_BAD },
+		{ 16, 0x86, NFV_L3_ARP_BAD },
+		{ 18, 8, NFV_L3_ARP_BAD },
+		{ 19, 16, NFV_L3_ARP_BAD },
+		{ 21, 3, NFV_L3_ARP_BAD },
+		{ 21, 0, NFV_L3_ARP_BAD },
+		{ 22, 0xff, NFV_L3_ARP_BAD },
+		{ 28, 224, NFV_L3_ARP_BAD },
+		{ 28, 127, NFV_L3_ARP_BAD },
+		{ 31, 1, NFV_L3_SPOOFED },
 	};
 	static const char zero[6];
 	struct net *n = *state;
@@ -267,8 +271,9 @@ nd_solicitations_are_answered(void **state)
 		bool probe = strcmp(t[i].src, "::") == 0;
 		const struct nd_frame *f;
 
-		assert_int_equal(net_in_mac(n, 0, mk_nd(&m, NFV_ICMP6_NS, 0, t[i].src, t[i].dst,
-							t[i].target, t[i].mac),
+		assert_int_equal(net_in_mac(n, 0,
+					 mk_nd(&m, NFV_ICMP6_NS, 0, t[i].src, t[i].dst, t[i].target,
+						 t[i].mac),
 					 MAC_HOST, t[i].dst_mac),
 			NFV_CONSUMED);
 		assert_int_equal(n->wire.n, t[i].answers);
@@ -300,13 +305,18 @@ bad_nd(void **state)
 		bool keep_csum;
 		uint8_t reason;
 	} t[] = {
-		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 21, 254, false, NFV_L3_ND_BAD }, /* hops */
-		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 55, 1, false, NFV_L3_ND_BAD },   /* code */
+		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 21, 254, false,
+			NFV_L3_ND_BAD },                                                 /* hops */
+		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 55, 1, false, NFV_L3_ND_BAD }, /* code */
 		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 70, 1, true, NFV_L3_ICMP_CHECKSUM },
-		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 62, 0xff, false, NFV_L3_ND_BAD }, /* target */
-		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 79, 0, false, NFV_L3_ND_BAD }, /* option: 0 */
-		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 79, 2, false, NFV_L3_ND_BAD }, /* too long */
-		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 80, 1, false, NFV_L3_ND_BAD }, /* group MAC */
+		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 62, 0xff, false,
+			NFV_L3_ND_BAD }, /* target */
+		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 79, 0, false,
+			NFV_L3_ND_BAD }, /* option: 0 */
+		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 79, 2, false,
+			NFV_L3_ND_BAD }, /* too long */
+		{ "fd00::2", "fd00::1", MAC_HOST, 135, 0, 80, 1, false,
+			NFV_L3_ND_BAD }, /* group MAC */
 		{ "fd00::2", "fd00::1", MAC_HOST, 136, ND_S, 79, 0, false, NFV_L3_ND_BAD },
 		{ "fd00::2", "fd00::1", MAC_HOST, 136, ND_S, 62, 0xff, false, NFV_L3_ND_BAD },
 		{ "fd00::2", "ff02::1", MAC_HOST, 136, ND_S, 0, 0, false, NFV_L3_ND_BAD },
@@ -318,8 +328,8 @@ bad_nd(void **state)
 	struct mk m;
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct nfv_pkt p = mk_nd(&m, t[i].type, t[i].flags, t[i].src, t[i].dst, "fd00::1",
-			t[i].mac);
+		struct nfv_pkt p =
+			mk_nd(&m, t[i].type, t[i].flags, t[i].src, t[i].dst, "fd00::1", t[i].mac);
 		bool group = strncmp(t[i].dst, "ff", 2) == 0;
 		uint8_t verdict;
 
@@ -334,8 +344,9 @@ bad_nd(void **state)
 	}
 	assert_shows(n, "  free: 16\n");
 	/* Somebody else claims to have our address. */
-	assert_int_equal(net_in(n, 0, mk_nd(&m, NFV_ICMP6_NA, ND_O, "fd00::2", "fd00::1", "fd00::1",
-					      MAC_EVIL)),
+	assert_int_equal(
+		net_in(n, 0,
+			mk_nd(&m, NFV_ICMP6_NA, ND_O, "fd00::2", "fd00::1", "fd00::1", MAC_EVIL)),
 		NFV_DROP(NFV_L3_SPOOFED));
 }
 
@@ -408,8 +419,7 @@ nobody_answers(void **state)
 			sent.data + sent.l3 + (v6 ? 8 : 12), sent.len - sent.l3 - (v6 ? 8 : 12));
 		/* For a while senders are told at once. */
 		assert_shows(n, "unreachable: 1\n");
-		assert_int_equal(v6 ? to_v6(n, dst) : to_v4(n, dst),
-			NFV_DROP(NFV_L3_NO_NEIGHBOUR));
+		assert_int_equal(v6 ? to_v6(n, dst) : to_v4(n, dst), NFV_DROP(NFV_L3_NO_NEIGHBOUR));
 		assert_int_equal(n->back.n, 1);
 		for (int i = 0; i < 3; i++)
 			net_tick(n, 1);

@@ -17,8 +17,8 @@ visit(struct probe *p, struct nfv_burst *b, struct nfv_out *out)
 
 		assert_int_equal(k->verdict, NFV_KEEP);
 		if (p->n_notes < PROBE_MAX)
-			p->note[p->n_notes++] = (struct probe_note){ k->flow, k->flags, b->n, b->dir,
-				s != NULL ? s->packets : UINT64_MAX };
+			p->note[p->n_notes++] = (struct probe_note){ k->flow, k->flags, b->n,
+				b->dir, s != NULL ? s->packets : UINT64_MAX };
 		if (s == NULL)
 			continue;
 		/* Zeroed when the flow begins, nobody else's afterwards. */

@@ -15,7 +15,7 @@
 struct probe_slot {
 	uint64_t owner; /* 1 + the probe's number, once a packet of the flow has passed it */
 	uint64_t packets;
-	uint32_t be_addr;  /* what probe_nat has rewritten, to turn it back */
+	uint32_t be_addr; /* what probe_nat has rewritten, to turn it back */
 	uint16_t be_port;
 	uint16_t be_nat_port;
 };
@@ -52,9 +52,9 @@ void probe_reset(void);
 struct rig *probe_rig(uint32_t n, struct rig_conf conf);
 
 /* Behaviours. */
-void probe_drop(struct probe *p, struct nfv_burst *b, struct nfv_out *out); /* verdict: arg */
+void probe_drop(struct probe *p, struct nfv_burst *b, struct nfv_out *out);   /* verdict: arg */
 void probe_answer(struct probe *p, struct nfv_burst *b, struct nfv_out *out); /* and consume */
-void probe_echo(struct probe *p, struct nfv_burst *b, struct nfv_out *out); /* answer and keep */
+void probe_echo(struct probe *p, struct nfv_burst *b, struct nfv_out *out);   /* answer and keep */
 void probe_nat(struct probe *p, struct nfv_burst *b, struct nfv_out *out); /* source to PORT_OUT */
 void probe_proxy(struct probe *p, struct nfv_burst *b, struct nfv_out *out); /* forward as own */
 void probe_garbage(struct probe *p, struct nfv_burst *b, struct nfv_out *out);

@@ -62,7 +62,8 @@ open_port(struct rig *r, int side, unsigned int serial, uint32_t tx_ring)
 	assert_true(port >= 0);
 	r->port[side] = (uint16_t)port;
 	assert_int_equal(rte_eth_dev_configure(r->port[side], 1, 1, &conf), 0);
-	assert_int_equal(rte_eth_rx_queue_setup(r->port[side], 0, 64, SOCKET_ID_ANY, NULL, r->pool), 0);
+	assert_int_equal(
+		rte_eth_rx_queue_setup(r->port[side], 0, 64, SOCKET_ID_ANY, NULL, r->pool), 0);
 	assert_int_equal(rte_eth_tx_queue_setup(r->port[side], 0, 64, SOCKET_ID_ANY, NULL), 0);
 	assert_int_equal(rte_eth_dev_start(r->port[side]), 0);
 }
@@ -93,15 +94,15 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 	memset(r, 0, sizeof(*r));
 	snprintf(name, sizeof(name), "rig%u", ++serial);
 	r->buffers = conf->buffers > 0 ? conf->buffers : 2047;
-	r->pool = rte_pktmbuf_pool_create(name, r->buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-		SOCKET_ID_ANY);
+	r->pool = rte_pktmbuf_pool_create(
+		name, r->buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	assert_non_null(r->pool);
 	for (int side = 0; side < 2; side++) {
 		open_port(r, side, serial, conf->tx_ring);
 		c.port[side] = r->port[side];
-		c.l3.port[side] = (struct nfv_l3_port){ .mtu = conf->mtu > 0 ? conf->mtu : 1500,
-			.addr = addr[side],
-			.n_addr = 2 };
+		c.l3.port[side] = (struct nfv_l3_port){
+			.mtu = conf->mtu > 0 ? conf->mtu : 1500, .addr = addr[side], .n_addr = 2
+		};
 		memcpy(c.l3.port[side].mac, rig_port_mac[side], 6);
 	}
 	c.pool = r->pool;

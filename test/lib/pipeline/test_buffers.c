@@ -180,7 +180,8 @@ static void
 at_random(struct probe *p, struct nfv_burst *b, struct nfv_out *out)
 {
 	static void (*const act[])(struct probe *, struct nfv_burst *, struct nfv_out *) = {
-		probe_echo, probe_answer, probe_garbage, probe_flood, probe_drop };
+		probe_echo, probe_answer, probe_garbage, probe_flood, probe_drop
+	};
 	unsigned int which = (unsigned int)rand() % 16;
 
 	p->arg = which == 4 ? (unsigned int)rand() % 255 + 1 : 30;
@@ -195,7 +196,8 @@ at_random(struct probe *p, struct nfv_burst *b, struct nfv_out *out)
 static void
 nothing_is_lost_in_confusion(void **state)
 {
-	struct rig *r = probe_rig(4, (struct rig_conf){ .tx_ring = 32, .buffers = 1023, .flows = 64 });
+	struct rig *r =
+		probe_rig(4, (struct rig_conf){ .tx_ring = 32, .buffers = 1023, .flows = 64 });
 	const struct nfv_chain_stats *s = r->stats;
 	uint64_t in, fate;
 
@@ -210,8 +212,8 @@ nothing_is_lost_in_confusion(void **state)
 			uint16_t port = (uint16_t)(rand() % 200);
 			struct nfv_pkt p = rand() % 4 == 0 ?
 				mk_udp(&m, "fd00:1::2", port, "fd00:2::2", 9, "hello", 5) :
-				mk_udp(&m, side ? HOST_OUT : HOST_IN, port, side ? HOST_IN : HOST_OUT, 9,
-					"hello", 5);
+				mk_udp(&m, side ? HOST_OUT : HOST_IN, port,
+					side ? HOST_IN : HOST_OUT, 9, "hello", 5);
 
 			memcpy(p.data, rig_port_mac[side], 6);
 			memcpy(p.data + 6, rig_host_mac[side], 6);

@@ -18,8 +18,9 @@ static void
 send_udp(struct rig *r, int side, uint16_t sport, uint16_t dport)
 {
 	struct mk m;
-	struct nfv_pkt p = side == INSIDE ? mk_udp(&m, HOST_IN, sport, HOST_OUT, dport, "hello", 5) :
-					    mk_udp(&m, HOST_OUT, sport, HOST_IN, dport, "hello", 5);
+	struct nfv_pkt p = side == INSIDE ?
+		mk_udp(&m, HOST_IN, sport, HOST_OUT, dport, "hello", 5) :
+		mk_udp(&m, HOST_OUT, sport, HOST_IN, dport, "hello", 5);
 
 	rig_send(r, side, &p);
 }
@@ -74,8 +75,8 @@ counts_each_verdict_in_its_place(void **state)
 {
 	static const struct {
 		unsigned int verdict, place;
-	} row[] = { { NFV_DROP(0), 0 }, { NFV_DROP(1), 1 }, { NFV_DROP(31), 31 }, { NFV_DROP(40), 31 },
-		{ 255, 31 } };
+	} row[] = { { NFV_DROP(0), 0 }, { NFV_DROP(1), 1 }, { NFV_DROP(31), 31 },
+		{ NFV_DROP(40), 31 }, { 255, 31 } };
 	struct rig *r = probe_rig(3, (struct rig_conf){ 0 });
 	uint64_t drop[NFV_STAGE_DROPS] = { 0 };
 
@@ -123,7 +124,8 @@ closes_the_gaps_in_order(void **state)
 	for (unsigned int i = 0; i < r->n_got[OUTSIDE]; i++) {
 		struct nfv_pkt p = rig_got(r, OUTSIDE, i);
 
-		assert_int_equal(be16toh(((struct nfv_udp *)nfv_pkt_l4(&p))->be_sport), 100 + 2 * i);
+		assert_int_equal(
+			be16toh(((struct nfv_udp *)nfv_pkt_l4(&p))->be_sport), 100 + 2 * i);
 	}
 	assert_int_equal(r->stats->stage[0].drop[3], NFV_BURST_MAX / 2);
 	rig_close(r);
@@ -188,8 +190,8 @@ originate_outward(struct probe *p, uint64_t tsc, struct nfv_out *out)
 	mk_addr(HOST_IN, src);
 	mk_addr(HOST_OUT, dst);
 	if (a != NULL && nfv_pkt_ip_header(a, 4, src, dst, NFV_PROTO_UDP, NFV_UDP_LEN)) {
-		*(struct nfv_udp *)nfv_pkt_l4(a) = (struct nfv_udp){ htobe16(5), htobe16(6),
-			htobe16(NFV_UDP_LEN), 0 };
+		*(struct nfv_udp *)nfv_pkt_l4(a) =
+			(struct nfv_udp){ htobe16(5), htobe16(6), htobe16(NFV_UDP_LEN), 0 };
 		nfv_csum_l4_set(a);
 	}
 }

@@ -32,7 +32,8 @@ live(const struct rig *r)
 static void
 returns_find_the_slot_and_are_replies(void **state)
 {
-	static const char *const host[2][2] = { { HOST_IN, HOST_OUT }, { "fd00:1::2", "fd00:2::2" } };
+	static const char *const host[2][2] = { { HOST_IN, HOST_OUT },
+		{ "fd00:1::2", "fd00:2::2" } };
 	struct rig *r = probe_rig(2, (struct rig_conf){ 0 });
 
 	(void)state;
@@ -212,7 +213,8 @@ send_error(struct rig *r, int side, const char *src, const char *dst, const stru
 static void
 errors_find_the_flow_they_are_about(void **state)
 {
-	static const char *const host[2][2] = { { HOST_IN, HOST_OUT }, { "fd00:1::2", "fd00:2::2" } };
+	static const char *const host[2][2] = { { HOST_IN, HOST_OUT },
+		{ "fd00:1::2", "fd00:2::2" } };
 	struct rig *r = probe_rig(1, (struct rig_conf){ 0 });
 	struct nfv_pkt p;
 
@@ -354,7 +356,8 @@ records_end_where_flows_end(void **state)
 	}
 	rig_close(r);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(probe[i].ends, probe[i].note[1].flow == probe[i].note[0].flow ? 1 : 2);
+		assert_int_equal(
+			probe[i].ends, probe[i].note[1].flow == probe[i].note[0].flow ? 1 : 2);
 }
 
 static void

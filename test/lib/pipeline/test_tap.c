@@ -270,10 +270,9 @@ static void
 a_full_disk_is_told(void **state)
 {
 	struct rig *r = probe_rig(1, (struct rig_conf){ 0 });
-	struct nfv_tap_conf conf = { .file = "/dev/full",
-		.port = r->port[INSIDE],
-		.snaplen = 64,
-		.socket = SOCKET_ID_ANY };
+	struct nfv_tap_conf conf = {
+		.file = "/dev/full", .port = r->port[INSIDE], .snaplen = 64, .socket = SOCKET_ID_ANY
+	};
 	struct nfv_tap *tap = NULL;
 	struct nfv_err err = { "" };
 

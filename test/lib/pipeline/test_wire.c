@@ -61,7 +61,8 @@ pings_pass(void **state)
 
 		rig_send(r, INSIDE, &p);
 		p = mk_icmp(&m, host[f][1], host[f][0],
-			f == 0 ? NFV_ICMP_ECHO_REPLY : NFV_ICMP6_ECHO_REPLY, 0, 0x00070001, "ping", 4);
+			f == 0 ? NFV_ICMP_ECHO_REPLY : NFV_ICMP6_ECHO_REPLY, 0, 0x00070001, "ping",
+			4);
 		rig_send(r, OUTSIDE, &p);
 		rig_run(r);
 		p = rig_got(r, OUTSIDE, (unsigned int)f);
@@ -125,8 +126,8 @@ who_does_not_answer_is_given_up(void **state)
 		assert_true(r->n_got[OUTSIDE] > 1);
 		/* The error has come back through the chain. */
 		p = rig_got(r, INSIDE, 0);
-		assert_int_equal(icmp_of(&p)->type,
-			f == 0 ? NFV_ICMP_UNREACHABLE : NFV_ICMP6_UNREACHABLE);
+		assert_int_equal(
+			icmp_of(&p)->type, f == 0 ? NFV_ICMP_UNREACHABLE : NFV_ICMP6_UNREACHABLE);
 		assert_int_equal(probe[0].n_notes, 2);
 		assert_true(probe[0].note[1].flags & NFV_PKT_RELATED);
 		assert_ptr_equal(probe[0].note[1].flow, probe[0].note[0].flow);
@@ -178,8 +179,8 @@ what_nobody_listens_for_is_refused(void **state)
 		rig_run(r);
 		assert_string_equal(probe_trace, "ba01");
 		p = rig_got(r, OUTSIDE, (unsigned int)f);
-		assert_int_equal(icmp_of(&p)->type,
-			f == 0 ? NFV_ICMP_UNREACHABLE : NFV_ICMP6_UNREACHABLE);
+		assert_int_equal(
+			icmp_of(&p)->type, f == 0 ? NFV_ICMP_UNREACHABLE : NFV_ICMP6_UNREACHABLE);
 		assert_int_equal(icmp_of(&p)->code, f == 0 ? 3 : 4);
 	}
 	assert_int_equal(r->stats->l3_drop[NFV_L3_NO_LISTENER], 2);

@@ -170,7 +170,8 @@ static void
 an_lcore_has_one_worker(void **state)
 {
 	struct rig *r = probe_rig(0, (struct rig_conf){ 0 });
-	struct nfv_worker w = worker_of(r, NFV_WORKER_RUNNING), second = worker_of(r, NFV_WORKER_RUNNING);
+	struct nfv_worker w = worker_of(r, NFV_WORKER_RUNNING),
+			  second = worker_of(r, NFV_WORKER_RUNNING);
 	struct nfv_err err = { "" };
 
 	(void)state;

@@ -38,21 +38,15 @@ lying_headers(void **state)
 		bool fix_csum;
 		enum nfv_parse why;
 	} t[] = {
-		{ 12, 0x81, false, NFV_PARSE_ETHERTYPE },
-		{ 14, 0x65, true, NFV_PARSE_IP_VERSION },
-		{ 14, 0x44, true, NFV_PARSE_IP_HEADER },
-		{ 14, 0x4f, false, NFV_PARSE_IP_HEADER },
-		{ 16, 0xff, true, NFV_PARSE_IP_LENGTH },
-		{ 17, 19, true, NFV_PARSE_IP_HEADER },
-		{ 24, 0xaa, false, NFV_PARSE_IP_CHECKSUM },
-		{ 26, 127, true, NFV_PARSE_IP_ADDRESS },
-		{ 26, 224, true, NFV_PARSE_IP_ADDRESS },
-		{ 26, 0, true, NFV_PARSE_IP_ADDRESS },
-		{ 38, 0xff, false, NFV_PARSE_UDP_LENGTH },
-		{ 39, 7, false, NFV_PARSE_UDP_LENGTH },
+		{ 12, 0x81, false, NFV_PARSE_ETHERTYPE }, { 14, 0x65, true, NFV_PARSE_IP_VERSION },
+		{ 14, 0x44, true, NFV_PARSE_IP_HEADER }, { 14, 0x4f, false, NFV_PARSE_IP_HEADER },
+		{ 16, 0xff, true, NFV_PARSE_IP_LENGTH }, { 17, 19, true, NFV_PARSE_IP_HEADER },
+		{ 24, 0xaa, false, NFV_PARSE_IP_CHECKSUM }, { 26, 127, true, NFV_PARSE_IP_ADDRESS },
+		{ 26, 224, true, NFV_PARSE_IP_ADDRESS }, { 26, 0, true, NFV_PARSE_IP_ADDRESS },
+		{ 38, 0xff, false, NFV_PARSE_UDP_LENGTH }, { 39, 7, false, NFV_PARSE_UDP_LENGTH },
 		{ 17, 27, true, NFV_PARSE_L4_TRUNCATED },
-		{ 20, 0x20, true, NFV_PARSE_OK },           /* a first fragment */
-		{ 21, 0x01, true, NFV_PARSE_OK },           /* a later one */
+		{ 20, 0x20, true, NFV_PARSE_OK }, /* a first fragment */
+		{ 21, 0x01, true, NFV_PARSE_OK }, /* a later one */
 	};
 
 	(void)state;
@@ -64,7 +58,8 @@ lying_headers(void **state)
 		if (t[i].fix_csum) {
 			nfv_pkt_ip4(&p)->be_csum = 0;
 			nfv_pkt_ip4(&p)->be_csum = nfv_csum(nfv_pkt_ip4(&p),
-				nfv_ip4_hlen(nfv_pkt_ip4(&p)) < 20 ? 20 : nfv_ip4_hlen(nfv_pkt_ip4(&p)));
+				nfv_ip4_hlen(nfv_pkt_ip4(&p)) < 20 ? 20 :
+								     nfv_ip4_hlen(nfv_pkt_ip4(&p)));
 		}
 		assert_int_equal(nfv_pkt_parse(&p), t[i].why);
 	}
@@ -127,9 +122,12 @@ source_route_is_refused(void **state)
 		uint8_t opt[4];
 		enum nfv_parse why;
 	} t[] = {
-		{ { 1, 1, 1, 0 }, NFV_PARSE_OK },          { { 131, 3, 4, 0 }, NFV_PARSE_IP_OPTIONS },
-		{ { 137, 3, 4, 0 }, NFV_PARSE_IP_OPTIONS }, { { 7, 9, 4, 0 }, NFV_PARSE_IP_OPTIONS },
-		{ { 7, 0, 0, 0 }, NFV_PARSE_IP_OPTIONS },   { { 1, 1, 1, 7 }, NFV_PARSE_IP_OPTIONS },
+		{ { 1, 1, 1, 0 }, NFV_PARSE_OK },
+		{ { 131, 3, 4, 0 }, NFV_PARSE_IP_OPTIONS },
+		{ { 137, 3, 4, 0 }, NFV_PARSE_IP_OPTIONS },
+		{ { 7, 9, 4, 0 }, NFV_PARSE_IP_OPTIONS },
+		{ { 7, 0, 0, 0 }, NFV_PARSE_IP_OPTIONS },
+		{ { 1, 1, 1, 7 }, NFV_PARSE_IP_OPTIONS },
 		{ { 148, 4, 0, 0 }, NFV_PARSE_OK },
 	};
 
@@ -167,8 +165,9 @@ l4_least(uint8_t proto)
 static void
 every_prefix_stays_inside(void **state)
 {
-	uint8_t ext[8 + 8 + NFV_UDP_LEN] = { [0] = NFV_PROTO_DSTOPTS, [8] = NFV_PROTO_UDP,
-		[16 + 5] = NFV_UDP_LEN };
+	uint8_t ext[8 + 8 + NFV_UDP_LEN] = {
+		[0] = NFV_PROTO_DSTOPTS, [8] = NFV_PROTO_UDP, [16 + 5] = NFV_UDP_LEN
+	};
 	struct guard g = guard_new();
 	struct nfv_pkt p[6];
 	struct mk m[6];

@@ -20,11 +20,9 @@ static struct rte_mempool *pool;
 static struct nfv_port_conf
 conf_of(const char *device, uint16_t mtu)
 {
-	return (struct nfv_port_conf){ .name = "inside",
-		.device = device,
-		.mtu = mtu,
-		.descriptors = 256,
-		.pool = pool };
+	return (struct nfv_port_conf){
+		.name = "inside", .device = device, .mtu = mtu, .descriptors = 256, .pool = pool
+	};
 }
 
 static void
@@ -173,7 +171,8 @@ main(void)
 	int rc;
 
 	test_eal("128");
-	pool = rte_pktmbuf_pool_create("port", 1023, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create(
+		"port", 1023, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (pool == NULL)
 		return 1;
 	rc = cmocka_run_group_tests(tests, NULL, NULL);

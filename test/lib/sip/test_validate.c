@@ -63,11 +63,11 @@ static const struct {
 	{ "\r\n\r\n" START VIA REST, 0, NULL },
 	{ "OPTIONS sip:bob@example.org sip/2.0\r\n" VIA REST, 0, NULL },
 	{ START "v  :\r\n SIP / 2.0\r\n\t/UDP  h.example.org : 5070 ; branch =\r\n z9hG4bKx "
-	        ",SIP/2.0/TCP b\r\n"
+		",SIP/2.0/TCP b\r\n"
 		"f:\"a \\\"quoted\\\" name\"<sip:ann@example.org> ;\r\n tag = x\r\nt "
-	        ":sip:bob@example.org\r\n"
+		":sip:bob@example.org\r\n"
 		"i:x\r\ncseq: 0007\r\n  OPTIONS\r\nmAx-fOrWaRdS: 0068\r\nl: 0\r\ns :\r\nNew: "
-	        "folded\r\n on\r\n\r\n",
+		"folded\r\n on\r\n\r\n",
 		0, NULL },
 	{ "!odd%Method'~ sip:a;b=c%40d@h.example.org;p;q=%41 SIP/2.0\r\n" VIA FROM TO
 	  "Call-ID: w%-!.*_+'@`~)(><:\\/\"][?}{\r\nCSeq: 2147483647 !odd%Method'~\r\n" MF END,

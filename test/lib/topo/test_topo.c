@@ -66,7 +66,7 @@ two_nodes_with_their_cpus_mixed(void **state)
 	assert_int_equal(t.n_cpus, 17);
 	for (int cpu = 0; cpu < NFV_TOPO_CPUS; cpu++) {
 		int want = cpu == 0 || cpu == 2 || cpu == 4 || cpu == 5 ? 0 :
-			cpu < 8 || cpu == 16				? 1 :
+			cpu < 8 || cpu == 16                            ? 1 :
 									  -1;
 
 		assert_int_equal(t.node_of[cpu], want);

@@ -411,9 +411,9 @@ show_has_every_rule_with_its_line(void **state)
 	firewall_show(&b.fw, to);
 	fclose(to);
 	assert_non_null(strstr(text, "established 1 "));
-	assert_non_null(
-		strstr(text, "     2            1            1  allow udp from any to any port "
-			     "53 name \"dns\"\n"));
+	assert_non_null(strstr(text,
+		"     2            1            1  allow udp from any to any port "
+		"53 name \"dns\"\n"));
 	assert_non_null(strstr(text, "     3            0            0  default drop\n"));
 	free(text);
 	bed_fini(&b);

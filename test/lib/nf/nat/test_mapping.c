@@ -37,8 +37,8 @@ table(struct nat_table_conf conf)
 static void
 endpoint_independent(void **state)
 {
-	struct nat_table *t = table((struct nat_table_conf){
-		.lo = 1000, .hi = 2000, .mappings = 8 });
+	struct nat_table *t =
+		table((struct nat_table_conf){ .lo = 1000, .hi = 2000, .mappings = 8 });
 	struct nat_mapping *a, *b, *c;
 	enum nat_refusal why;
 
@@ -66,8 +66,8 @@ endpoint_independent(void **state)
 static void
 lives_while_held(void **state)
 {
-	struct nat_table *t = table((struct nat_table_conf){
-		.lo = 1000, .hi = 1000, .mappings = 8 });
+	struct nat_table *t =
+		table((struct nat_table_conf){ .lo = 1000, .hi = 1000, .mappings = 8 });
 	struct nat_endpoint in = ep(HOST(1), 5);
 	enum nat_refusal why;
 	struct nat_mapping *m;
@@ -93,8 +93,8 @@ lives_while_held(void **state)
 static void
 full_table_refuses_only_new_ones(void **state)
 {
-	struct nat_table *t = table((struct nat_table_conf){
-		.lo = 1000, .hi = 2000, .mappings = 3 });
+	struct nat_table *t =
+		table((struct nat_table_conf){ .lo = 1000, .hi = 2000, .mappings = 3 });
 	struct nat_mapping *m[3];
 	enum nat_refusal why;
 
@@ -134,8 +134,8 @@ host_limit(void **state)
 static void
 paired_pooling(void **state)
 {
-	struct nat_table *t = table((struct nat_table_conf){
-		.lo = 1000, .hi = 1009, .mappings = 1000, .n_addr = 3 });
+	struct nat_table *t = table(
+		(struct nat_table_conf){ .lo = 1000, .hi = 1009, .mappings = 1000, .n_addr = 3 });
 	uint32_t hosts_at[3] = { 0 };
 	enum nat_refusal why;
 
@@ -171,8 +171,8 @@ static_mappings(void **state)
 	struct nat_mapping *m;
 
 	(void)state;
-	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(9), 80)),
-		-EADDRNOTAVAIL);
+	assert_int_equal(
+		nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(9), 80)), -EADDRNOTAVAIL);
 	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(2), 1000)), 0);
 	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(2), 80), ep(EXT(2), 1000)), -EEXIST);
 	assert_int_equal(nat_map_static(t, NAT_TCP, ep(HOST(1), 80), ep(EXT(2), 80)), 0);
@@ -191,8 +191,8 @@ static_mappings(void **state)
 static void
 ports_are_scattered(void **state)
 {
-	struct nat_table *t = table((struct nat_table_conf){
-		.lo = 10000, .hi = 65535, .mappings = 1000 });
+	struct nat_table *t =
+		table((struct nat_table_conf){ .lo = 10000, .hi = 65535, .mappings = 1000 });
 	enum nat_refusal why;
 	uint16_t last = 0;
 	int near = 0;
@@ -252,9 +252,10 @@ model_map(struct nat_table *t, struct model *m, enum nat_proto proto, struct nat
 		return;
 	}
 	if (got == NULL) {
-		assert_int_equal(why, used == MODEL ? NAT_TABLE_FULL :
-				of_host >= 20       ? NAT_HOST_LIMIT :
-						      NAT_NO_PORT);
+		assert_int_equal(why,
+			used == MODEL         ? NAT_TABLE_FULL :
+				of_host >= 20 ? NAT_HOST_LIMIT :
+						NAT_NO_PORT);
 		return;
 	}
 	assert_true(used < MODEL && of_host < 20);
@@ -300,7 +301,8 @@ churn_against_model(void **state)
 		at = model_find(m, proto, ext, true);
 		got = nat_find_external(t, proto, ext);
 		assert_int_equal(got != NULL, at >= 0);
-		assert_true(got == NULL || (got->in.be_addr == m[at].in.be_addr &&
+		assert_true(got == NULL ||
+			(got->in.be_addr == m[at].in.be_addr &&
 				got->in.be_port == m[at].in.be_port));
 	}
 	for (int i = 0; i < MODEL; i++)
@@ -313,8 +315,8 @@ churn_against_model(void **state)
 static void
 shows_what_is(void **state)
 {
-	struct nat_table *t = table((struct nat_table_conf){
-		.lo = 1000, .hi = 2000, .mappings = 3, .statics = 1 });
+	struct nat_table *t = table(
+		(struct nat_table_conf){ .lo = 1000, .hi = 2000, .mappings = 3, .statics = 1 });
 	enum nat_refusal why;
 	char *text = NULL;
 	size_t len;

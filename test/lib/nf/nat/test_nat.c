@@ -235,7 +235,8 @@ strangers(void **state)
 		{ "nat: {}", OTHER, EXT2, 53, 20000, false, NFV_KEEP, EXT2 },
 		{ "nat: {}", OTHER, HOST, 53, 20000, false, NFV_KEEP, HOST }, /* routed */
 		{ "nat: {}", OTHER, EXT1, 53, 20000, true, NFV_DROP(NAT_DROP_NO_STATE), NULL },
-		{ "nat: {filtering: address-port}", REMOTE, EXT1, 53, 20000, false, NFV_KEEP, HOST },
+		{ "nat: {filtering: address-port}", REMOTE, EXT1, 53, 20000, false, NFV_KEEP,
+			HOST },
 		{ "nat: {filtering: address-port}", REMOTE, EXT1, 54, 20000, false,
 			NFV_DROP(NAT_DROP_FILTERED), NULL },
 		{ "nat: {filtering: address-port}", OTHER, EXT1, 53, 20000, false,

@@ -36,7 +36,7 @@ mistakes_are_told_with_their_place(void **state)
 		{ FORWARD "proto: tcp, outside: '" EXT1 ":80', inside: '[fd00::1]:1'}\n",
 			"inside must be an IPv4 address and port" },
 		{ FORWARD "proto: tcp, outside: '" EXT1 ":80', inside: '10.1.1.1:1'}\n"
-		  "  - {proto: tcp, outside: '" EXT1 ":80', inside: '10.1.1.2:1'}\n",
+			  "  - {proto: tcp, outside: '" EXT1 ":80', inside: '10.1.1.2:1'}\n",
 			":3:27: tcp port " EXT1 ":80 is forwarded twice" },
 	};
 

@@ -117,16 +117,16 @@ quote_inward(void **state)
 
 		begin(kind, m, p);
 		for (size_t n = NFV_IP4_LEN + 6; n <= ip_len(&p[0]); n++) {
-			struct nfv_pkt e = mk_error(&m[2], HOP, EXT1, NFV_ICMP_TIME_EXCEEDED,
-				nfv_pkt_ip4(&p[1]), n);
+			struct nfv_pkt e = mk_error(
+				&m[2], HOP, EXT1, NFV_ICMP_TIME_EXCEEDED, nfv_pkt_ip4(&p[1]), n);
 
 			e.data = guard_tail(&g, e.data, e.len);
 			if (n >= NFV_IP4_LEN + 8) {
 				assert_int_equal(box_send(&box, NFV_INWARD, &e), NFV_KEEP);
 			} else { /* less than the box looks at: as if the runtime knew better */
 				assert_int_equal(nfv_pkt_parse(&e), NFV_PARSE_OK);
-				assert_int_equal(nat_rewrite_quote(p[1].flow, &e, NFV_INWARD),
-					NAT_QUOTE_OK);
+				assert_int_equal(
+					nat_rewrite_quote(p[1].flow, &e, NFV_INWARD), NAT_QUOTE_OK);
 				nat_set_dst(&e, be(HOST));
 			}
 			assert_int_equal(nfv_pkt_parse(&e), NFV_PARSE_OK);
@@ -144,8 +144,8 @@ quote_inward(void **state)
 static void
 quote_outward(void **state)
 {
-	static const char *const reporter[][2] = {
-		{ HOST, EXT1 }, { ROUTER, EXT1 }, { "10.0.0.1", EXT1 }, { EXT2, EXT2 } };
+	static const char *const reporter[][2] = { { HOST, EXT1 }, { ROUTER, EXT1 },
+		{ "10.0.0.1", EXT1 }, { EXT2, EXT2 } };
 
 	(void)state;
 	for (int kind = 0; kind < KINDS; kind++) {
@@ -196,8 +196,8 @@ quoted_options(void **state)
 	e = mk_error(&m[2], HOP, EXT1, NFV_ICMP_PARAMETER, quote, 24 + NFV_TCP_LEN);
 	assert_int_equal(box_send(&box, NFV_INWARD, &e), NFV_KEEP);
 	assert_true(nfv_csum_l4_ok(&e));
-	assert_memory_equal((uint8_t *)nfv_pkt_l4(&e) + NFV_ICMP_LEN + 24, nfv_pkt_l4(&p[0]),
-		NFV_TCP_LEN);
+	assert_memory_equal(
+		(uint8_t *)nfv_pkt_l4(&e) + NFV_ICMP_LEN + 24, nfv_pkt_l4(&p[0]), NFV_TCP_LEN);
 	ip = (struct nfv_ip4 *)((uint8_t *)nfv_pkt_l4(&e) + NFV_ICMP_LEN);
 	assert_int_equal(ip->be_src, be(HOST));
 	assert_int_equal(nfv_csum(ip, 24), 0);
@@ -222,16 +222,15 @@ broken_quotes(void **state)
 		{ 0, 0, 3, false, true, NAT_QUOTE_SHORT },
 		{ 19, 0, 3, false, true, NAT_QUOTE_SHORT },
 		{ 20, 0, 3, false, true, NAT_QUOTE_SHORT },
-		{ 25, 0, 3, false, true, NAT_QUOTE_SHORT },
-		{ 26, 0, 3, false, true, NAT_QUOTE_OK },
+		{ 25, 0, 3, false, true, NAT_QUOTE_SHORT }, { 26, 0, 3, false, true, NAT_QUOTE_OK },
 		{ 28, Q, 0x4f, false, true, NAT_QUOTE_SHORT },
 		{ 28, Q, 0x44, false, true, NAT_QUOTE_OTHER },
 		{ 28, Q, 0x65, false, true, NAT_QUOTE_OTHER },
-		{ 28, Q + 7, 9, true, true, NAT_QUOTE_OTHER },       /* a later fragment */
-		{ 28, Q + 9, 47, true, true, NAT_QUOTE_OTHER },      /* another protocol */
-		{ 28, Q + 9, 1, true, true, NAT_QUOTE_OTHER },       /* quotes an error */
-		{ 28, Q + 12, 99, true, true, NAT_QUOTE_OTHER },     /* another source */
-		{ 28, Q + 20, 99, true, true, NAT_QUOTE_OTHER },     /* another port */
+		{ 28, Q + 7, 9, true, true, NAT_QUOTE_OTHER },   /* a later fragment */
+		{ 28, Q + 9, 47, true, true, NAT_QUOTE_OTHER },  /* another protocol */
+		{ 28, Q + 9, 1, true, true, NAT_QUOTE_OTHER },   /* quotes an error */
+		{ 28, Q + 12, 99, true, true, NAT_QUOTE_OTHER }, /* another source */
+		{ 28, Q + 20, 99, true, true, NAT_QUOTE_OTHER }, /* another port */
 	};
 
 	(void)state;
@@ -252,8 +251,7 @@ broken_quotes(void **state)
 			nfv_csum_l4_set(&e);
 		before = e;
 		memcpy(&m[3], e.data, e.len);
-		assert_int_equal(nat_rewrite_quote(p[1].flow, &e, NFV_INWARD),
-			t[i].why);
+		assert_int_equal(nat_rewrite_quote(p[1].flow, &e, NFV_INWARD), t[i].why);
 		if (t[i].why != NAT_QUOTE_OK)
 			assert_memory_equal(e.data, &m[3], before.len);
 		guard_free(&g);

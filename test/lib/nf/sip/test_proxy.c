@@ -125,14 +125,14 @@ static const struct {
 		"10.0.0.1:5060", O,
 		REQ("BYE", "sip:10.0.0.1:5060;lr",
 			"Route: <sip:203.0.113.7;lr>, <sip:203.0.113.8;lr>\r\nRoute: "
-	                "<sip:bob@b>\r\n"),
+			"<sip:bob@b>\r\n"),
 		O, "198.51.100.1:5060", "203.0.113.7:5060",
 		FWD("BYE", "sip:bob@b", TOP_OUT, VIA,
 			"Route: <sip:203.0.113.7;lr>, <sip:203.0.113.8;lr>\r\n") },
 	{ "the same with one line", "10.0.0.9:5062", "10.0.0.1:5060", O,
 		REQ("BYE", "sip:10.0.0.1:5060;lr",
 			"Route: <sip:198.51.100.1;lr>,<sip:203.0.113.7;lr> , "
-	                "<sip:bob@203.0.113.8:7>\r\n"),
+			"<sip:bob@203.0.113.8:7>\r\n"),
 		O, "198.51.100.1:5060", "203.0.113.7:5060",
 		FWD("BYE", "sip:bob@203.0.113.8:7", TOP_OUT, VIA,
 			"Route: <sip:203.0.113.7;lr>\r\n") },
@@ -159,7 +159,7 @@ static const struct {
 		FWD("BYE", "sip:bob@203.0.113.9;a;b=c", TOP_OUT, VIA, "") },
 	{ "a next hop behind the NAT is inward", "203.0.113.5:5060", "198.51.100.1:5060", I,
 		"BYE sip:ann@198.51.100.1:20000 SIP/2.0\r\nVia: SIP/2.0/UDP "
-	        "203.0.113.5;branch=z9hG4bKa\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF END,
+		"203.0.113.5;branch=z9hG4bKa\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF END,
 		I, "10.0.0.1:5060", "198.51.100.1:20000",
 		"BYE sip:ann@198.51.100.1:20000 SIP/2.0\r\n" TOP_IN
 		"Via: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bKa\r\n" FROM TO ID
@@ -168,7 +168,7 @@ static const struct {
 		REQ("BYE", "sip:bob@203.0.113.5", ""), O, "198.51.100.1:5060", "203.0.113.5:5060",
 		FWD("BYE", "sip:bob@203.0.113.5", TOP_OUT,
 			"Via: SIP/2.0/UDP "
-	                "10.0.0.9:5062;branch=z9hG4bKa;received=198.51.100.1;rport=20000\r\n",
+			"10.0.0.9:5062;branch=z9hG4bKa;received=198.51.100.1;rport=20000\r\n",
 			"") },
 	{ "inside to inside turns back", "10.0.0.9:5062", "10.0.0.1:5060", O,
 		REQ("BYE", "sip:bob@10.0.0.8", ""), I, "10.0.0.1:5060", "10.0.0.8:5060",
@@ -177,11 +177,11 @@ static const struct {
 		"10.0.0.1:5060", O,
 		"BYE sip:b@203.0.113.5 SIP/2.0\r\n"
 		"v: SIP/2.0/UDP 10.0.0.9;received=1.2.3.4;rport;branch=z9hG4bKa , SIP/2.0/UDP "
-	        "x\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF END,
+		"x\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF END,
 		O, "198.51.100.1:5060", "203.0.113.5:5060",
 		"BYE sip:b@203.0.113.5 SIP/2.0\r\n" TOP_OUT
 		"v: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKa;received=10.0.0.9;rport=5063 , "
-	        "SIP/2.0/UDP x\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF1 END },
+		"SIP/2.0/UDP x\r\n" FROM TO ID "CSeq: 1 BYE\r\n" MF1 END },
 	{ "RFC 2543: no Max-Forwards, no branch; octets behind the body go", "10.0.0.9:5060",
 		"10.0.0.1:5060", O,
 		"\r\nBYE sip:b@203.0.113.5 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9\r\n" FROM TO ID
@@ -275,9 +275,9 @@ answer_bytes(void **state)
 {
 	struct sip_result r = run("10.0.0.9:6000", "10.0.0.1:5060", O,
 		NFV_SV("INVITE sip:bob@b SIP/2.0\r\nv:SIP/2.0/UDP "
-	               "ann.example.org:5066;branch=z9hG4bKa,\r\n"
+		       "ann.example.org:5066;branch=z9hG4bKa,\r\n"
 		       " SIP/2.0/UDP x\r\nVia: SIP/2.0/TCP y\r\nProxy-Require: a, b\r\nf: \"Ann\" "
-	               "<sip:a@b>;tag=1\r\n"
+		       "<sip:a@b>;tag=1\r\n"
 		       "t: <sip:b@c>\r\ni: c1\r\nCSeq: 1 INVITE\r\nProxy-Require: c\r\n\r\nbody"));
 	char tag[17] = "", expect[1024];
 	const char *at;
@@ -306,7 +306,7 @@ answer_to_a_broken_via(void **state)
 {
 	struct sip_result r = run("10.0.0.9:6000", "10.0.0.1:5060", O,
 		NFV_SV("INVITE sip:bob@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.15;;,;,,\r\nTo: "
-	               "<sip:b\r\n\r\n"));
+		       "<sip:b\r\n\r\n"));
 
 	(void)state;
 	assert_int_equal(r.status, 400);
@@ -314,7 +314,7 @@ answer_to_a_broken_via(void **state)
 	assert_true(nfv_sv_eq(r.text,
 		NFV_SV("SIP/2.0 400 Malformed Via\r\n"
 		       "Via: SIP/2.0/UDP 192.0.2.15;;,;,,\r\nTo: <sip:b\r\nContent-Length: "
-	               "0\r\n\r\n")));
+		       "0\r\n\r\n")));
 }
 
 static void
@@ -449,7 +449,7 @@ response_with_a_via_list(void **state)
 	(void)state;
 	snprintf(text, sizeof(text),
 		"SIP/2.0 200 OK\r\nv: SIP/2.0/UDP 198.51.100.1:5060;branch=%.*s, SIP/2.0/UDP "
-	        "10.0.0.9:5062\r\n" FROM TO ID "CSeq: 1 BYE\r\n\r\n",
+		"10.0.0.9:5062\r\n" FROM TO ID "CSeq: 1 BYE\r\n\r\n",
 		NFV_SV_ARG(branch_of(r.text)));
 	r = run("203.0.113.5:5060", "198.51.100.1:5060", I, nfv_sv_str(text));
 	assert_int_equal(r.action, SIP_FORWARD);

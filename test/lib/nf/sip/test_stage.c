@@ -269,7 +269,7 @@ answers_turn_back(void **state)
 {
 	static const char options[] = "OPTIONS sip:10.0.0.1 SIP/2.0\r\n"
 				      "Via: SIP/2.0/UDP x;rport;branch=z9hG4bK1\r\nFrom: "
-	                              "<sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\n"
+				      "<sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\n"
 				      "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n";
 	enum nfv_dir went;
 	struct seen s, t;
