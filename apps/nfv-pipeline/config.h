@@ -67,6 +67,11 @@ struct config {
 int config_load(const char *path, struct config *out, struct nfv_err *err);
 void config_free(struct config *c);
 
+/** What needs no hardware to be found wrong, beyond the shape of single values. */
+int config_check(const struct config *c, struct nfv_err *err);
+
+/** Index of the item of this name, every item beginning with its name; -1 if there is none. */
+int config_find(const struct nfv_conf_list *l, size_t size, const char *name);
 /** Index of the port, worker or chain of this name; -1 if there is none. */
 int config_port(const struct config *c, const char *name);
 int config_worker(const struct config *c, const char *name);

@@ -9,7 +9,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
-#include "chain.h"
+#include "records.h"
 
 /* Where l3 originates: behind either end of the chain, as the direction says. */
 #define ENDS (-2)
@@ -151,115 +151,6 @@ has_larger(const struct nfv_burst *b, uint16_t mtu)
 	return excess < 0;
 }
 
-/* Records made for a burst, until it is known whether a packet of theirs came through. */
-struct fresh {
-	struct nfv_flow *flow[NFV_BURST_MAX];
-	struct nfv_flow_table *table[NFV_BURST_MAX];
-	unsigned int n;
-};
-
-static void
-set_flow(struct nfv_pkt *p, struct nfv_flow *f, enum nfv_flow_kind kind, enum nfv_dir dir,
-	uint32_t now)
-{
-	p->rec = f;
-	p->flags &= (uint16_t) ~(NFV_PKT_RELATED | NFV_PKT_REPLY | NFV_PKT_NEW);
-	if (kind == NFV_FLOW_QUOTE)
-		p->flags |= NFV_PKT_RELATED;
-	if (f == NULL)
-		return;
-	f->last = now; /* whatever becomes of the packet, the record is in use now */
-	if (f->dir != (uint8_t)dir)
-		p->flags |= NFV_PKT_REPLY;
-	if (!(f->flags & NFV_FLOW_CONFIRMED))
-		p->flags |= NFV_PKT_NEW;
-}
-
-/* Give each packet of one family its flow record; packets that begin a flow get a new one. */
-static void
-attach(struct nfv_flow_table *t, struct nfv_burst *b, uint8_t family, uint32_t now,
-	struct fresh *fresh)
-{
-	struct nfv_flow_key key[NFV_BURST_MAX];
-	struct nfv_flow *flow[NFV_BURST_MAX];
-	enum nfv_flow_kind kind[NFV_BURST_MAX];
-	uint64_t hash[NFV_BURST_MAX];
-	struct nfv_pkt *pkt[NFV_BURST_MAX];
-	unsigned int n = 0;
-
-	for (uint16_t i = 0; i < b->n; i++) {
-		struct nfv_pkt *p = &b->pkt[i];
-
-		if (p->family != family)
-			continue;
-		kind[n] = nfv_flow_key(p, b->dir, &key[n]);
-		if (kind[n] != NFV_FLOW_NONE)
-			pkt[n++] = p;
-		else
-			set_flow(p, NULL, NFV_FLOW_NONE, b->dir, now);
-	}
-	if (n == 0)
-		return;
-	nfv_flow_find(t, key, hash, flow, n);
-	for (unsigned int i = 0; i < n; i++) {
-		/* An earlier packet of this burst may have begun the flow meanwhile. */
-		if (flow[i] == NULL && fresh->n > 0)
-			flow[i] = nfv_flow_find1(t, &key[i], hash[i]);
-		if (flow[i] == NULL && kind[i] == NFV_FLOW_PACKET) {
-			flow[i] = nfv_flow_add(t, &key[i], hash[i], now);
-			if (flow[i] != NULL) {
-				fresh->flow[fresh->n] = flow[i];
-				fresh->table[fresh->n++] = t;
-			}
-		}
-		pkt[i]->hash = (uint32_t)hash[i];
-		set_flow(pkt[i], flow[i], kind[i], b->dir, now);
-	}
-}
-
-/* Register the tuple that answers will carry: that of the packet as it is now, turned around. */
-static void
-alias(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b)
-{
-	for (uint16_t i = 0; i < b->n; i++) {
-		const struct nfv_pkt *p = &b->pkt[i];
-		struct nfv_flow *f = p->rec;
-		struct nfv_flow_key key;
-
-		if (f == NULL || !(p->flags & NFV_PKT_NEW) || f->flags & NFV_FLOW_ALIASED ||
-			p->flags & (NFV_PKT_RELATED | NFV_PKT_REPLY))
-			continue;
-		if (nfv_flow_key(p, b->dir, &key) != NFV_FLOW_PACKET)
-			continue;
-		key = nfv_flow_mirror(&key, p->family);
-		if (nfv_flow_alias(seg->table[p->family == 6], f, &key) < 0)
-			c->stats.key_taken++;
-	}
-}
-
-/* The end of a segment: what has come this far is true; what was begun in vain goes again. */
-static void
-settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b,
-	struct fresh *fresh, uint32_t now)
-{
-	if (fresh->n > 0)
-		alias(c, seg, b);
-	for (uint16_t i = 0; i < b->n; i++) {
-		struct nfv_flow *f = b->pkt[i].rec;
-
-		if (f == NULL || b->pkt[i].flags & NFV_PKT_RELATED)
-			continue;
-		/* An answer to a packet that is still on its way: that one decides. */
-		if (b->pkt[i].flags & NFV_PKT_REPLY && !(f->flags & NFV_FLOW_CONFIRMED))
-			continue;
-		f->flags |= NFV_FLOW_CONFIRMED;
-		nfv_flow_track(seg->table[b->pkt[i].family == 6], f, &b->pkt[i], b->dir, now);
-	}
-	for (unsigned int i = 0; i < fresh->n; i++)
-		if (!(fresh->flow[i]->flags & NFV_FLOW_CONFIRMED))
-			nfv_flow_del(fresh->table[i], fresh->flow[i]);
-}
-
 /* What a stage that ends flows has written anew is read anew. */
 static void
 reread(struct nfv_chain *c, struct nfv_burst *b)
@@ -299,7 +190,7 @@ run_stage(struct nfv_chain *c, const struct segment *seg, int at, struct nfv_bur
 		stats->originated += out->n;
 		/* Answers to a new flow have to find its record already. */
 		if (seg->table[0] != NULL)
-			alias(c, seg, b);
+			records_alias(c, seg, b);
 		originate(c, out, at, b->tsc, depth);
 	}
 	sweep(b, stats->drop, NFV_STAGE_DROPS, &stats->consumed);
@@ -314,17 +205,13 @@ run_segment(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth
 	const struct segment *seg = &c->segment[c->stage[at].segment];
 	int step = b->dir == NFV_OUTWARD ? 1 : -1;
 	uint32_t now = chain_tick_of(c, b->tsc);
-	struct fresh fresh = { .n = 0 };
 	uint64_t t0 = rte_rdtsc();
+	struct fresh fresh;
 
+	records_attach(seg, b, now, &fresh);
 	if (seg->table[0] != NULL) {
-		attach(seg->table[0], b, 4, now, &fresh);
-		attach(seg->table[1], b, 6, now, &fresh);
 		c->stats.part[NFV_FLOW].packets += b->n;
 		c->stats.part[NFV_FLOW].cycles += rte_rdtsc() - t0;
-	} else {
-		for (uint16_t i = 0; i < b->n; i++)
-			set_flow(&b->pkt[i], NULL, NFV_FLOW_NONE, b->dir, now);
 	}
 	for (; at >= seg->first && at <= seg->last && b->n > 0; at += step) {
 		tap(&c->seam[step > 0 ? at : at + 1], b->pkt, b->n, b->dir);
@@ -332,7 +219,7 @@ run_segment(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth
 	}
 	if (seg->table[0] != NULL) {
 		t0 = rte_rdtsc();
-		settle(c, seg, b, &fresh, now);
+		records_settle(c, seg, b, &fresh, now);
 		c->stats.part[NFV_FLOW].cycles += rte_rdtsc() - t0;
 	}
 	return at;

@@ -1,0 +1,196 @@
+/*
+ * What a configuration must hold beyond each value's own shape: names that exist and stand once,
+ * ports with one chain, next hops that can be reached.
+ */
+#include <string.h>
+
+#include "config.h"
+#include "nfv_port.h"
+#include "nfv_tap.h"
+
+static int
+check_names(const struct config *c, const struct nfv_conf_list *l, size_t size, uint32_t max,
+	const char *what, struct nfv_err *err)
+{
+	if (l->n == 0 || l->n > max)
+		return nfv_conf_fail(
+			c->doc, l, err, "%ss: between 1 and %u must be given", what, max);
+	for (uint32_t i = 0; i < l->n; i++) {
+		const char *const *item = (const void *)((const uint8_t *)l->item + i * size);
+
+		if (config_find(l, size, *item) != (int)i)
+			return nfv_conf_fail(c->doc, item, err,
+				"there is already a %s named \"%s\"; give each its own name", what,
+				*item);
+	}
+	return 0;
+}
+
+static int
+check_port(const struct config *c, const struct conf_port *p, struct nfv_err *err)
+{
+	const struct nfv_prefix *addr = p->addresses.item;
+	struct nfv_err why;
+
+	if (nfv_port_check(p->device, &why) < 0)
+		return nfv_conf_fail(c->doc, &p->device, err, "device: %s", why.text);
+	if (p->addresses.n == 0)
+		return nfv_conf_fail(
+			c->doc, &p->addresses, err, "addresses: at least one is needed");
+	for (const struct conf_port *q = c->ports.item; q < p; q++)
+		if (strcmp(q->device, p->device) == 0)
+			return nfv_conf_fail(c->doc, &p->device, err,
+				"device %s already belongs to port \"%s\"", p->device, q->name);
+	for (uint32_t i = 0; i < p->addresses.n; i++) {
+		char text[NFV_ADDR_TEXT];
+
+		if (addr[i].addr.family == NFV_IPV6 && p->mtu < 1280)
+			return nfv_conf_fail(c->doc, &p->mtu, err,
+				"mtu is %u, but a port with an IPv6 address needs 1280 at least (RFC 8200)",
+				p->mtu);
+		for (const struct conf_port *q = c->ports.item; q <= p; q++) {
+			const struct nfv_prefix *other = q->addresses.item;
+
+			for (uint32_t j = 0; j < (q == p ? i : q->addresses.n); j++)
+				if (nfv_addr_eq(&addr[i].addr, &other[j].addr))
+					return nfv_conf_fail(c->doc, &addr[i], err,
+						"address %s already belongs to port \"%s\"",
+						nfv_addr_text(&addr[i].addr, text), q->name);
+		}
+	}
+	return 0;
+}
+
+static int
+check_route(const struct config *c, const struct conf_route *r, struct nfv_err *err)
+{
+	int port = config_port(c, r->port);
+	const struct conf_port *p;
+	const struct nfv_prefix *addr;
+	char text[NFV_ADDR_TEXT];
+
+	if (port < 0)
+		return nfv_conf_fail(
+			c->doc, &r->port, err, "there is no port named \"%s\"", r->port);
+	if (r->via.family == NFV_NO_ADDR)
+		return 0;
+	if (r->via.family != r->to.addr.family)
+		return nfv_conf_fail(
+			c->doc, &r->via, err, "via and to must be of one address family");
+	p = (const struct conf_port *)c->ports.item + port;
+	addr = p->addresses.item;
+	for (uint32_t i = 0; i < p->addresses.n; i++)
+		if (nfv_prefix_has(&addr[i], &r->via))
+			return 0;
+	return nfv_conf_fail(c->doc, &r->via, err,
+		"next hop %s lies in none of the prefixes of port \"%s\"",
+		nfv_addr_text(&r->via, text), r->port);
+}
+
+static int
+check_stages(const struct config *c, const struct conf_chain *ch, struct nfv_err *err)
+{
+	const char *const *stage = ch->stages.item;
+	char known[256] = "";
+
+	for (const struct nfv_stage_ops *o = nfv_stage_next(NULL); o != NULL; o = nfv_stage_next(o))
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s", o->name);
+	if (ch->stages.n > NFV_STAGES_MAX)
+		return nfv_conf_fail(
+			c->doc, &ch->stages, err, "at most %d stages make a chain", NFV_STAGES_MAX);
+	for (uint32_t i = 0; i < ch->stages.n; i++)
+		if (nfv_stage_find(stage[i]) == NULL)
+			return nfv_conf_fail(c->doc, &stage[i], err,
+				"there is no stage \"%s\"; known:%s", stage[i], known);
+	return 0;
+}
+
+static int
+check_chain(const struct config *c, const struct conf_chain *ch, struct nfv_err *err)
+{
+	const char *const *side[2] = { &ch->inside, &ch->outside };
+
+	if (config_worker(c, ch->worker) < 0)
+		return nfv_conf_fail(
+			c->doc, &ch->worker, err, "there is no worker named \"%s\"", ch->worker);
+	for (int i = 0; i < 2; i++) {
+		if (config_port(c, *side[i]) < 0)
+			return nfv_conf_fail(
+				c->doc, side[i], err, "there is no port named \"%s\"", *side[i]);
+		for (const struct conf_chain *o = c->chains.item; o < ch; o++)
+			if (strcmp(o->inside, *side[i]) == 0 || strcmp(o->outside, *side[i]) == 0)
+				return nfv_conf_fail(c->doc, side[i], err,
+					"port \"%s\" is already an end of chain \"%s\"", *side[i],
+					o->name);
+	}
+	if (strcmp(ch->inside, ch->outside) == 0)
+		return nfv_conf_fail(c->doc, &ch->outside, err,
+			"a chain cannot begin and end at the same port \"%s\"", ch->outside);
+	return check_stages(c, ch, err);
+}
+
+static int
+check_worker(const struct config *c, const struct conf_worker *w, struct nfv_err *err)
+{
+	for (const struct conf_worker *o = c->workers.item; o < w; o++)
+		if (o->lcore == w->lcore)
+			return nfv_conf_fail(c->doc, &w->lcore, err,
+				"lcore %u already runs worker \"%s\"", w->lcore, o->name);
+	return 0;
+}
+
+static int
+check_capture(const struct config *c, const struct conf_capture *cap, struct nfv_err *err)
+{
+	struct tap_point at, other;
+	struct nfv_err why;
+
+	if (config_tap_point(c, cap->at, &at, &why) < 0)
+		return nfv_conf_fail(c->doc, &cap->at, err, "%s", why.text);
+	for (const struct conf_capture *o = c->captures.item; o < cap; o++)
+		if (config_tap_point(c, o->at, &other, NULL) == 0 && config_same_point(&at, &other))
+			return nfv_conf_fail(c->doc, &cap->at, err, "%s is already captured, to %s",
+				cap->at, o->file);
+	if (nfv_tap_check_filter(cap->filter, &why) < 0)
+		return nfv_conf_fail(c->doc, &cap->filter, err, "%s", why.text);
+	return 0;
+}
+
+/* Behind check_chain: whoever is not an end of a chain is polled by nobody. */
+static int
+check_use(const struct config *c, const struct conf_port *p, struct nfv_err *err)
+{
+	const struct conf_chain *ch = c->chains.item;
+
+	for (uint32_t i = 0; i < c->chains.n; i++)
+		if (strcmp(ch[i].inside, p->name) == 0 || strcmp(ch[i].outside, p->name) == 0)
+			return 0;
+	return nfv_conf_fail(c->doc, &p->name, err,
+		"port \"%s\" is in no chain; make it an end of one, or remove it", p->name);
+}
+
+#define EACH(c, list, type, check)                                                                 \
+	do {                                                                                       \
+		for (uint32_t i_ = 0; rc == 0 && i_ < (c)->list.n; i_++)                           \
+			rc = check((c), (const struct type *)(c)->list.item + i_, err);            \
+	} while (0)
+
+int
+config_check(const struct config *c, struct nfv_err *err)
+{
+	int rc = check_names(c, &c->ports, sizeof(struct conf_port), PORTS_MAX, "port", err);
+
+	if (rc == 0)
+		rc = check_names(
+			c, &c->workers, sizeof(struct conf_worker), WORKERS_MAX, "worker", err);
+	if (rc == 0)
+		rc = check_names(
+			c, &c->chains, sizeof(struct conf_chain), PORTS_MAX / 2, "chain", err);
+	EACH(c, ports, conf_port, check_port);
+	EACH(c, routes, conf_route, check_route);
+	EACH(c, workers, conf_worker, check_worker);
+	EACH(c, chains, conf_chain, check_chain);
+	EACH(c, ports, conf_port, check_use);
+	EACH(c, captures, conf_capture, check_capture);
+	return rc;
+}

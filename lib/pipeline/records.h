@@ -1,0 +1,23 @@
+/** @file  A burst and its flow records: found or made, given their second keys, kept or taken back. */
+#ifndef RECORDS_H
+#define RECORDS_H
+
+#include "chain.h"
+
+/* Records made for a burst, until it is known whether a packet of theirs came through. */
+struct fresh {
+	struct nfv_flow *flow[NFV_BURST_MAX];
+	struct nfv_flow_table *table[NFV_BURST_MAX];
+	unsigned int n;
+};
+
+/* Give each packet its flow record; packets that begin a flow get a new one, kept in `fresh`. */
+void records_attach(
+	const struct segment *seg, struct nfv_burst *b, uint32_t now, struct fresh *fresh);
+/* Register the tuple that answers will carry: that of the packet as it is now, turned around. */
+void records_alias(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b);
+/* The end of a segment: what has come this far is true; what was begun in vain goes again. */
+void records_settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b,
+	struct fresh *fresh, uint32_t now);
+
+#endif
