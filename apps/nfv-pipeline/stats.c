@@ -156,9 +156,7 @@ stats_chain(const struct app *app, int i, FILE *to)
 	for (uint32_t k = 0; k < nfv_chain_stages(c); k++)
 		print_drops(to, stage_label(c, k, label), s.stage[k].drop, NFV_STAGE_DROPS,
 			nfv_chain_stage(c, k), NULL);
-	print_drops(to, "l3", s.l3_drop, NFV_PARSE_REASONS, NULL, nfv_parse_name);
-	print_drops(to, "l3", s.l3_drop + NFV_PARSE_REASONS, NFV_L3_REASONS - NFV_PARSE_REASONS,
-		NULL, nfv_l3_drop_name + NFV_PARSE_REASONS);
+	print_drops(to, "l3", s.l3_drop, NFV_L3_REASONS, NULL, nfv_l3_drop_name);
 	print_drops(to, "loop", s.loop_drop, NFV_LOOP_DROPS, NULL, nfv_loop_drop_name);
 }
 
@@ -212,16 +210,6 @@ json_drops(json_t *into, const uint64_t *drop, unsigned int n, const struct nfv_
 }
 
 static json_t *
-json_l3_drops(const struct nfv_chain_stats *s)
-{
-	json_t *o = json_object();
-
-	json_drops(o, s->l3_drop, NFV_PARSE_REASONS, NULL, nfv_parse_name);
-	return json_drops(o, s->l3_drop + NFV_PARSE_REASONS, NFV_L3_REASONS - NFV_PARSE_REASONS,
-		NULL, nfv_l3_drop_name + NFV_PARSE_REASONS);
-}
-
-static json_t *
 json_chain(const struct app *app, uint32_t i)
 {
 	const struct nfv_chain *c = app->chain[i];
@@ -249,8 +237,9 @@ json_chain(const struct app *app, uint32_t i)
 	json_object_set_new(o, "parts", parts);
 	json_object_set_new(o, "stages", stages);
 	json_object_set_new(o, "l3",
-		json_pack(
-			"{s:o,s:o}", "answered", count(s.l3_consumed), "drops", json_l3_drops(&s)));
+		json_pack("{s:o,s:o}", "answered", count(s.l3_consumed), "drops",
+			json_drops(
+				json_object(), s.l3_drop, NFV_L3_REASONS, NULL, nfv_l3_drop_name)));
 	json_object_set_new(o, "loop",
 		json_pack("{s:o}", "drops",
 			json_drops(json_object(), s.loop_drop, NFV_LOOP_DROPS, NULL,

@@ -6,20 +6,7 @@
 #define TICK_BUDGET 32 /* neighbours a tick at most: as many frames as a burst takes */
 
 const char *const nfv_l3_drop_name[NFV_L3_REASONS] = {
-	[NFV_PARSE_OK] = "ok",
-	[NFV_PARSE_RUNT] = "runt",
-	[NFV_PARSE_ETHERTYPE] = "ethertype",
-	[NFV_PARSE_IP_VERSION] = "ip-version",
-	[NFV_PARSE_IP_HEADER] = "ip-header-length",
-	[NFV_PARSE_IP_LENGTH] = "ip-length",
-	[NFV_PARSE_IP_CHECKSUM] = "ip-checksum",
-	[NFV_PARSE_IP_OPTIONS] = "ip-options",
-	[NFV_PARSE_IP_ADDRESS] = "ip-address",
-	[NFV_PARSE_EXTENSION] = "ip6-extension",
-	[NFV_PARSE_FRAGMENT_TINY] = "fragment-tiny",
-	[NFV_PARSE_L4_TRUNCATED] = "l4-truncated",
-	[NFV_PARSE_UDP_LENGTH] = "udp-length",
-	[NFV_PARSE_TCP_OFFSET] = "tcp-offset",
+	NFV_PARSE_NAMES,
 	[NFV_L3_NOT_FOR_US] = "not-for-us",
 	[NFV_L3_MULTICAST] = "multicast",
 	[NFV_L3_FRAGMENT] = "fragment",

@@ -131,7 +131,7 @@ nfv_pkt_l4_len(const struct nfv_pkt *p)
 	return (unsigned int)(p->len - p->l4);
 }
 
-/** Why a packet's headers are not what they claim; names in nfv_parse_name. */
+/** Why a packet's headers are not what they claim; names in NFV_PARSE_NAMES. */
 enum nfv_parse {
 	NFV_PARSE_OK,
 	NFV_PARSE_RUNT,       /* shorter than its Ethernet or IP header */
@@ -150,7 +150,26 @@ enum nfv_parse {
 	NFV_PARSE_REASONS
 };
 
-/** Names as they appear in counters, indexed by enum nfv_parse. */
+/** Names as they appear in counters; for tables that begin with these reasons. */
+/* clang-format off */
+#define NFV_PARSE_NAMES \
+	[NFV_PARSE_OK] = "ok", \
+	[NFV_PARSE_RUNT] = "runt", \
+	[NFV_PARSE_ETHERTYPE] = "ethertype", \
+	[NFV_PARSE_IP_VERSION] = "ip-version", \
+	[NFV_PARSE_IP_HEADER] = "ip-header-length", \
+	[NFV_PARSE_IP_LENGTH] = "ip-length", \
+	[NFV_PARSE_IP_CHECKSUM] = "ip-checksum", \
+	[NFV_PARSE_IP_OPTIONS] = "ip-options", \
+	[NFV_PARSE_IP_ADDRESS] = "ip-address", \
+	[NFV_PARSE_EXTENSION] = "ip6-extension", \
+	[NFV_PARSE_FRAGMENT_TINY] = "fragment-tiny", \
+	[NFV_PARSE_L4_TRUNCATED] = "l4-truncated", \
+	[NFV_PARSE_UDP_LENGTH] = "udp-length", \
+	[NFV_PARSE_TCP_OFFSET] = "tcp-offset"
+/* clang-format on */
+
+/** The same, indexed by enum nfv_parse. */
 extern const char *const nfv_parse_name[NFV_PARSE_REASONS];
 
 /**

@@ -3,22 +3,7 @@
 #include "nfv_csum.h"
 #include "nfv_pkt.h"
 
-const char *const nfv_parse_name[NFV_PARSE_REASONS] = {
-	[NFV_PARSE_OK] = "ok",
-	[NFV_PARSE_RUNT] = "runt",
-	[NFV_PARSE_ETHERTYPE] = "ethertype",
-	[NFV_PARSE_IP_VERSION] = "ip-version",
-	[NFV_PARSE_IP_HEADER] = "ip-header-length",
-	[NFV_PARSE_IP_LENGTH] = "ip-length",
-	[NFV_PARSE_IP_CHECKSUM] = "ip-checksum",
-	[NFV_PARSE_IP_OPTIONS] = "ip-options",
-	[NFV_PARSE_IP_ADDRESS] = "ip-address",
-	[NFV_PARSE_EXTENSION] = "ip6-extension",
-	[NFV_PARSE_FRAGMENT_TINY] = "fragment-tiny",
-	[NFV_PARSE_L4_TRUNCATED] = "l4-truncated",
-	[NFV_PARSE_UDP_LENGTH] = "udp-length",
-	[NFV_PARSE_TCP_OFFSET] = "tcp-offset",
-};
+const char *const nfv_parse_name[NFV_PARSE_REASONS] = { NFV_PARSE_NAMES };
 
 /* What lies past the IP packet is the link's padding: room to grow into. */
 static void
