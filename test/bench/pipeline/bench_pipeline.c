@@ -269,7 +269,8 @@ print_table(const struct options *opt, const struct lane *lane, uint32_t lanes,
 	       "medians of %u rounds. Flows are established; half of the packets travel each way;\n"
 	       "flows are visited in shuffled order. rx, tx: rings in memory, no device. l3-in, l3-out:\n"
 	       "checks, ARP, routes. flow: look-up and state, once for the chain. rest: between the\n"
-	       "parts. tick: timers. total: all but tick. work: total without rx and tx.\n",
+	       "parts. tick: timers. total: all but tick. work: total without rx and tx; best: work in\n"
+	       "the round that other programs disturbed least.\n",
 		(double)hz / 1e6, opt->rounds);
 	table_head(stdout, "chain");
 	for (uint32_t i = 0; i < lanes; i++)

@@ -86,6 +86,16 @@ line_median(const struct line *l, enum column col)
 	return median(v, l->n_round);
 }
 
+double
+line_least(const struct line *l, enum column col)
+{
+	double least = l->round[col][0];
+
+	for (uint32_t i = 1; i < l->n_round; i++)
+		least = l->round[col][i] < least ? l->round[col][i] : least;
+	return least;
+}
+
 void
 line_fini(struct line *l)
 {
@@ -113,7 +123,7 @@ table_head(FILE *to, const char *first)
 		fprintf(to, " %8s",
 			i >= COL_STAGE && i < COL_L3_OUT ? stage_column[i - COL_STAGE] :
 							   column_name[i]);
-	fputc('\n', to);
+	fprintf(to, " %8s\n", "best");
 }
 
 void
@@ -130,7 +140,7 @@ table_line(FILE *to, const struct line *l)
 		else
 			fprintf(to, " %8.1f", v);
 	}
-	fputc('\n', to);
+	fprintf(to, " %8.1f\n", line_least(l, COL_WORK));
 }
 
 static double
@@ -153,7 +163,7 @@ line_json(const struct line *l)
 			json_real(tenths(line_median(l, (enum column)(COL_STAGE + i)))));
 	for (uint32_t i = 0; i < l->n_round; i++)
 		json_array_append_new(rounds, json_real(tenths(l->round[COL_TOTAL][i])));
-	out = json_pack("{s:s, s:i, s:o, s:o}", "what", l->what, "flows", (int)l->flows, "cycles",
-		cycles, "rounds", rounds);
+	out = json_pack("{s:s, s:i, s:o, s:o, s:f}", "what", l->what, "flows", (int)l->flows,
+		"cycles", cycles, "rounds", rounds, "best_work", tenths(line_least(l, COL_WORK)));
 	return out;
 }

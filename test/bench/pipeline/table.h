@@ -13,7 +13,8 @@
 
 #define TABLE_ROUNDS 99
 
-/** The parts in the order a packet passes them; REST: what is between them, TICK: timers. */
+/** The parts in the order a packet passes them; REST: what is between them, TICK: timers, WORK: the
+ * total without receiving and sending. */
 enum column {
 	COL_RX,
 	COL_L3_IN,
@@ -24,7 +25,7 @@ enum column {
 	COL_REST,
 	COL_TICK,
 	COL_TOTAL,
-	COL_WORK, /* the total without receiving and sending */
+	COL_WORK,
 	COLS
 };
 
@@ -42,6 +43,8 @@ struct line {
 void line_add(struct line *l, const struct rig_cycles *c);
 void line_end_round(struct line *l);
 double line_median(const struct line *l, enum column col);
+/** Of the round that was disturbed least. */
+double line_least(const struct line *l, enum column col);
 void line_fini(struct line *l);
 
 void table_head(FILE *to, const char *first);
