@@ -79,12 +79,26 @@ nfv_endpoint_parse(struct nfv_sv s, struct nfv_endpoint *out)
 	return 0;
 }
 
+/* By hand, since SIP messages are full of them and the library goes through printf. */
+static void
+write4(const uint8_t b[4], char *to)
+{
+	for (int i = 0; i < 4; i++) {
+		if (b[i] >= 100)
+			*to++ = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			*to++ = (char)('0' + b[i] / 10 % 10);
+		*to++ = (char)('0' + b[i] % 10);
+		*to++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *
 nfv_addr_text(const struct nfv_addr *a, char buf[NFV_ADDR_TEXT])
 {
-	if (a->family == NFV_NO_ADDR ||
-		inet_ntop(a->family == NFV_IPV4 ? AF_INET : AF_INET6, a->b, buf, NFV_ADDR_TEXT) ==
-			NULL)
+	if (a->family == NFV_IPV4)
+		write4(a->b, buf);
+	else if (a->family == NFV_NO_ADDR || inet_ntop(AF_INET6, a->b, buf, NFV_ADDR_TEXT) == NULL)
 		strcpy(buf, "none");
 	return buf;
 }
