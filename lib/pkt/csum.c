@@ -5,6 +5,12 @@ nfv_csum_add(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 
+	for (; len >= 16; p += 16, len -= 16) {
+		uint32_t word[4];
+
+		memcpy(word, p, 16);
+		sum += (uint64_t)word[0] + word[1] + word[2] + word[3];
+	}
 	for (; len >= 4; p += 4, len -= 4) {
 		uint32_t word;
 
