@@ -42,16 +42,11 @@ static const char *const choices[] = { "red", "green", "blue", NULL };
 		.name = #member, .help = "-", .offset = offsetof(struct type_, member),            \
 		__VA_ARGS__                                                                        \
 	}
-#define END                                                                                        \
-	{                                                                                          \
-		.name = NULL                                                                       \
-	}
 
 static const struct nfv_conf_field innermost_fields[] = {
-	FIELD(innermost, addr, .type = NFV_CONF_ADDR, .def = "::1"), END
-},
-}
-;
+	FIELD(innermost, addr, .type = NFV_CONF_ADDR, .def = "::1"),
+	{ .name = NULL },
+};
 
 static const struct nfv_conf_schema innermost_schema = {
 	.size = sizeof(struct innermost),
@@ -59,14 +54,13 @@ static const struct nfv_conf_schema innermost_schema = {
 	.fields = innermost_fields,
 };
 
-static const struct nfv_conf_field inner_fields[] = { FIELD(inner, name, .type = NFV_CONF_STRING,
-							      .min = 1, .max = 8, .def = "x"),
+static const struct nfv_conf_field inner_fields[] = {
+	FIELD(inner, name, .type = NFV_CONF_STRING, .min = 1, .max = 8, .def = "x"),
 	FIELD(inner, n, .type = NFV_CONF_UINT, .min = 3, .max = 5, .def = "4"),
 	FIELD(inner, deep, .type = NFV_CONF_SECTION, .list = true, .section = &innermost_schema,
 		.def = ""),
-	END },
-}
-;
+	{ .name = NULL },
+};
 
 static const struct nfv_conf_schema inner_schema = {
 	.size = sizeof(struct inner),
@@ -74,8 +68,8 @@ static const struct nfv_conf_schema inner_schema = {
 	.fields = inner_fields,
 };
 
-static const struct nfv_conf_field schema_fields[] = { FIELD(outer, text, .type = NFV_CONF_STRING,
-							       .max = 16, .def = ""),
+static const struct nfv_conf_field schema_fields[] = {
+	FIELD(outer, text, .type = NFV_CONF_STRING, .max = 16, .def = ""),
 	FIELD(outer, path, .type = NFV_CONF_PATH, .def = "/x"),
 	FIELD(outer, yes, .type = NFV_CONF_BOOL, .def = "true"),
 	FIELD(outer, number, .type = NFV_CONF_UINT, .min = 10, .max = UINT32_MAX, .def = "10"),
@@ -91,9 +85,8 @@ static const struct nfv_conf_field schema_fields[] = { FIELD(outer, text, .type 
 	FIELD(outer, ranges, .type = NFV_CONF_RANGE, .list = true, .min = 1, .max = 9, .def = ""),
 	FIELD(outer, sections, .type = NFV_CONF_SECTION, .list = true, .section = &inner_schema,
 		.def = ""),
-	END },
-}
-;
+	{ .name = NULL },
+};
 
 static const struct nfv_conf_schema schema = {
 	.size = sizeof(struct outer),
