@@ -187,6 +187,7 @@ create_chain(struct app *app, uint32_t i, bool here, struct nfv_err *err)
 		.flows = f->max,
 		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
 		.doc = app->conf.doc,
+		.at = &ch->name,
 		.tsc_hz = app->tsc_hz,
 		.socket = here ? (int)rte_socket_id() : (int)rte_lcore_to_socket_id(w->lcore) };
 	struct creation c = { .conf = &conf, .err = err };

@@ -52,14 +52,16 @@ enum nfv_flow_state {
 /** Head of a record; keys and slots follow. Stages never see it, they see their slot. */
 struct nfv_flow {
 	uint32_t next, prev; /* in its wheel slot; next also links free records */
-	uint32_t last;       /* tick of the last packet */
+	uint32_t last;       /* tick of the last packet that passed */
 	uint32_t timeout;    /* ticks */
 	uint32_t index;
 	uint32_t packets[2]; /* by direction */
-	uint8_t state;       /* enum nfv_flow_state; set by nfv_flow_track */
-	uint8_t dir;         /* of the packet that began it */
-	uint8_t seen;        /* TCP events so far; nfv_flow_track's */
+	uint8_t state : 2;   /* enum nfv_flow_state; set by nfv_flow_track */
+	uint8_t dir : 1;     /* of the packet that began it */
+	uint8_t seen : 4;    /* TCP events so far; nfv_flow_track's */
 	uint8_t flags;       /* NFV_FLOW_… */
+	uint8_t held;        /* low bits of the tick in which a burst last held on to it */
+	uint8_t zero;
 };
 
 #define NFV_FLOW_CONFIRMED 1 /* a packet has passed; the owner's to set */
@@ -124,6 +126,13 @@ struct nfv_flow *nfv_flow_find1(
 /** A new record with zeroed slots, or NULL (counted). `key` must not be there yet. */
 struct nfv_flow *nfv_flow_add(
 	struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t hash, uint32_t now);
+/** A burst holds on to the record: nothing evicts it in this tick. Does not prolong its life. */
+static inline void
+nfv_flow_hold(struct nfv_flow *flow, uint32_t now)
+{
+	flow->held = (uint8_t)now;
+}
+
 /** Give the record its second key. 0; -EEXIST: some record has it; -ENOSPC: its buckets are full. */
 int nfv_flow_alias(struct nfv_flow_table *t, struct nfv_flow *flow, const struct nfv_flow_key *key);
 void nfv_flow_del(struct nfv_flow_table *t, struct nfv_flow *flow);

@@ -91,7 +91,7 @@ nfv_flow_del(struct nfv_flow_table *t, struct nfv_flow *f)
 
 /*
  * Make room: among the next records under the clock's hand, the one unused for longest that never
- * got an answer or is closing. Records used in this tick stay: a burst may hold on to them.
+ * got an answer or is closing. Records held in this tick stay: a burst has pointers to them.
  */
 static void
 evict(struct nfv_flow_table *t, uint32_t now)
@@ -103,7 +103,8 @@ evict(struct nfv_flow_table *t, uint32_t now)
 		struct nfv_flow *f = record_at(t, t->hand);
 
 		t->hand = t->hand + 1 < t->max ? t->hand + 1 : 0;
-		if (!(f->flags & NFV_FLOW_LIVE) || f->state == NFV_FLOW_OPEN || f->last == now)
+		if (!(f->flags & NFV_FLOW_LIVE) || f->state == NFV_FLOW_OPEN ||
+			f->held == (uint8_t)now)
 			continue;
 		if (victim == NULL || now - f->last > now - victim->last)
 			victim = f;
@@ -134,8 +135,9 @@ nfv_flow_add(struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t 
 	*f = (struct nfv_flow){ .index = f->index,
 		.last = now,
 		.timeout = t->timeouts.tcp,
-		.dir = key->dir,
-		.flags = NFV_FLOW_LIVE };
+		.dir = key->dir & 1,
+		.flags = NFV_FLOW_LIVE,
+		.held = (uint8_t)now };
 	memcpy(key_at(t, f, 0), key, t->key_len);
 	memset(nfv_flow_slot(t, f), 0, t->record_size - t->slot_off);
 	arm(t, f, t->tick);

@@ -18,7 +18,7 @@ shape_of(const struct nfv_flow_conf *conf)
 
 	s.slot_off = (uint32_t)sizeof(struct nfv_flow) + 2u * s.key_len;
 	s.record_size = (s.slot_off + conf->slot + LINE - 1) / LINE * LINE;
-	s.per_page = NFV_PAGE / s.record_size;
+	s.per_page = s.record_size <= NFV_PAGE ? NFV_PAGE / s.record_size : 1; /* refused later */
 	/* Two keys a record; half of all places taken when the table is full keeps overflow rare. */
 	for (s.buckets = 64; (uint64_t)s.buckets * WAYS < 4ull * conf->max; s.buckets *= 2)
 		;

@@ -40,7 +40,7 @@ static void
 cut_segments(struct nfv_chain *c)
 {
 	struct segment *seg = NULL;
-	uint16_t off = 0;
+	size_t off = 0;
 
 	for (int i = 0; i < c->n; i++) {
 		struct stage *s = &c->stage[i];
@@ -52,9 +52,10 @@ cut_segments(struct nfv_chain *c)
 		}
 		seg->last = i;
 		s->segment = c->n_segments - 1;
-		s->flow_off = off;
-		off = (uint16_t)(off + (s->ops->flow_size + 7) / 8 * 8);
-		seg->slots = off;
+		s->flow_off = (uint16_t)off;
+		off += (s->ops->flow_size + 7) / 8 * 8;
+		/* Far too much either way, and refused when the table is made. */
+		seg->slots = (uint16_t)(off < UINT16_MAX ? off : UINT16_MAX);
 	}
 }
 
@@ -147,6 +148,7 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 int
 nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, struct nfv_err *err)
 {
+	struct nfv_err why = { "" };
 	struct nfv_chain *c;
 	int rc = 0;
 
@@ -172,8 +174,8 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 	c->toward = list_toward(&conf->l3, &c->n_toward);
 	if (c->toward == NULL)
 		rc = nfv_fail(err, ENOMEM, "chain %s: out of memory", c->name);
-	if (rc == 0)
-		rc = nfv_l3_create(&conf->l3, &c->l3, err);
+	if (rc == 0 && nfv_l3_create(&conf->l3, &c->l3, &why) < 0)
+		rc = nfv_conf_fail(conf->doc, conf->at, err, "chain %s: %s", c->name, why.text);
 	for (int i = 0; rc == 0 && i < c->n_segments; i++)
 		rc = create_tables(&c->segment[i], conf, err);
 	if (rc == 0)

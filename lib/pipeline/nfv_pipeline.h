@@ -42,7 +42,8 @@ struct nfv_chain_conf {
 	struct nfv_l3_conf l3;
 	uint32_t flows; /* at most, of each family */
 	struct nfv_flow_timeouts timeouts;
-	const struct nfv_conf *doc; /* for stages' nfv_conf_fail; may be NULL */
+	const struct nfv_conf *doc; /* for nfv_conf_fail, the stages' too; may be NULL */
+	const void *at;             /* what of `doc` the chain was read into */
 	uint64_t tsc_hz;
 	uint64_t seed;
 	int socket;

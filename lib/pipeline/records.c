@@ -1,8 +1,7 @@
 #include "records.h"
 
 static void
-set_flow(struct nfv_pkt *p, struct nfv_flow *f, enum nfv_flow_kind kind, enum nfv_dir dir,
-	uint32_t now)
+set_flow(struct nfv_pkt *p, struct nfv_flow *f, enum nfv_flow_kind kind, enum nfv_dir dir)
 {
 	p->rec = f;
 	p->flags &= (uint16_t) ~(NFV_PKT_RELATED | NFV_PKT_REPLY | NFV_PKT_NEW);
@@ -10,7 +9,6 @@ set_flow(struct nfv_pkt *p, struct nfv_flow *f, enum nfv_flow_kind kind, enum nf
 		p->flags |= NFV_PKT_RELATED;
 	if (f == NULL)
 		return;
-	f->last = now; /* whatever becomes of the packet, the record is in use now */
 	if (f->dir != (uint8_t)dir)
 		p->flags |= NFV_PKT_REPLY;
 	if (!(f->flags & NFV_FLOW_CONFIRMED))
@@ -38,11 +36,14 @@ attach(struct nfv_flow_table *t, struct nfv_burst *b, uint8_t family, uint32_t n
 		if (kind[n] != NFV_FLOW_NONE)
 			pkt[n++] = p;
 		else
-			set_flow(p, NULL, NFV_FLOW_NONE, b->dir, now);
+			set_flow(p, NULL, NFV_FLOW_NONE, b->dir);
 	}
 	if (n == 0)
 		return;
 	nfv_flow_find(t, key, hash, flow, n);
+	for (unsigned int i = 0; i < n; i++)
+		if (flow[i] != NULL)
+			nfv_flow_hold(flow[i], now); /* what is added below evicts none of them */
 	for (unsigned int i = 0; i < n; i++) {
 		/* An earlier packet of this burst may have begun the flow meanwhile. */
 		if (flow[i] == NULL && fresh->n > 0)
@@ -55,7 +56,7 @@ attach(struct nfv_flow_table *t, struct nfv_burst *b, uint8_t family, uint32_t n
 			}
 		}
 		pkt[i]->hash = (uint32_t)hash[i];
-		set_flow(pkt[i], flow[i], kind[i], b->dir, now);
+		set_flow(pkt[i], flow[i], kind[i], b->dir);
 	}
 }
 
@@ -65,7 +66,7 @@ records_attach(const struct segment *seg, struct nfv_burst *b, uint32_t now, str
 	fresh->n = 0;
 	if (seg->table[0] == NULL) {
 		for (uint16_t i = 0; i < b->n; i++)
-			set_flow(&b->pkt[i], NULL, NFV_FLOW_NONE, b->dir, now);
+			set_flow(&b->pkt[i], NULL, NFV_FLOW_NONE, b->dir);
 		return;
 	}
 	attach(seg->table[0], b, 4, now, fresh);
@@ -73,13 +74,16 @@ records_attach(const struct segment *seg, struct nfv_burst *b, uint32_t now, str
 }
 
 void
-records_alias(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b)
+records_alias(
+	struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b, bool answered)
 {
 	for (uint16_t i = 0; i < b->n; i++) {
 		const struct nfv_pkt *p = &b->pkt[i];
 		struct nfv_flow *f = p->rec;
 		struct nfv_flow_key key;
 
+		if (answered && p->verdict == NFV_KEEP)
+			continue; /* it goes on, and may yet be translated */
 		if (f == NULL || !(p->flags & NFV_PKT_NEW) || f->flags & NFV_FLOW_ALIASED ||
 			p->flags & (NFV_PKT_RELATED | NFV_PKT_REPLY))
 			continue;
@@ -96,7 +100,7 @@ records_settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_
 	struct fresh *fresh, uint32_t now)
 {
 	if (fresh->n > 0)
-		records_alias(c, seg, b);
+		records_alias(c, seg, b, false);
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct nfv_flow *f = b->pkt[i].rec;
 

@@ -14,8 +14,10 @@ struct fresh {
 /* Give each packet its flow record; packets that begin a flow get a new one, kept in `fresh`. */
 void records_attach(
 	const struct segment *seg, struct nfv_burst *b, uint32_t now, struct fresh *fresh);
-/* Register the tuple that answers will carry: that of the packet as it is now, turned around. */
-void records_alias(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b);
+/* Register the tuple that answers will carry: that of the packet as it is now, turned around.
+ * `answered`: only for packets that go no further, since a stage has just answered them. */
+void records_alias(
+	struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b, bool answered);
 /* The end of a segment: what has come this far is true; what was begun in vain goes again. */
 void records_settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b,
 	struct fresh *fresh, uint32_t now);

@@ -190,7 +190,7 @@ run_stage(struct nfv_chain *c, const struct segment *seg, int at, struct nfv_bur
 		stats->originated += out->n;
 		/* Answers to a new flow have to find its record already. */
 		if (seg->table[0] != NULL)
-			records_alias(c, seg, b);
+			records_alias(c, seg, b, true);
 		originate(c, out, at, b->tsc, depth);
 	}
 	sweep(b, stats->drop, NFV_STAGE_DROPS, &stats->consumed);

@@ -502,6 +502,68 @@ shows_what_there_is(void **state)
 	rig_close(r);
 }
 
+/* Refuses port 1 with an answer, lets others pass. */
+static void
+reject_one(struct probe *p, struct nfv_burst *b, struct nfv_out *out)
+{
+	struct nfv_burst one = { .tsc = b->tsc, .dir = b->dir, .n = 1 };
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		const struct nfv_udp *u = nfv_pkt_l4(&b->pkt[i]);
+
+		if (b->dir != NFV_OUTWARD || be16toh(u->be_sport) != 1)
+			continue;
+		one.pkt[0] = b->pkt[i];
+		probe_echo(p, &one, out);
+		b->pkt[i].verdict = NFV_DROP(0);
+	}
+}
+
+static void
+a_rejection_harms_no_neighbour(void **state)
+{
+	struct rig *r = probe_rig(2, (struct rig_conf){ 0 });
+
+	(void)state;
+	probe[0].act = reject_one;
+	probe[1].act = probe_nat;
+	send_udp(r, INSIDE, HOST_IN, 1, HOST_OUT, 53);
+	send_udp(r, INSIDE, HOST_IN, 1000, HOST_OUT, 53);
+	rig_run(r);
+	assert_int_equal(live(r), 1);
+	rig_forget(r);
+	send_udp(r, OUTSIDE, HOST_OUT, 53, PORT_OUT, 2000);
+	rig_run(r);
+	assert_int_equal(live(r), 1);
+	rig_close(r);
+}
+
+/* A full table, and a burst in which new flows alternate with packets of old, unanswered ones. */
+static void
+eviction_spares_the_burst(void **state)
+{
+	struct rig *r = probe_rig(1, (struct rig_conf){ .flows = 8 });
+	unsigned int n;
+
+	(void)state;
+	for (uint16_t i = 0; i < 8; i++)
+		send_udp(r, INSIDE, HOST_IN, (uint16_t)(1000 + i), HOST_OUT, 2000);
+	rig_run(r);
+	assert_int_equal(live(r), 8);
+	rte_delay_us_sleep(400000);
+	n = probe[0].n_notes;
+	for (uint16_t i = 0; i < 8; i++) {
+		send_udp(r, INSIDE, HOST_IN, (uint16_t)(3000 + i), HOST_OUT, 2000);
+		send_udp(r, INSIDE, HOST_IN, (uint16_t)(1000 + i), HOST_OUT, 2000);
+	}
+	rig_run(r);
+	for (unsigned int i = n; i < probe[0].n_notes; i++)
+		for (unsigned int j = n; j < i; j++)
+			if (probe[0].note[i].flow != NULL)
+				assert_ptr_not_equal(probe[0].note[i].flow, probe[0].note[j].flow);
+	rig_close(r);
+}
+
 int
 main(void)
 {
@@ -521,6 +583,8 @@ main(void)
 		cmocka_unit_test_setup(what_an_end_of_flows_writes_is_checked, setup),
 		cmocka_unit_test_setup(answers_to_new_flows_find_the_record, setup),
 		cmocka_unit_test_setup(what_is_refused_with_an_answer_leaves_no_record, setup),
+		cmocka_unit_test_setup(a_rejection_harms_no_neighbour, setup),
+		cmocka_unit_test_setup(eviction_spares_the_burst, setup),
 		cmocka_unit_test_setup(silent_flows_are_ended_once, setup),
 		cmocka_unit_test_setup(slots_begin_zeroed_again, setup),
 		cmocka_unit_test_setup(shows_what_there_is, setup),
