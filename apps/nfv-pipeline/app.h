@@ -24,6 +24,7 @@ struct app_tap {
 	struct nfv_tap *tap;
 	struct tap_point at;
 	char where[128], file[256];
+	bool told; /* that the file cannot be written */
 };
 
 struct app {

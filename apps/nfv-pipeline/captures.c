@@ -114,8 +114,16 @@ captures_from_config(struct app *app, struct nfv_err *err)
 void
 captures_drain(struct app *app)
 {
-	for (uint32_t i = 0; i < app->n_taps; i++)
-		nfv_tap_drain(app->tap[i].tap);
+	for (uint32_t i = 0; i < app->n_taps; i++) {
+		struct app_tap *t = &app->tap[i];
+
+		if (nfv_tap_drain(t->tap) == 0 || t->told)
+			continue;
+		t->told = true;
+		fprintf(stderr,
+			"nfv-pipeline: %s cannot be written any more, packets captured at %s are lost; is the disk full?\n",
+			t->file, t->where);
+	}
 }
 
 void

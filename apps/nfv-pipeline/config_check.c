@@ -26,6 +26,18 @@ check_names(const struct config *c, const struct nfv_conf_list *l, size_t size, 
 	return 0;
 }
 
+/* The same device, whatever arguments stand behind its name or domain 0 before it. */
+static bool
+same_device(const char *a, const char *b)
+{
+	size_t n;
+
+	a += strncmp(a, "0000:", 5) == 0 ? 5 : 0;
+	b += strncmp(b, "0000:", 5) == 0 ? 5 : 0;
+	n = strcspn(a, ",");
+	return n == strcspn(b, ",") && strncmp(a, b, n) == 0;
+}
+
 static int
 check_port(const struct config *c, const struct conf_port *p, struct nfv_err *err)
 {
@@ -38,7 +50,7 @@ check_port(const struct config *c, const struct conf_port *p, struct nfv_err *er
 		return nfv_conf_fail(
 			c->doc, &p->addresses, err, "addresses: at least one is needed");
 	for (const struct conf_port *q = c->ports.item; q < p; q++)
-		if (strcmp(q->device, p->device) == 0)
+		if (same_device(q->device, p->device))
 			return nfv_conf_fail(c->doc, &p->device, err,
 				"device %s already belongs to port \"%s\"", p->device, q->name);
 	for (uint32_t i = 0; i < p->addresses.n; i++) {

@@ -56,10 +56,13 @@ split_args(int argc, char **argv)
 static void
 report(struct app *app, bool final)
 {
-	if (app->opt.json)
+	if (app->opt.json) {
 		stats_json(app, stdout, final);
-	else
-		stats_table(app, stdout);
+		return;
+	}
+	stats_table(app, stdout);
+	if (final && app->n_taps > 0)
+		captures_show(app, stdout);
 }
 
 static void

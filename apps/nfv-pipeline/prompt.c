@@ -72,12 +72,19 @@ do_clear(struct app *app, const struct words *w, struct nfv_err *err)
 	stats_clear(app);
 }
 
+/* Without a name all are meant. */
+static bool
+means_all(const struct words *w)
+{
+	return w->name[0] == '\0' || strcmp(w->name, "all") == 0;
+}
+
 static void
 show_port(struct app *app, const struct words *w, struct nfv_err *err)
 {
 	int one = config_port(&app->conf, w->name);
 
-	if (one < 0 && strcmp(w->name, "all") != 0)
+	if (one < 0 && !means_all(w))
 		nfv_fail(err, ENOENT, "there is no port \"%s\"", w->name);
 	else
 		for (int i = 0; i < (int)app->conf.ports.n; i++)
@@ -92,7 +99,7 @@ each_chain(struct app *app, const struct words *w, struct nfv_err *err,
 {
 	int one = config_chain(&app->conf, w->name);
 
-	if (one < 0 && strcmp(w->name, "all") != 0)
+	if (one < 0 && !means_all(w))
 		nfv_fail(err, ENOENT, "there is no chain \"%s\"", w->name);
 	else
 		for (int i = 0; i < (int)app->conf.chains.n; i++)
@@ -176,14 +183,14 @@ static const struct command {
 } table[] = {
 	{ "start", NULL, do_start, "", "receive again" },
 	{ "stop", NULL, do_stop, "", "stop receiving; timers go on" },
-	{ "show", "port", show_port, "NAME|all", "counters of a port" },
-	{ "show", "chain", show_chain, "NAME|all", "packets, cycles and drops of a chain" },
+	{ "show", "port", show_port, "[NAME|all]", "counters of a port" },
+	{ "show", "chain", show_chain, "[NAME|all]", "packets, cycles and drops of a chain" },
 	{ "show", "stage", show_stage, "NAME",
 		"what a stage has to tell: rules, mappings, messages" },
-	{ "show", "flows", show_flows, "CHAIN|all", "flow records" },
-	{ "show", "l3", show_l3, "CHAIN|all", "addresses, routes, neighbours" },
-	{ "show", "captures", show_captures, "all", "what is being captured" },
-	{ "clear", "all", do_clear, "", "counters start from zero" },
+	{ "show", "flows", show_flows, "[CHAIN|all]", "flow records" },
+	{ "show", "l3", show_l3, "[CHAIN|all]", "addresses, routes, neighbours" },
+	{ "show", "captures", show_captures, "", "what is being captured" },
+	{ "clear", NULL, do_clear, "", "counters start from zero" },
 	{ "capture", "start", do_capture_start, "WHERE FILE [FILTER]",
 		"to pcapng; WHERE: a port, or CHAIN:SEAM such as edge:firewall-nat" },
 	{ "capture", "stop", do_capture_stop, "WHERE", "and close the file" },
@@ -225,11 +232,9 @@ on_line(void *parsed, struct cmdline *cl, void *unused)
 
 #define WORD(member, choices) TOKEN_STRING_INITIALIZER(struct words, member, choices)
 
-static cmdline_parse_token_string_t plain = WORD(verb, "start#stop#help#quit");
+static cmdline_parse_token_string_t plain = WORD(verb, "start#stop#clear#help#quit");
 static cmdline_parse_token_string_t show_word = WORD(verb, "show");
 static cmdline_parse_token_string_t show_what = WORD(object, "port#chain#stage#flows#l3#captures");
-static cmdline_parse_token_string_t clear_word = WORD(verb, "clear");
-static cmdline_parse_token_string_t clear_what = WORD(object, "all");
 static cmdline_parse_token_string_t capture_word = WORD(verb, "capture");
 static cmdline_parse_token_string_t capture_start_word = WORD(object, "start");
 static cmdline_parse_token_string_t capture_stop_word = WORD(object, "stop");
@@ -244,10 +249,10 @@ static cmdline_parse_token_string_t filter_text = WORD(rest, TOKEN_STRING_MULTI)
 		.tokens = { __VA_ARGS__, NULL },                                                   \
 	}
 
-COMMAND(cmd_plain, "start | stop | help | quit", (void *)&plain);
+COMMAND(cmd_plain, "start | stop | clear | help | quit", (void *)&plain);
 COMMAND(cmd_show, "show port|chain|stage|flows|l3|captures NAME|all", (void *)&show_word,
 	(void *)&show_what, (void *)&any_name);
-COMMAND(cmd_clear, "clear all", (void *)&clear_word, (void *)&clear_what);
+COMMAND(cmd_show_all, "show port|chain|flows|l3|captures", (void *)&show_word, (void *)&show_what);
 COMMAND(cmd_capture, "capture start WHERE FILE", (void *)&capture_word, (void *)&capture_start_word,
 	(void *)&any_name, (void *)&file_name);
 COMMAND(cmd_capture_filter, "capture start WHERE FILE FILTER", (void *)&capture_word,
@@ -255,7 +260,7 @@ COMMAND(cmd_capture_filter, "capture start WHERE FILE FILTER", (void *)&capture_
 COMMAND(cmd_capture_stop, "capture stop WHERE", (void *)&capture_word, (void *)&capture_stop_word,
 	(void *)&any_name);
 
-static cmdline_parse_ctx_t commands[] = { &cmd_plain, &cmd_show, &cmd_clear, &cmd_capture,
+static cmdline_parse_ctx_t commands[] = { &cmd_plain, &cmd_show, &cmd_show_all, &cmd_capture,
 	&cmd_capture_filter, &cmd_capture_stop, NULL };
 
 struct prompt *

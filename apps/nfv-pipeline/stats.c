@@ -255,7 +255,8 @@ json_chain(const struct app *app, uint32_t i)
 void
 stats_json(const struct app *app, FILE *to, bool final)
 {
-	json_t *o = json_object(), *ports = json_object(), *chains = json_object();
+	json_t *o = json_object(), *ports = json_object(), *chains = json_object(),
+	       *captures = json_object();
 
 	json_object_set_new(o, "t", json_real(seconds(app)));
 	if (final)
@@ -273,6 +274,14 @@ stats_json(const struct app *app, FILE *to, bool final)
 	}
 	for (uint32_t i = 0; i < app->conf.chains.n; i++)
 		json_object_set_new(chains, nfv_chain_name(app->chain[i]), json_chain(app, i));
+	for (uint32_t i = 0; i < app->n_taps; i++) {
+		struct nfv_tap_stats s = nfv_tap_stats(app->tap[i].tap);
+
+		json_object_set_new(captures, app->tap[i].where,
+			json_pack("{s:o,s:o,s:o}", "matched", count(s.matched), "written",
+				count(s.written), "lost", count(s.lost)));
+	}
+	json_object_set_new(o, "captures", captures);
 	json_object_set_new(o, "ports", ports);
 	json_object_set_new(o, "chains", chains);
 	json_dumpf(o, to, JSON_COMPACT | JSON_REAL_PRECISION(6));

@@ -28,7 +28,7 @@ ask "show stage firewall" 'inside out'
 ask "show stage nat" '10\.1\.0\.2'
 ask "show flows all" '10\.1\.0\.2'
 ask "show l3 edge" '10\.2\.0\.2'
-ask "show captures all" 'seam\.pcapng'
+ask "show captures" 'seam\.pcapng'
 ask "capture stop edge:0" 'nfv-pipeline>'
 ask "stop" stopped
 refuse "stopped, it does not forward" clients ping -c 2 -i 0.2 -W 1 10.2.0.2
@@ -37,7 +37,7 @@ expect "it forwards again" clients ping -c 2 -i 0.2 -W 2 10.2.0.2
 ask "show stage absent" 'absent'
 ask "show chain absent" 'absent'
 ask "capture start nowhere $WORK/x.pcapng" 'nowhere'
-ask "clear all" 'nfv-pipeline>'
+ask "clear" 'nfv-pipeline>'
 ask "nonsense" 'nfv-pipeline>'
 printf 'quit\n' >&3
 wait_for 10 pipeline_gone || die "quit does not end it"
