@@ -369,7 +369,7 @@ main(int argc, char **argv)
 	static struct calls calls;
 	struct options opt;
 	uint32_t lanes = 0;
-	struct rig rig;
+	static struct rig rig;
 
 	parse_options(argc, argv, &opt);
 	test_eal("2048");

@@ -8,7 +8,6 @@
 #include <rte_ring.h>
 
 #include "nfv_csum.h"
-#include "nfv_pages.h"
 #include "rig.h"
 
 #define RING    (2 * RIG_BATCH)
@@ -40,14 +39,15 @@ need(bool ok, const char *what)
 
 /* Packet data in transparent huge pages, as the pipeline's own would be in huge ones. */
 static struct rte_mempool *
-create_pool(void)
+create_pool(struct rig *rig)
 {
-	struct nfv_pages pages = nfv_pages_alloc((size_t)BUFFERS * ROOM / NFV_PAGE + 1);
-	struct rte_pktmbuf_extmem mem = { .elt_size = ROOM, .buf_len = pages.n * NFV_PAGE };
+	struct rte_pktmbuf_extmem mem = { .elt_size = ROOM };
 
-	need(pages.page != NULL, "no memory for packets");
-	mem.buf_ptr = pages.page[0];
-	mem.buf_iova = (rte_iova_t)(uintptr_t)pages.page[0];
+	rig->data = nfv_pages_alloc((size_t)BUFFERS * ROOM / NFV_PAGE + 1);
+	need(rig->data.page != NULL, "no memory for packets");
+	mem.buf_ptr = rig->data.page[0];
+	mem.buf_iova = (rte_iova_t)(uintptr_t)mem.buf_ptr;
+	mem.buf_len = rig->data.n * NFV_PAGE;
 	return rte_pktmbuf_pool_create_extbuf("bench", BUFFERS, 512, 0, ROOM, -1, &mem, 1);
 }
 
@@ -56,7 +56,8 @@ rig_init(struct rig *rig)
 {
 	static const char *const name[2][2] = { { "in0", "in1" }, { "out0", "out1" } };
 
-	*rig = (struct rig){ .tsc_hz = rte_get_tsc_hz(), .pool = create_pool() };
+	*rig = (struct rig){ .tsc_hz = rte_get_tsc_hz() };
+	rig->pool = create_pool(rig);
 	need(rig->pool != NULL, "no memory for packet buffers");
 	for (int p = 0; p < 2; p++) {
 		struct rte_eth_conf conf = { 0 };

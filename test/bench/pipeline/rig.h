@@ -14,6 +14,7 @@
 #ifndef RIG_H
 #define RIG_H
 
+#include "nfv_pages.h"
 #include "nfv_pipeline.h"
 
 #define RIG_BATCH                                                                                  \
@@ -28,6 +29,7 @@ struct rte_ring;
 struct rig {
 	uint16_t port[2];
 	struct rte_ring *in[2], *out[2];
+	struct nfv_pages data; /* of the pool's packets */
 	struct rte_mempool *pool;
 	struct rte_mbuf *staged[2][RIG_BATCH];
 	unsigned int n_staged[2];
