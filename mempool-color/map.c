@@ -1,0 +1,25 @@
+#include "mpc_calibrate.h"
+
+double
+mpc_agreement(const struct mpc_map *a, const struct mpc_map *b)
+{
+	uint32_t both = 0, same = 0, best;
+
+	/* For each class of a, the class of b that holds most of it. */
+	for (uint32_t c = 0; c < a->classes; c++) {
+		uint32_t count[UINT8_MAX + 1] = { 0 };
+
+		for (uint32_t i = 0; i < a->pages; i++) {
+			if (a->colour[i] != c || b->colour[i] == MPC_NO_COLOUR)
+				continue;
+			both++;
+			count[b->colour[i] & UINT8_MAX]++;
+		}
+		best = 0;
+		for (uint32_t k = 0; k <= UINT8_MAX; k++)
+			if (count[k] > best)
+				best = count[k];
+		same += best;
+	}
+	return both > 0 ? (double)same / both : 0;
+}
