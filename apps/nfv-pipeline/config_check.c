@@ -99,6 +99,65 @@ check_route(const struct config *c, const struct conf_route *r, struct nfv_err *
 		nfv_addr_text(&r->via, text), r->port);
 }
 
+static bool
+same_network(const struct nfv_prefix *a, const struct nfv_prefix *b)
+{
+	return a->len == b->len && nfv_prefix_has(a, &b->addr);
+}
+
+static const struct conf_port *
+port_named(const struct config *c, const char *name)
+{
+	return (const struct conf_port *)c->ports.item + config_port(c, name);
+}
+
+/* Whether the port has the address itself, or, with `network`, lies in that very network. */
+static bool
+port_has(const struct conf_port *p, const struct nfv_addr *addr, const struct nfv_prefix *network)
+{
+	const struct nfv_prefix *own = p->addresses.item;
+
+	for (uint32_t i = 0; i < p->addresses.n; i++)
+		if ((addr != NULL && nfv_addr_eq(&own[i].addr, addr)) ||
+			(network != NULL && same_network(&own[i], network)))
+			return true;
+	return false;
+}
+
+/* Within a chain a network lies behind one port and has one way to it. */
+static int
+check_networks(const struct config *c, const struct conf_chain *ch, struct nfv_err *err)
+{
+	const struct conf_port *in = port_named(c, ch->inside), *out = port_named(c, ch->outside);
+	const struct nfv_prefix *own = out->addresses.item;
+	const struct conf_route *r = c->routes.item;
+	char text[NFV_ADDR_TEXT];
+
+	for (uint32_t i = 0; i < out->addresses.n; i++)
+		if (port_has(in, NULL, &own[i]))
+			return nfv_conf_fail(c->doc, &own[i], err,
+				"the network of %s lies at port \"%s\" already; give each port a network of its own",
+				nfv_prefix_text(&own[i], text), ch->inside);
+	for (uint32_t i = 0; i < c->routes.n; i++) {
+		const struct conf_port *p = port_named(c, r[i].port);
+		bool twice = port_has(in, NULL, &r[i].to) || port_has(out, NULL, &r[i].to);
+
+		if (p != in && p != out)
+			continue;
+		for (uint32_t j = 0; j < i; j++)
+			twice |= same_network(&r[j].to, &r[i].to) &&
+				(port_named(c, r[j].port) == in || port_named(c, r[j].port) == out);
+		if (twice)
+			return nfv_conf_fail(c->doc, &r[i].to, err,
+				"there is already a route to %s", nfv_prefix_text(&r[i].to, text));
+		if (port_has(in, &r[i].via, NULL) || port_has(out, &r[i].via, NULL))
+			return nfv_conf_fail(c->doc, &r[i].via, err,
+				"next hop %s is an address of the pipeline itself",
+				nfv_addr_text(&r[i].via, text));
+	}
+	return 0;
+}
+
 static int
 check_stages(const struct config *c, const struct conf_chain *ch, struct nfv_err *err)
 {
@@ -138,7 +197,7 @@ check_chain(const struct config *c, const struct conf_chain *ch, struct nfv_err 
 	if (strcmp(ch->inside, ch->outside) == 0)
 		return nfv_conf_fail(c->doc, &ch->outside, err,
 			"a chain cannot begin and end at the same port \"%s\"", ch->outside);
-	return check_stages(c, ch, err);
+	return check_networks(c, ch, err) < 0 ? -EINVAL : check_stages(c, ch, err);
 }
 
 static int

@@ -171,6 +171,14 @@ static const struct mistake mistake[] = {
 	{ 5, 5, "  - {to: 0.0.0.0/0, via: ^'fd00::1', port: outside}", "family" },
 	{ 5, 5, "  - {to: 0.0.0.0/0, via: 10.2.0.2, port: ^nowhere}", "no port named \"nowhere\"" },
 	{ 5, 5, "  - ^{to: 0.0.0.0/0, via: 10.2.0.2}", "port is missing" },
+	{ 5, 5, "  - {to: ^10.1.0.0/24, via: 10.2.0.2, port: outside}", "already a route" },
+	{ 5, 5,
+		"  - {to: 0.0.0.0/0, via: 10.2.0.2, port: outside}\n"
+		"  - {to: ^0.0.0.0/0, via: 10.1.0.2, port: inside}",
+		"already a route to 0.0.0.0/0" },
+	{ 5, 5, "  - {to: 0.0.0.0/0, via: ^10.2.0.1, port: outside}", "10.2.0.1|itself" },
+	{ 3, 3, "  - {name: outside, device: net_null1, addresses: [10.2.0.1/24, ^10.1.0.9/24]}",
+		"10.1.0.9/24|\"inside\"" },
 	/* workers */
 	{ 7, 7, "  - {name: w0, lcore: ^1024}", "0 to 1023" },
 	{ 7, 7, "  - ^{name: w0}", "lcore is missing" },
