@@ -1,486 +1,407 @@
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mpc_calibrate.h"
+#include "formula.h"
+#include "sets.h"
 
-#define BATCH      64 /* pages tested by one walk, at most */
-#define SET_MAX    96
-#define LEAD       3  /* votes by which an answer must lead … */
-#define VOTES      15 /* … and after so many the majority has it */
-#define ATTEMPTS   64 /* targets tried in vain before giving up */
-#define PURITY     32 /* members asked whether a new set evicts them */
-#define VALIDATION 1024
-
-/* The lines of one colour that stand for it. */
-struct set {
-	uint8_t *line[SET_MAX];
-	unsigned int n;
-};
+#define SEARCHES   6  /* for the sets of colours still missing */
+#define ROUNDS     8  /* in which a page may be asked before it is left over */
+#define VALIDATION 64 /* batches */
+#define VOTES      3  /* of which two decide, in validation */
+#define CONFIRM    16 /* batches that a formula must foretell */
+#define NONE       MPC_NO_COLOUR
+#define SEVERAL    (MPC_NO_COLOUR - 1) /* as a guess: more than one set evicts it */
 
 struct run {
-	uint32_t batch; /* pages tested at once; so few that they cannot evict each other */
-	uint32_t
-		strong; /* pages of a set once its colour is known: more than the ways, since one walk
-	                  * does not clear a set of exactly as many, and fewer than twice as many,
-	                  * so that a set that mixes two colours by mistake gives itself away */
 	const struct mpc_calibration *what;
-	const struct mpc_probe *probe;
+	struct meter meter;
 	struct mpc_map map;
-	uint64_t random;
-	uint32_t *todo, n_todo; /* pages without a colour */
-	int8_t *lead;           /* per place in todo: votes for minus votes against */
-	uint8_t *votes;
-	struct set *set; /* per class */
-	uint8_t **pool;  /* lines to look for sets in */
+	uint32_t *todo, n_todo;  /* pages without a colour */
+	unsigned int rounds;     /* of sorting so far */
+	bool stuck;              /* the last round hardly shortened the list */
+	uint16_t *guess;         /* per page: what the last round said */
+	struct set *set, *fresh; /* per class, and room for as many */
+	sigjmp_buf lost;         /* where to go when the memory goes away */
+	uint64_t *known_frame;   /* of pages that have a colour, for the formula */
+	uint16_t *known_colour;
+	uint8_t **room; /* for the meter */
 };
 
-static uint32_t
-below(struct run *r, uint32_t n)
-{
-	r->random ^= r->random << 13;
-	r->random ^= r->random >> 7;
-	r->random ^= r->random << 17;
-	return (uint32_t)((r->random >> 11) % n);
-}
-
-static uint8_t *
-line_of(const struct run *r, uint32_t page)
-{
-	return r->what->page[page];
-}
-
-/* Pages that have no colour yet are of the colours not yet found, so ever fewer of them fit: a
- * quarter of the ways of each. */
 static void
-set_batch(struct run *r)
+tell(const struct run *r, uint32_t done)
 {
-	uint32_t left = r->what->cache.colours - r->map.classes;
-	uint32_t fit = (left > 0 ? left : 1) * r->what->cache.ways / 4;
-
-	r->batch = fit < 1 ? 1 : fit < BATCH ? fit : BATCH;
-}
-
-static void
-shuffle(struct run *r, uint32_t *v, uint32_t n)
-{
-	for (uint32_t i = n; i > 1; i--) {
-		uint32_t j = below(r, i), x = v[i - 1];
-
-		v[i - 1] = v[j];
-		v[j] = x;
-	}
-}
-
-/* Bring the lines in, walk the set, and see which of them it has pushed out. */
-static void
-test_batch(struct run *r, uint8_t *const *line, unsigned int n, uint8_t *const *set,
-	unsigned int n_set, bool *gone)
-{
-	uint32_t cycles[BATCH];
-
-	r->probe->walk(r->probe->ctx, line, n);
-	r->probe->walk(r->probe->ctx, set, n_set);
-	r->probe->time(r->probe->ctx, line, n, cycles);
-	for (unsigned int i = 0; i < n; i++)
-		gone[i] = cycles[i] > r->map.threshold;
-	r->map.timings += n;
-}
-
-/* Whether walking the set evicts this line, by majority with early stop. */
-static bool
-evicts(struct run *r, uint8_t *line, uint8_t *const *set, unsigned int n_set)
-{
-	int lead = 0;
-	bool gone;
-
-	for (int v = 0; v < VOTES && abs(lead) < LEAD; v++) {
-		test_batch(r, &line, 1, set, n_set, &gone);
-		lead += gone ? 1 : -1;
-	}
-	return lead > 0;
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/*
- * What a hit and a miss take now: the clock's frequency and the neighbours change it from hour to
- * hour. A hit is timed after as many other lines as a batch has, so that it comes from the cache in
- * question and not from a smaller one before it; a miss after everything has been walked over.
- */
-static int
-measure_threshold(struct run *r, struct nfv_err *err)
-{
-	enum { SAMPLES = 8 };
-	uint32_t hit[SAMPLES * BATCH], miss[SAMPLES * BATCH], n = r->map.pages, sweep, samples;
-	uint8_t *line[BATCH];
-
-	samples = SAMPLES * r->batch;
-	sweep = 3 * r->what->cache.colours * r->what->cache.ways;
-	for (uint32_t i = 0; i < sweep; i++)
-		r->pool[i] = line_of(r, below(r, n));
-	for (int s = 0; s < SAMPLES; s++) {
-		for (uint32_t i = 0; i < r->batch; i++)
-			line[i] = line_of(r, below(r, n));
-		r->probe->walk(r->probe->ctx, line, r->batch);
-		r->probe->time(r->probe->ctx, line, r->batch, hit + (size_t)s * r->batch);
-		r->probe->walk(r->probe->ctx, r->pool, sweep);
-		r->probe->time(r->probe->ctx, line, r->batch, miss + (size_t)s * r->batch);
-	}
-	qsort(hit, samples, sizeof(hit[0]), by_value);
-	qsort(miss, samples, sizeof(miss[0]), by_value);
-	r->map.hit = hit[samples / 2];
-	/* The nearest misses: from the next cache, not from memory. */
-	r->map.miss = miss[samples / 10];
-	r->map.threshold = (r->map.hit + r->map.miss) / 2;
-	if (hit[samples * 9 / 10] >= r->map.threshold || r->map.miss <= r->map.hit + r->map.hit / 4)
-		return nfv_fail(err, EAGAIN,
-			"hits (%u cycles) and misses (%u cycles) of the level %u cache cannot be told apart now; "
-			"try again when the machine is quieter",
-			r->map.hit, r->map.miss, r->what->cache.level);
-	return 0;
-}
-
-/* The smallest prefix of pool[0, n) that evicts the line, given that all of it does. */
-static unsigned int
-smallest_prefix(struct run *r, uint8_t *line, unsigned int from, unsigned int n)
-{
-	unsigned int lo = from, hi = n;
-
-	while (lo < hi) {
-		unsigned int mid = lo + (hi - lo) / 2;
-
-		if (evicts(r, line, r->pool, mid))
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo;
-}
-
-/* Take out of pool[0, n) what the set evicts as well without; returns how many stay. */
-static unsigned int
-prune(struct run *r, uint8_t *line, unsigned int n)
-{
-	for (unsigned int i = 0; i < n;) {
-		uint8_t *out = r->pool[i];
-
-		r->pool[i] = r->pool[n - 1];
-		r->pool[n - 1] = out;
-		if (evicts(r, line, r->pool, n - 1))
-			n--;
-		else
-			i++;
-	}
-	return n;
-}
-
-/*
- * An eviction set for a page: the last line of the smallest prefix that evicts is one of the page's
- * colour; it goes to the front, and the search begins again, until the front alone evicts.
- */
-static bool
-find_set(struct run *r, uint32_t target, struct set *out)
-{
-	uint32_t want = 3 * r->what->cache.colours * r->what->cache.ways;
-	unsigned int n = 0, found = 0;
-	uint8_t *line = line_of(r, target);
-
-	for (uint32_t i = 0; i < r->n_todo && n < want; i++)
-		if (r->todo[i] != target)
-			r->pool[n++] = line_of(r, r->todo[i]);
-	if (!evicts(r, line, r->pool, n))
-		return false;
-	while (found < SET_MAX / 2) {
-		unsigned int end = smallest_prefix(r, line, found, n);
-		uint8_t *last;
-
-		if (end == 0 || end > n)
-			return false;
-		if (end <= found)
-			break;
-		last = r->pool[end - 1];
-		r->pool[end - 1] = r->pool[found];
-		r->pool[found++] = last;
-		/* Everything past it is no longer needed: the prefix held enough. */
-		n = end > found ? end : found;
-		if (found >= r->what->cache.ways / 2 && evicts(r, line, r->pool, found))
-			break;
-	}
-	if (found >= SET_MAX / 2 || !evicts(r, line, r->pool, found))
-		return false;
-	found = prune(r, line, found);
-	memcpy(out->line, r->pool, found * sizeof(out->line[0]));
-	out->line[found] = line;
-	out->n = found + 1;
-	return true;
-}
-
-static bool
-in_set(const struct set *s, const uint8_t *line)
-{
-	for (unsigned int i = 0; i < s->n; i++)
-		if (s->line[i] == line)
-			return true;
-	return false;
-}
-
-/*
- * Ask every page that has no colour about this set, in batches and by sequential votes. lead[i] > 0
- * afterwards: todo[i] is of its colour. A page that is itself in the set has nothing to be asked.
- */
-static void
-ask_all(struct run *r, const struct set *s)
-{
-	uint32_t at[BATCH];
-	uint8_t *line[BATCH];
-	bool gone[BATCH], open = true;
-
-	memset(r->lead, 0, r->n_todo);
-	memset(r->votes, 0, r->n_todo);
-	for (uint32_t i = 0; i < r->n_todo; i++)
-		if (in_set(s, line_of(r, r->todo[i])))
-			r->lead[i] = LEAD;
-	while (open) {
-		unsigned int n = 0;
-
-		open = false;
-		for (uint32_t i = 0; i < r->n_todo; i++) {
-			if (abs(r->lead[i]) < LEAD && r->votes[i] < VOTES) {
-				at[n] = i;
-				line[n++] = line_of(r, r->todo[i]);
-				open = true;
-			}
-			if (n == r->batch || (n > 0 && i + 1 == r->n_todo)) {
-				test_batch(r, line, n, s->line, s->n, gone);
-				for (unsigned int k = 0; k < n; k++) {
-					r->lead[at[k]] =
-						(int8_t)(r->lead[at[k]] + (gone[k] ? 1 : -1));
-					r->votes[at[k]]++;
-				}
-				n = 0;
-			}
-		}
-	}
-}
-
-/*
- * Replace the set's lines by pages that were found to be of its colour, chosen at random, and see
- * whether they are of one colour: then they evict the others that were found.
- */
-static bool
-strengthen(struct run *r, struct set *s)
-{
-	uint32_t seen = 0, asked = 0, agreed = 0;
-	struct set strong = { .n = r->strong };
-
-	for (uint32_t i = 0; i < r->n_todo; i++) {
-		uint32_t place = seen < r->strong ? seen : below(r, seen + 1);
-
-		if (r->lead[i] <= 0)
-			continue;
-		if (place < r->strong)
-			strong.line[place] = line_of(r, r->todo[i]);
-		seen++;
-	}
-	if (seen < r->strong)
-		return false;
-	for (uint32_t i = 0; i < r->n_todo && asked < PURITY; i++) {
-		uint8_t *line = line_of(r, r->todo[i]);
-
-		if (r->lead[i] <= 0 || in_set(&strong, line))
-			continue;
-		asked++;
-		agreed += evicts(r, line, strong.line, strong.n);
-	}
-	*s = strong;
-	return 10 * agreed >= 9 * asked;
-}
-
-/* Give the pages that lead their colour, and take them off the list. */
-static uint32_t
-settle(struct run *r, uint16_t class)
-{
-	uint32_t left = 0, taken = 0;
-
-	for (uint32_t i = 0; i < r->n_todo; i++) {
-		if (r->lead[i] > 0) {
-			r->map.colour[r->todo[i]] = class;
-			taken++;
-		} else {
-			r->todo[left++] = r->todo[i];
-		}
-	}
-	r->n_todo = left;
-	r->map.classified += taken;
 	if (r->what->progress != NULL)
-		r->what->progress(r->what->arg, r->map.classified, r->map.pages);
-	return taken;
+		r->what->progress(r->what->arg, done, r->map.pages);
 }
 
-/* The class whose set evicts most of these lines; -1: none does. */
-static int
-known_class(struct run *r, const struct set *s)
-{
-	unsigned int n = s->n < r->batch ? s->n : r->batch;
-	bool gone[BATCH];
-
-	for (uint32_t c = 0; c < r->map.classes; c++) {
-		unsigned int hits = 0;
-
-		test_batch(r, s->line, n, r->set[c].line, r->set[c].n, gone);
-		for (unsigned int i = 0; i < n; i++)
-			hits += gone[i];
-		if (2 * hits > n)
-			return (int)c;
-	}
-	return -1;
-}
-
-/* One more class, or more pages of a known one. False: this target led to nothing. */
-static bool
-next_class(struct run *r)
-{
-	struct set s;
-	int known;
-
-	shuffle(r, r->todo, r->n_todo);
-	if (!find_set(r, r->todo[0], &s))
-		return false;
-	known = known_class(r, &s);
-	if (known < 0 && r->map.classes == r->what->cache.colours)
-		return false;
-	ask_all(r, known >= 0 ? &r->set[known] : &s);
-	if (known < 0) {
-		if (!strengthen(r, &s))
-			return false;
-		ask_all(r, &s);
-		if (!strengthen(r, &s))
-			return false;
-		r->set[r->map.classes] = s;
-		known = (int)r->map.classes++;
-		settle(r, (uint16_t)known);
-		set_batch(r);
-		return true;
-	}
-	return settle(r, (uint16_t)known) > 0;
-}
-
-/* What is left over is asked about every class again, whose sets are strong by now. */
+/* Ask these pages about every class: gone[i] has a bit for each class whose set evicts page i. */
 static void
-mop_up(struct run *r)
+ask_all(struct run *r, const uint32_t *page, unsigned int n, uint64_t *gone)
 {
-	for (uint32_t c = 0; c < r->map.classes && r->n_todo > 0; c++) {
-		ask_all(r, &r->set[c]);
-		settle(r, (uint16_t)c);
+	uint8_t *asked[METER_BATCH];
+	uint32_t cycles[METER_BATCH];
+
+	for (unsigned int i = 0; i < n; i++) {
+		asked[i] = r->what->page[page[i]];
+		gone[i] = 0;
+	}
+	for (uint32_t c = 0; c < r->map.classes; c++) {
+		uint32_t threshold;
+
+		meter_ask(&r->meter, asked, n, r->set[c].page, r->set[c].walk, cycles);
+		threshold = meter_threshold(&r->meter, cycles, n, 0.25);
+		for (unsigned int i = 0; i < n; i++)
+			gone[i] |= (uint64_t)(cycles[i] > threshold) << c;
 	}
 }
 
-/* Fresh rounds on random pages: against their own class's set, and against another's. */
+static void
+give(struct run *r, uint32_t page, uint16_t class)
+{
+	r->map.colour[page] = class;
+	r->map.classified++;
+}
+
+/* Take the pages that have a colour by now off the list. */
+static void
+compact(struct run *r)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < r->n_todo; i++)
+		if (r->map.colour[r->todo[i]] == NONE)
+			r->todo[left++] = r->todo[i];
+	r->n_todo = left;
+}
+
+/*
+ * One round: a page that exactly one set evicts, the same as in the round before, is of its colour.
+ */
+static void
+sort_round(struct run *r)
+{
+	uint64_t gone[METER_BATCH];
+	uint32_t fit = meter_batch(&r->what->cache, r->what->cache.colours);
+	uint32_t batch = fit, before = r->n_todo;
+
+	/* Pages that stay left over may all be of one colour, and too many of them would evict each
+	 * other: then most of a batch are others, for comparison. */
+	if (r->stuck)
+		batch = meter_batch(&r->what->cache, 4) < fit ? meter_batch(&r->what->cache, 4) :
+								fit;
+	meter_shuffle(&r->meter, r->todo, r->n_todo);
+	for (uint32_t i = 0; i < r->n_todo; i += batch) {
+		uint32_t n = r->n_todo - i < batch ? r->n_todo - i : batch, page[METER_BATCH];
+
+		for (uint32_t k = 0; k < fit; k++)
+			page[k] = k < n ? r->todo[i + k] : meter_below(&r->meter, r->map.pages);
+		ask_all(r, page, fit, gone);
+		for (uint32_t k = 0; k < n; k++) {
+			int sets = __builtin_popcountll(gone[k]);
+			uint16_t guess = sets == 0 ? NONE :
+				sets > 1           ? SEVERAL :
+						     (uint16_t)__builtin_ctzll(gone[k]);
+
+			if (sets == 1 && guess == r->guess[page[k]])
+				give(r, page[k], guess);
+			r->guess[page[k]] = guess;
+		}
+		tell(r, r->map.classified);
+	}
+	compact(r);
+	/* The first round settles nothing. */
+	r->stuck = ++r->rounds > 2 && 2 * r->n_todo > before;
+}
+
+/* New sets from pages that have a colour by now, at random: what one set gets wrong, because a page
+ * of it is special, the next one mends. */
+static void
+renew_sets(struct run *r)
+{
+	unsigned int full = r->what->cache.ways * 3 / 2, wanted = r->map.classes;
+
+	for (uint32_t c = 0; c < r->map.classes; c++)
+		r->fresh[c].n = 0;
+	for (uint32_t i = 0; i < 4 * r->map.pages && wanted > 0; i++) {
+		uint32_t page = meter_below(&r->meter, r->map.pages);
+		uint16_t c = r->map.colour[page];
+
+		if (c == NONE || r->fresh[c].n == full || set_has(&r->fresh[c], page))
+			continue;
+		r->fresh[c].index[r->fresh[c].n] = page;
+		r->fresh[c].page[r->fresh[c].n++] = r->what->page[page];
+		wanted -= r->fresh[c].n == full;
+	}
+	for (uint32_t c = 0; c < r->map.classes; c++) {
+		r->fresh[c].walk = r->fresh[c].n;
+		if (r->fresh[c].n == full)
+			r->set[c] = r->fresh[c];
+	}
+}
+
+/* Sets for the colours still missing, among pages that no known set evicts. */
+static int
+find_sets(struct run *r)
+{
+	uint32_t missing = r->what->cache.colours - r->map.classes, n = 0, *free_pages = r->todo;
+	int found;
+
+	/* Pages that a known set seems to evict go to the end of the list. */
+	for (uint32_t i = 0; i < r->n_todo; i++) {
+		uint32_t page = r->todo[i];
+
+		if (r->guess[page] != NONE)
+			continue;
+		r->todo[i] = r->todo[n];
+		r->todo[n++] = page;
+	}
+	found = sets_find(
+		&r->meter, r->what, free_pages, n, missing, r->set + r->map.classes, missing);
+	for (int k = 0; k < found; k++) {
+		const struct set *s = &r->set[r->map.classes];
+
+		for (unsigned int i = 0; i < s->n; i++)
+			give(r, s->index[i], (uint16_t)r->map.classes);
+		r->map.classes++;
+	}
+	compact(r);
+	return found;
+}
+
+/* The majority of three. */
+static void
+ask_thrice(struct run *r, const uint32_t *page, unsigned int n, uint64_t *gone)
+{
+	uint64_t vote[VOTES][METER_BATCH];
+
+	for (int v = 0; v < VOTES; v++)
+		ask_all(r, page, n, vote[v]);
+	for (unsigned int i = 0; i < n; i++)
+		gone[i] = (vote[0][i] & vote[1][i]) | (vote[0][i] & vote[2][i]) |
+			(vote[1][i] & vote[2][i]);
+}
+
+/* Fresh rounds of random pages: against their own class's set, and against all others. */
 static void
 validate(struct run *r)
 {
-	uint32_t own = 0, own_gone = 0, other = 0, other_gone = 0;
+	uint64_t own = 0, own_gone = 0, other = 0, other_gone = 0, gone[METER_BATCH];
+	uint32_t page[METER_BATCH], fit = meter_batch(&r->what->cache, r->map.classes);
 
 	for (int i = 0; i < VALIDATION && r->map.classes > 1; i++) {
-		uint32_t page = below(r, r->map.pages), c = r->map.colour[page];
-		uint8_t *line = line_of(r, page);
-		uint32_t d;
+		unsigned int n = 0;
 
-		if (c == MPC_NO_COLOUR || in_set(&r->set[c], line))
+		for (unsigned int k = 0; k < fit; k++) {
+			uint32_t p = meter_below(&r->meter, r->map.pages);
+
+			if (r->map.colour[p] != NONE && !set_has(&r->set[r->map.colour[p]], p))
+				page[n++] = p;
+		}
+		if (n == 0)
 			continue;
-		d = (c + 1 + below(r, r->map.classes - 1)) % r->map.classes;
-		own++;
-		own_gone += evicts(r, line, r->set[c].line, r->set[c].n);
-		other++;
-		other_gone += evicts(r, line, r->set[d].line, r->set[d].n);
+		ask_thrice(r, page, n, gone);
+		for (unsigned int k = 0; k < n; k++) {
+			uint64_t mine = 1ull << r->map.colour[page[k]];
+
+			own++;
+			own_gone += (gone[k] & mine) != 0;
+			other += r->map.classes - 1;
+			other_gone += (uint64_t)__builtin_popcountll(gone[k] & ~mine);
+		}
 	}
-	r->map.true_positive = own > 0 ? (double)own_gone / own : 0;
-	r->map.false_positive = other > 0 ? (double)other_gone / other : 0;
-	r->map.confident = r->map.classes == r->what->cache.colours &&
-		r->map.classified >= r->map.pages - r->map.pages / 100 &&
-		r->map.true_positive >= 0.99 && r->map.false_positive <= 0.001;
+	r->map.true_positive = own > 0 ? (double)own_gone / (double)own : 0;
+	r->map.false_positive = other > 0 ? (double)other_gone / (double)other : 0;
+}
+
+static void
+judge(struct mpc_map *m, uint32_t colours)
+{
+	if (m->classes != colours)
+		snprintf(m->why, sizeof(m->why), "%u colours found of %u", m->classes, colours);
+	else if (m->classified < m->pages - m->pages / 100)
+		snprintf(m->why, sizeof(m->why), "only %u of %u pages found their colour",
+			m->classified, m->pages);
+	else if (m->true_positive < 0.99 || m->false_positive > 0.001)
+		snprintf(m->why, sizeof(m->why),
+			"validation: %.2f %% of pages evicted by their own colour, %.2f %% by others",
+			100 * m->true_positive, 100 * m->false_positive);
+	m->confident = m->why[0] == '\0';
+}
+
+/*
+ * Frame numbers that are known may say it all. The formula is fitted to the sets' members, and used
+ * only if it foretells what is then measured of other pages.
+ */
+static void
+try_formula(struct run *r)
+{
+	uint32_t n = 0, asked = 0, right = 0, page[METER_BATCH];
+	unsigned int fit = meter_batch(&r->what->cache, r->map.classes);
+	const uint64_t *frame = r->what->frame;
+	struct formula f;
+
+	for (uint32_t i = 0; i < r->map.pages; i++) {
+		if (frame[i] == 0)
+			return;
+		if (r->map.colour[i] == NONE)
+			continue;
+		r->known_frame[n] = frame[i];
+		r->known_colour[n++] = r->map.colour[i];
+	}
+	if (!formula_fit(&f, r->known_frame, r->known_colour, n, r->map.classes))
+		return;
+	for (int i = 0; i < CONFIRM; i++) {
+		uint64_t gone[METER_BATCH];
+
+		for (unsigned int k = 0; k < fit; k++)
+			page[k] = r->todo[meter_below(&r->meter, r->n_todo)];
+		ask_thrice(r, page, fit, gone);
+		for (unsigned int k = 0; k < fit; k++) {
+			uint16_t c = formula_colour(&f, frame[page[k]]);
+
+			asked++;
+			right += c < f.colours && gone[k] == 1ull << c;
+		}
+	}
+	if (1000 * right < 995 * asked)
+		return;
+	for (uint32_t i = 0; i < r->n_todo; i++) {
+		uint16_t c = formula_colour(&f, frame[r->todo[i]]);
+
+		if (c < f.colours)
+			give(r, r->todo[i], c);
+	}
+	compact(r);
+	r->map.formula = true;
 }
 
 static int
-measure(struct run *r, struct nfv_err *err)
+measure(struct run *r, const struct mpc_probe *probe, struct nfv_err *err)
 {
-	int rc = measure_threshold(r, err);
+	uint32_t colours = r->what->cache.colours;
+	int rc = meter_init(&r->meter, r->what, probe, r->room, err);
 
 	if (rc < 0)
 		return rc;
-	for (int vain = 0; vain < ATTEMPTS && r->n_todo > 2 * r->what->cache.ways;) {
-		if (next_class(r)) {
-			vain = 0;
-		} else {
-			vain++;
-			rc = vain % 8 == 0 ? measure_threshold(r, err) : 0;
-			if (rc < 0)
-				return rc;
-		}
-		if (r->map.classes == r->what->cache.colours)
-			break;
+	for (int i = 0; i < SEARCHES && r->map.classes < colours; i++) {
+		if (find_sets(r) < 0)
+			return nfv_fail(err, ENOMEM, "out of memory");
+		/* What the first sets leave over holds the colours they miss. */
+		if (r->map.classes < colours)
+			sort_round(r);
 	}
-	mop_up(r);
-	mop_up(r);
+	if (r->what->frame != NULL && r->map.classes == colours && r->n_todo > 0)
+		try_formula(r);
+	for (int i = 0; i < ROUNDS && r->n_todo > 0 && r->map.classes > 1; i++) {
+		if (i > 1)
+			renew_sets(r);
+		sort_round(r);
+	}
+	renew_sets(r);
 	validate(r);
 	return 0;
+}
+
+/* Who is to be told when memory goes away under a load of this thread. */
+static __thread sigjmp_buf *guard;
+
+static void
+on_fault(int sig)
+{
+	if (guard != NULL)
+		siglongjmp(*guard, 1);
+	signal(sig,
+		SIG_DFL); /* not ours: the load is repeated, and ends the process as it should */
+}
+
+static int
+measure_guarded(struct run *r, const struct mpc_probe *probe, struct nfv_err *err)
+{
+	struct sigaction ours = { .sa_handler = on_fault }, segv, bus;
+	int rc;
+
+	sigaction(SIGSEGV, &ours, &segv);
+	sigaction(SIGBUS, &ours, &bus);
+	if (sigsetjmp(r->lost, 1) == 0) {
+		guard = &r->lost;
+		rc = measure(r, probe, err);
+	} else {
+		rc = nfv_fail(err, EFAULT,
+			"the memory went away while it was measured; nothing is known of its colours");
+	}
+	guard = NULL;
+	sigaction(SIGSEGV, &segv, NULL);
+	sigaction(SIGBUS, &bus, NULL);
+	r->map.hit = r->meter.hit;
+	r->map.miss = r->meter.miss;
+	r->map.timings = r->meter.timings;
+	r->map.repeated = r->meter.repeated;
+	free(r->meter.scratch);
+	return rc;
+}
+
+uint32_t
+mpc_calibrate_min(const struct mpc_cache *cache)
+{
+	uint32_t sample = sets_sample(cache, cache->colours),
+		 sweep = 3 * cache->colours * cache->ways;
+
+	return sample > sweep ? sample : sweep;
 }
 
 int
 mpc_calibrate(const struct mpc_calibration *what, const struct mpc_probe *probe,
 	struct mpc_map *out, struct nfv_err *err)
 {
-	uint32_t need = 4 * what->cache.colours * what->cache.ways;
-	struct run r = { .what = what,
-		.probe = probe,
-		.random = what->seed * 0x9e3779b97f4a7c15u | 1,
-		.n_todo = what->pages };
+	uint32_t need = mpc_calibrate_min(&what->cache);
+	struct run r = { .what = what, .n_todo = what->pages, .map = { .pages = what->pages } };
 	int rc;
 
-	r.strong = what->cache.ways * 7 / 4;
-	set_batch(&r);
-	if (r.strong > SET_MAX / 2)
+	if (what->cache.colours < 2 || what->cache.colours > 64)
 		return nfv_fail(err, EINVAL,
-			"a cache of %u ways is more than this program can fill", what->cache.ways);
-	if (what->cache.colours < 2)
+			"the level %u cache has %u colours; this can be measured from 2 to 64",
+			what->cache.level, what->cache.colours);
+	if (what->cache.ways > SETS_MEMBERS / 3)
 		return nfv_fail(err, EINVAL,
-			"the level %u cache has one colour only: nothing to find",
-			what->cache.level);
+			"the level %u cache has %u ways; this can be measured up to %u",
+			what->cache.level, what->cache.ways, SETS_MEMBERS / 3);
 	if (what->pages < need)
 		return nfv_fail(err, EINVAL,
 			"%u pages are too few for a cache of %u colours and %u ways; give at least %u MiB",
 			what->pages, what->cache.colours, what->cache.ways, need * 4 / 1024 + 1);
-	r.map.pages = what->pages;
 	r.map.colour = malloc(what->pages * sizeof(*r.map.colour));
+	r.guess = malloc(what->pages * sizeof(*r.guess));
 	r.todo = malloc(what->pages * sizeof(*r.todo));
-	r.lead = malloc(what->pages);
-	r.votes = malloc(what->pages);
-	r.pool = malloc(need * sizeof(*r.pool));
+	r.known_colour = malloc(what->pages * sizeof(*r.known_colour));
+	r.known_frame = malloc(what->pages * sizeof(*r.known_frame));
 	r.set = calloc(what->cache.colours, sizeof(*r.set));
-	if (r.map.colour == NULL || r.todo == NULL || r.lead == NULL || r.votes == NULL ||
-		r.pool == NULL || r.set == NULL) {
+	r.fresh = calloc(what->cache.colours, sizeof(*r.fresh));
+	r.room = calloc(need, sizeof(*r.room));
+	if (r.map.colour == NULL || r.guess == NULL || r.todo == NULL || r.known_colour == NULL ||
+		r.known_frame == NULL || r.set == NULL || r.fresh == NULL || r.room == NULL) {
 		rc = nfv_fail(err, ENOMEM, "out of memory");
 	} else {
 		for (uint32_t i = 0; i < what->pages; i++) {
 			r.todo[i] = i;
-			r.map.colour[i] = MPC_NO_COLOUR;
+			r.map.colour[i] = r.guess[i] = NONE;
 		}
-		rc = measure(&r, err);
+		rc = measure_guarded(&r, probe, err);
 	}
+	free(r.guess);
 	free(r.todo);
-	free(r.lead);
-	free(r.votes);
-	free(r.pool);
+	free(r.known_colour);
+	free(r.known_frame);
 	free(r.set);
-	if (rc < 0)
+	free(r.fresh);
+	free(r.room);
+	if (rc < 0) {
 		free(r.map.colour);
-	else
-		*out = r.map;
-	return rc;
+		return rc;
+	}
+	judge(&r.map, what->cache.colours);
+	*out = r.map;
+	return 0;
 }

@@ -3,14 +3,21 @@
  * Page → colour by measurement: which pages evict each other from a cache is found out by timing, so
  * it needs no privilege, no page map, and no formula, and works where addresses say nothing.
  *
- * An *eviction set* is a handful of pages of one colour that, walked over, push any other page of
- * that colour out. One is found for some page, then a whole batch of pages is tested against it at
- * once: load them, walk the set, time them again; those that have gone are of its colour. Votes are
- * sequential: a page is asked again until its answers have a clear lead.
+ * 1. Sets (sets.h). Random pools of pages that fill the cache are walked, and of every other page of
+ *    a sample it is noted which pools push it out. Pages of one colour are pushed out by the same
+ *    pools, so their notes agree: each group of agreeing pages becomes the *eviction set* of a colour.
+ * 2. Sorting. Every page is asked against the sets of all colours, and belongs where exactly one of
+ *    them evicts it, twice in a row. There is no threshold to tune: what counts is how a page differs
+ *    from its neighbours under the same walk.
+ * 3. Validation on fresh rounds tells how often a set evicts its own pages and others'.
+ *
+ * Where frame numbers are known and the sample obeys a formula (formula.h), sorting is left out.
  *
  * The cache is reached through `struct mpc_probe`, so that the same code runs on the machine and on
- * a simulated cache where the truth is known. Nothing is assumed of the replacement but that a set
- * walked often enough is cleared of older lines.
+ * a simulated cache where the truth is known. Assumed is that the pages of a colour cover the same
+ * sets, in whatever order of lines, as they do where every index bit is a parity of address bits
+ * (docs/assumptions.md: linear-index); nothing of the replacement but that walking somewhat more
+ * pages than there are ways clears a set of older lines.
  *
  * Threads: one calibration at a time on a cache; the caller pins itself to a CPU before.
  */
@@ -22,48 +29,54 @@
 
 #include "mpc_cache.h"
 
-/**
- * How pages are touched and timed. A page stands for some lines at fixed places in it, at most
- * MPC_PROBE_LINES, that are all of its colour: one alone tells too little where the clock is coarse.
- */
+/** How pages are touched and timed. */
 struct mpc_probe {
 	void *ctx;
-	/** Load the lines of all pages, forwards and then backwards, several times. */
+	/** Load every line of all pages, forwards and then backwards, several times. */
 	void (*walk)(void *ctx, uint8_t *const *page, unsigned int n);
-	/** Load the lines of each page once, page after page; cycles[i] is what page[i] took. */
-	void (*time)(void *ctx, uint8_t *const *page, unsigned int n, uint32_t *cycles);
+	/**
+	 * Load some lines of each page, the same in every call, page after page; cycles[i] is what
+	 * page[i] took. False: the thread was moved to another CPU meanwhile, so the times mean nothing.
+	 */
+	bool (*time)(void *ctx, uint8_t *const *page, unsigned int n, uint32_t *cycles);
 };
 
-/** The machine's own: rdtscp between fences, sixteen loads that wait for each other. */
+/** The machine's own: rdtscp between fences, sixteen loads a page that wait for each other. */
 struct mpc_probe mpc_probe_machine(void);
-
-#define MPC_PROBE_LINES 16 /* of a page that are touched and timed together */
 
 #define MPC_NO_COLOUR UINT16_MAX
 
 struct mpc_map {
 	uint32_t pages, classified, classes;
-	uint16_t *colour;                     /* per page, or MPC_NO_COLOUR */
-	uint32_t hit, miss, threshold;        /* cycles */
+	uint16_t *colour;   /* per page, or MPC_NO_COLOUR */
+	uint32_t hit, miss; /* cycles a page took: in the cache, and just out of it */
 	double true_positive, false_positive; /* on fresh rounds, as fractions */
 	uint64_t timings;
-	bool confident; /* exactly the expected classes, nearly all pages, rates within limits */
+	uint32_t repeated; /* rounds lost to migration between CPUs, and done again */
+	bool formula;      /* the frame numbers' formula was confirmed and used */
+	bool confident;    /* exactly the expected classes, nearly all pages, rates within limits */
+	char why[128];     /* what confidence lacks, else empty */
 };
 
 struct mpc_calibration {
 	struct mpc_cache cache; /* the cache whose colours are asked for */
 	uint8_t *const *page;   /* MPC_PAGE bytes each, present in memory */
 	uint32_t pages;
+	const uint64_t
+		*frame; /* per page its number in memory, 0: unknown; NULL if none is known */
 	uint64_t seed;
-	/** Called now and then with the pages classified so far; may be NULL. */
-	void (*progress)(void *arg, uint32_t classified, uint32_t pages);
+	/** Called now and then with the pages done so far, of `pages`; may be NULL. */
+	void (*progress)(void *arg, uint32_t done, uint32_t pages);
 	void *arg;
 };
 
+/** Pages that a calibration of this cache needs at least. */
+uint32_t mpc_calibrate_min(const struct mpc_cache *cache);
+
 /**
- * Measure. A map that is not confident is still returned, and says so. Errors: -EINVAL: a cache of
- * one colour, or too few pages to hold a set of each; -EAGAIN: hits and misses cannot be told apart
- * now, a neighbour may be at work; -ENOMEM. The caller frees map->colour.
+ * Measure. A map that is not confident is still returned, and says why. Errors: -EINVAL: a cache of
+ * one colour, or too few pages; -EAGAIN: hits and misses cannot be told apart now, a neighbour may
+ * be at work; -EFAULT: the memory went away meanwhile; -ENOMEM. The caller frees map->colour.
  */
 int mpc_calibrate(const struct mpc_calibration *what, const struct mpc_probe *probe,
 	struct mpc_map *out, struct nfv_err *err);
