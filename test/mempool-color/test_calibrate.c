@@ -258,7 +258,8 @@ colours_are_found(void **state)
 
 		bed_init(&b, cache[i].colours, cache[i].ways, 4096, 0, true);
 		calibrate(&b, &map);
-		printf("%u %u: %u %u %s\n",cache[i].colours,cache[i].ways,map.classes,map.classified,map.why);
+		printf("%u %u: %u %u %s\n", cache[i].colours, cache[i].ways, map.classes,
+			map.classified, map.why);
 		assert_int_equal(map.classes, cache[i].colours);
 		assert_int_equal(map.classified, 4096);
 		assert_int_equal(wrong(&b, &map), 0);
