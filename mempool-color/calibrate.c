@@ -184,6 +184,17 @@ ask_thrice(struct run *r, const uint32_t *page, unsigned int n, uint64_t *gone)
 			(vote[1][i] & vote[2][i]);
 }
 
+/* Add a page that is not there yet: one that is timed twice is a hit the second time. */
+static unsigned int
+add_distinct(uint32_t *page, unsigned int n, uint32_t p)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (page[i] == p)
+			return n;
+	page[n] = p;
+	return n + 1;
+}
+
 /* Fresh rounds of random pages: against their own class's set, and against all others. */
 static void
 validate(struct run *r)
@@ -198,7 +209,7 @@ validate(struct run *r)
 			uint32_t p = meter_below(&r->meter, r->map.pages);
 
 			if (r->map.colour[p] != NONE && !set_has(&r->set[r->map.colour[p]], p))
-				page[n++] = p;
+				n = add_distinct(page, n, p);
 		}
 		if (n == 0)
 			continue;
@@ -255,11 +266,12 @@ try_formula(struct run *r)
 		return;
 	for (int i = 0; i < CONFIRM; i++) {
 		uint64_t gone[METER_BATCH];
+		unsigned int here = 0;
 
 		for (unsigned int k = 0; k < fit; k++)
-			page[k] = r->todo[meter_below(&r->meter, r->n_todo)];
-		ask_thrice(r, page, fit, gone);
-		for (unsigned int k = 0; k < fit; k++) {
+			here = add_distinct(page, here, r->todo[meter_below(&r->meter, r->n_todo)]);
+		ask_thrice(r, page, here, gone);
+		for (unsigned int k = 0; k < here; k++) {
 			uint16_t c = formula_colour(&f, frame[page[k]]);
 
 			asked++;

@@ -81,6 +81,17 @@ uint32_t mpc_calibrate_min(const struct mpc_cache *cache);
 int mpc_calibrate(const struct mpc_calibration *what, const struct mpc_probe *probe,
 	struct mpc_map *out, struct nfv_err *err);
 
+/**
+ * The same for a cache further out, whose colours refine those of `inner`, a confident map of the
+ * same pages: within each colour of the inner cache, one after the other. Walking pages of one inner
+ * colour keeps them out of the inner cache, so that they are timed in the outer one; a cache that is
+ * filled by what falls out of the inner one is filled by the same walk, and no second core is needed
+ * to pull lines into it. Stops at the first colour that cannot be told: the outer cache of a virtual
+ * machine often is shared with strangers. Errors as above; -EINVAL also where colours do not refine.
+ */
+int mpc_calibrate_within(const struct mpc_calibration *what, const struct mpc_map *inner,
+	const struct mpc_probe *probe, struct mpc_map *out, struct nfv_err *err);
+
 /** Fraction of pages, of those both maps classify, that both put together with the same others. */
 double mpc_agreement(const struct mpc_map *a, const struct mpc_map *b);
 

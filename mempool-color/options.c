@@ -1,0 +1,189 @@
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+
+enum key { LEVEL, SIZE, PAGES, CPU, JSON, SVG, CACHES, HELP, KEYS };
+
+static const struct {
+	const char *name, *summary;
+} command[COMMANDS] = {
+	[CALIBRATE] = { "calibrate", "measure which pages share a colour, twice, and compare" },
+	[SHOW] = { "show", "this machine's caches, and a picture of a region by colour" },
+	[VERIFY] = { "verify", "prove by timing that colours keep out of each other's way" },
+};
+
+#define ALL (1u << CALIBRATE | 1u << SHOW | 1u << VERIFY)
+
+static const struct {
+	const char *name, *argument;
+	unsigned int commands; /* that take it */
+	const char *help;
+} row[KEYS] = {
+	[LEVEL] = { "level", "l2|llc", ALL, "the cache whose colours are meant (default l2)" },
+	[SIZE] = { "size", "SIZE", ALL, "memory to measure, such as 64M or 1G (default 64M)" },
+	[PAGES] = { "pages", "huge|thp|4k", ALL, "its pages (default huge, else 4k)" },
+	[CPU] = { "cpu", "N", ALL, "the CPU whose cache is meant (default: where it starts)" },
+	[JSON] = { "json", NULL, ALL, "one JSON object on standard output, and nothing else" },
+	[SVG] = { "svg", "FILE", 1u << SHOW, "write the picture, a cell a page, to a file" },
+	[CACHES] = { "caches", NULL, 1u << SHOW, "tell of the caches only, and measure nothing" },
+	[HELP] = { "help", NULL, ALL, "this text" },
+};
+
+void
+options_help(FILE *to, enum command c)
+{
+	fputs("usage: mempool-color COMMAND [options]\n\n"
+	      "Finds out by timing which pages of memory compete for the same sets of a cache: their\n"
+	      "colour. Needs no privilege, no huge pages and no page map, and works in virtual\n"
+	      "machines and containers.\n\ncommands:\n",
+		to);
+	for (int i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-12s%s\n", command[i].name, command[i].summary);
+	if (c < COMMANDS)
+		fprintf(to, "\noptions of %s:\n", command[c].name);
+	else
+		fputs("\noptions:\n", to);
+	for (int i = 0; i < KEYS; i++) {
+		char left[32];
+
+		if (c < COMMANDS && !(row[i].commands >> c & 1))
+			continue;
+		snprintf(left, sizeof(left), "--%s %s", row[i].name,
+			row[i].argument != NULL ? row[i].argument : "");
+		fprintf(to, "  %-20s%s\n", left, row[i].help);
+	}
+	fputs("\nExit status: 0 good, 1 no, with the reason, 2 wrong usage.\n"
+	      "\n"
+	      "examples:\n"
+	      "  mempool-color calibrate\n"
+	      "  mempool-color calibrate --size 256M --pages thp --json\n"
+	      "  mempool-color show --svg region.svg\n"
+	      "  mempool-color verify --cpu 3\n",
+		to);
+}
+
+/* A number with K, M or G behind it. */
+static int
+parse_size(const char *text, size_t *out)
+{
+	static const char unit[] = "KMG";
+	char *end;
+	unsigned long long n = strtoull(text, &end, 10);
+	const char *u = *end != '\0' ? strchr(unit, *end) : NULL;
+	unsigned int shift = u != NULL ? 10 * (unsigned int)(u - unit + 1) : 0;
+
+	if (text[0] < '0' || text[0] > '9' || (u != NULL ? end[1] : *end) != '\0' ||
+		n > SIZE_MAX >> 1 >> shift)
+		return -EINVAL;
+	*out = (size_t)n << shift;
+	return 0;
+}
+
+static int
+parse_choice(const char *text, const char *const *choice, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (choice[i] != NULL && strcmp(text, choice[i]) == 0)
+			return i;
+	return -1;
+}
+
+static int
+set(struct options *o, enum key key, const char *value, struct nfv_err *err)
+{
+	static const char *const pages[] = { NULL, "huge", "thp", "4k" };
+	static const char *const levels[] = { "llc", NULL, "l2" };
+	char *end;
+	long n;
+	int choice;
+
+	switch (key) {
+	case LEVEL:
+		choice = parse_choice(value, levels, 3);
+		if (choice < 0)
+			return nfv_fail(err, EINVAL, "--level %s: give l2 or llc", value);
+		o->level = (unsigned int)choice;
+		break;
+	case SIZE:
+		if (parse_size(value, &o->size) < 0)
+			return nfv_fail(err, EINVAL, "--size %s: give a number such as 64M", value);
+		break;
+	case PAGES:
+		choice = parse_choice(value, pages, 4);
+		if (choice < 0)
+			return nfv_fail(err, EINVAL, "--pages %s: give huge, thp or 4k", value);
+		o->pages = (uint8_t)choice;
+		break;
+	case CPU:
+		n = strtol(value, &end, 10);
+		if (*value == '\0' || *end != '\0' || n < 0 || n > INT16_MAX)
+			return nfv_fail(err, EINVAL, "--cpu %s: give a CPU's number", value);
+		o->cpu = (int)n;
+		break;
+	case JSON:
+		o->json = true;
+		break;
+	case SVG:
+		o->svg = value;
+		break;
+	case CACHES:
+		o->caches_only = true;
+		break;
+	default:
+		o->help = true;
+	}
+	return 0;
+}
+
+static int
+find_command(const char *word)
+{
+	for (int i = 0; i < COMMANDS; i++)
+		if (strcmp(word, command[i].name) == 0)
+			return i;
+	return -1;
+}
+
+int
+options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
+{
+	struct options o = { .command = COMMANDS, .level = 2, .size = 64u << 20, .cpu = -1 };
+	struct option longs[KEYS + 1] = { { NULL, 0, NULL, 0 } };
+	int c, n = 0, rc, found = -1;
+
+	if (argc < 2)
+		return nfv_fail(err, EINVAL, "no command; mempool-color --help lists them");
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		o.help = true;
+		*out = o;
+		return 0;
+	}
+	found = find_command(argv[1]);
+	if (found < 0)
+		return nfv_fail(
+			err, EINVAL, "%s is no command; mempool-color --help lists them", argv[1]);
+	o.command = (enum command)found;
+	for (int i = 0; i < KEYS; i++)
+		if (row[i].commands >> o.command & 1)
+			longs[n++] =
+				(struct option){ row[i].name, row[i].argument != NULL, NULL, i };
+	opterr = 0;
+	optind = 2;
+	while ((c = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+		if (c == ':')
+			return nfv_fail(err, EINVAL, "%s wants a value", argv[optind - 1]);
+		if (c == '?')
+			return nfv_fail(err, EINVAL,
+				"%s is no option of %s; see mempool-color %s --help",
+				argv[optind - 1], argv[1], argv[1]);
+		rc = set(&o, c == 'h' ? HELP : (enum key)c, optarg, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (optind < argc)
+		return nfv_fail(err, EINVAL, "%s is one word too many", argv[optind]);
+	*out = o;
+	return 0;
+}
