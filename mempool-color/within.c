@@ -3,6 +3,8 @@
 
 #include "mpc_calibrate.h"
 
+#define TRIES 4 /* for each inner colour */
+
 /* The pages of one inner colour, as places in the region and as memory. */
 struct part {
 	uint32_t *index, n;
@@ -69,14 +71,17 @@ mpc_calibrate_within(const struct mpc_calibration *what, const struct mpc_map *i
 	for (uint32_t i = 0; i < what->pages && rc == 0; i++)
 		all.colour[i] = MPC_NO_COLOUR;
 	for (uint32_t c = 0; c < inner->classes && rc == 0 && all.confident; c++) {
-		struct mpc_map one;
+		struct mpc_map one = { .pages = 0 };
 
 		gather(what, inner, c, &p);
 		some.page = p.page;
 		some.pages = p.n;
 		some.frame = what->frame != NULL ? p.frame : NULL;
-		some.seed = what->seed + c;
-		rc = mpc_calibrate(&some, probe, &one, err);
+		for (int i = 0; i < TRIES && rc == 0 && !one.confident; i++) {
+			free(one.colour);
+			some.seed = what->seed + (uint64_t)c * TRIES + (unsigned int)i;
+			rc = mpc_calibrate(&some, probe, &one, err);
+		}
 		if (rc < 0)
 			break;
 		merge(&all, &one, &p, c, some.cache.colours);
