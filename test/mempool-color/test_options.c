@@ -1,0 +1,121 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "options.h"
+
+static int
+parse(const char *const *argv, struct options *o, struct nfv_err *err)
+{
+	int argc = 0;
+
+	while (argv[argc] != NULL)
+		argc++;
+	return options_parse(argc, (char **)(uintptr_t)argv, o, err); /* which only permutes them */
+}
+
+static void
+what_is_asked_is_understood(void **state)
+{
+	const char *plain[] = { "mempool-color", "calibrate", NULL };
+	const char *full[] = { "mempool-color", "show", "--level", "llc", "--size", "2G", "--pages",
+		"thp", "--cpu", "3", "--json", "--svg", "x.svg", NULL };
+	struct nfv_err err = { "" };
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(plain, &o, &err), 0);
+	assert_int_equal(o.command, CALIBRATE);
+	assert_int_equal(o.level, 2);
+	assert_int_equal(o.size, 64 << 20);
+	assert_int_equal(o.pages, MPC_PAGES_ANY);
+	assert_int_equal(o.cpu, -1);
+	assert_false(o.json);
+	assert_int_equal(parse(full, &o, &err), 0);
+	assert_int_equal(o.command, SHOW);
+	assert_int_equal(o.level, 0);
+	assert_int_equal(o.size, (size_t)2 << 30);
+	assert_int_equal(o.pages, MPC_PAGES_THP);
+	assert_int_equal(o.cpu, 3);
+	assert_true(o.json);
+	assert_string_equal(o.svg, "x.svg");
+}
+
+static void
+what_is_wrong_is_named(void **state)
+{
+	static const struct {
+		const char *argv[6], *says;
+	} wrong[] = {
+		{ { "mempool-color" }, "--help" },
+		{ { "mempool-color", "calibrte" }, "calibrte" },
+		{ { "mempool-color", "calibrate", "--level", "l9" }, "l9" },
+		{ { "mempool-color", "calibrate", "--size", "64X" }, "64X" },
+		{ { "mempool-color", "calibrate", "--size", "-1" }, "-1" },
+		{ { "mempool-color", "calibrate", "--size", "64MB" }, "64MB" },
+		{ { "mempool-color", "calibrate", "--size", "99999999999999G" },
+			"99999999999999G" },
+		{ { "mempool-color", "calibrate", "--pages", "any" }, "any" },
+		{ { "mempool-color", "calibrate", "--cpu", "x" }, "x" },
+		{ { "mempool-color", "calibrate", "--cpu", "" }, "--cpu" },
+		{ { "mempool-color", "calibrate", "--size" }, "--size" },
+		{ { "mempool-color", "calibrate", "--svg", "f" }, "--svg" },
+		{ { "mempool-color", "verify", "now" }, "now" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct nfv_err err = { "" };
+		struct options o = { .cpu = 77 };
+		const char *argv[7] = { NULL };
+
+		memcpy(argv, wrong[i].argv, sizeof(wrong[i].argv));
+		assert_int_equal(parse(argv, &o, &err), -EINVAL);
+		if (strstr(err.text, wrong[i].says) == NULL)
+			fail_msg("\"%s\" does not say \"%s\"", err.text, wrong[i].says);
+		assert_int_equal(o.cpu, 77);
+	}
+}
+
+/* Every option and command that the parser takes stands in the help. */
+static void
+help_is_whole(void **state)
+{
+	static const char *const words[] = { "calibrate", "show", "verify", "--level", "--size",
+		"--pages", "--cpu", "--json", "--svg", "--caches", "--help", "examples",
+		"Exit status" };
+	const char *argv[] = { "mempool-color", "--help", NULL };
+	struct nfv_err err = { "" };
+	struct options o;
+	char *text = NULL;
+	size_t n;
+	FILE *to;
+
+	(void)state;
+	assert_int_equal(parse(argv, &o, &err), 0);
+	assert_true(o.help);
+	to = open_memstream(&text, &n);
+	options_help(to, o.command);
+	fclose(to);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strstr(text, words[i]) == NULL)
+			fail_msg("the help does not tell of %s", words[i]);
+	free(text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_asked_is_understood),
+		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(help_is_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
