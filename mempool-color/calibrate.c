@@ -85,16 +85,15 @@ sort_round(struct run *r)
 {
 	uint64_t gone[METER_BATCH];
 	uint32_t fit = meter_batch(&r->what->cache, r->what->cache.colours);
-	uint32_t batch = fit, before = r->n_todo;
+	uint32_t few = meter_batch(&r->what->cache, 4);
+	uint32_t batch = r->stuck && few < fit ? few : fit, before = r->n_todo;
 
 	/* Pages that stay left over may all be of one colour, and too many of them would evict each
 	 * other: then most of a batch are others, for comparison. */
-	if (r->stuck)
-		batch = meter_batch(&r->what->cache, 4) < fit ? meter_batch(&r->what->cache, 4) :
-								fit;
 	meter_shuffle(&r->meter, r->todo, r->n_todo);
 	for (uint32_t i = 0; i < r->n_todo; i += batch) {
-		uint32_t n = r->n_todo - i < batch ? r->n_todo - i : batch, page[METER_BATCH];
+		uint32_t n = r->n_todo - i < batch ? r->n_todo - i : batch;
+		uint32_t page[METER_BATCH] = { 0 };
 
 		for (uint32_t k = 0; k < fit; k++)
 			page[k] = k < n ? r->todo[i + k] : meter_below(&r->meter, r->map.pages);

@@ -31,7 +31,7 @@ bool
 formula_fit(struct formula *f, const uint64_t *frame, const uint16_t *colour, uint32_t n,
 	uint32_t colours)
 {
-	uint64_t all[64] = { 0 }, first[FORMULA_COLOURS];
+	uint64_t all[64] = { 0 }, first[FORMULA_COLOURS] = { 0 };
 	bool seen[FORMULA_COLOURS] = { false };
 	unsigned int rank = 0, rank_all = 0, found = 0;
 

@@ -129,6 +129,7 @@ calibrate_inner(
 	if (rc == 0 && !run->map.confident) {
 		rc = nfv_fail(err, EAGAIN, "%s", run->map.why);
 		free(run->map.colour);
+		run->map.colour = NULL;
 	}
 	what->cache = g->cache;
 	return rc < 0 ? nfv_fail_in(err, rc, "the level %u cache comes first", cache->level) : 0;
@@ -155,6 +156,7 @@ ground_calibrate(struct ground *g, struct ground_run *out, struct nfv_err *err)
 		if (rc == 0)
 			rc = attempt(&what, &inner.map, &run, err);
 		free(inner.map.colour);
+		inner.map.colour = NULL;
 	} else {
 		rc = attempt(&what, NULL, &run, err);
 	}

@@ -56,7 +56,7 @@ verify(struct ground *g, const struct options *o, struct nfv_err *err)
 {
 	struct mpc_probe machine = mpc_probe_machine();
 	struct mpc_arena *arena = NULL;
-	struct verify_result result;
+	struct verify_result result = { .good = false };
 	struct ground_run run;
 	int rc = ground_calibrate(g, &run, err);
 

@@ -74,7 +74,7 @@ create(struct mpc_region *r, struct nfv_err *err)
 	int rc =
 		present(r, map(r, huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0, r->kind != MPC_PAGES_THP));
 
-	if (rc == 0)
+	if (rc == 0 && r->pages > 0)
 		r->page = malloc(r->pages * sizeof(*r->page));
 	if (rc < 0 || r->page == NULL) {
 		mpc_region_destroy(r);

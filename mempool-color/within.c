@@ -66,9 +66,11 @@ mpc_calibrate_within(const struct mpc_calibration *what, const struct mpc_map *i
 	p.index = malloc(what->pages * sizeof(*p.index));
 	p.page = malloc(what->pages * sizeof(*p.page));
 	p.frame = malloc(what->pages * sizeof(*p.frame));
-	if (all.colour == NULL || p.index == NULL || p.page == NULL || p.frame == NULL)
+	if (all.colour == NULL || p.index == NULL || p.page == NULL || p.frame == NULL) {
 		rc = nfv_fail(err, ENOMEM, "out of memory");
-	for (uint32_t i = 0; i < what->pages && rc == 0; i++)
+		goto out;
+	}
+	for (uint32_t i = 0; i < what->pages; i++)
 		all.colour[i] = MPC_NO_COLOUR;
 	for (uint32_t c = 0; c < inner->classes && rc == 0 && all.confident; c++) {
 		struct mpc_map one = { .pages = 0 };
@@ -93,6 +95,7 @@ mpc_calibrate_within(const struct mpc_calibration *what, const struct mpc_map *i
 		if (what->progress != NULL)
 			what->progress(what->arg, all.classified, all.pages);
 	}
+out:
 	free(p.index);
 	free(p.page);
 	free(p.frame);
