@@ -7,11 +7,12 @@
 #include "formula.h"
 #include "sets.h"
 
-#define SEARCHES   6  /* for the sets of colours still missing */
-#define ROUNDS     8  /* in which a page may be asked before it is left over */
-#define VALIDATION 64 /* batches */
-#define VOTES      3  /* of which two decide, in validation */
-#define CONFIRM    16 /* batches that a formula must foretell */
+#define SEARCHES   6     /* for the sets of colours still missing */
+#define ROUNDS     8     /* in which a page may be asked before it is left over */
+#define VALIDATION 64    /* batches */
+#define VOTES      3     /* of which two decide, in validation */
+#define MOVED      0.999 /* fewer true positives: pages may have been moved meanwhile */
+#define CONFIRM    16    /* batches that a formula must foretell */
 #define NONE       MPC_NO_COLOUR
 #define SEVERAL    (MPC_NO_COLOUR - 1) /* as a guess: more than one set evicts it */
 
@@ -289,6 +290,48 @@ try_formula(struct run *r)
 	r->map.formula = true;
 }
 
+static void
+sort(struct run *r)
+{
+	for (int i = 0; i < ROUNDS && r->n_todo > 0 && r->map.classes > 1; i++) {
+		if (i > 1)
+			renew_sets(r);
+		sort_round(r);
+	}
+	renew_sets(r);
+}
+
+/*
+ * Pages whose own set does not evict them any more lose their colour, to be sorted anew: beneath a
+ * virtual machine pages are moved now and then, some hundreds at a time.
+ */
+static void
+recheck(struct run *r)
+{
+	uint32_t fit = meter_batch(&r->what->cache, r->map.classes), page[METER_BATCH], n = 0;
+	uint64_t gone[METER_BATCH];
+
+	for (uint32_t i = 0; i < r->map.pages; i++) {
+		uint16_t c = r->map.colour[i];
+
+		if (c != NONE && !set_has(&r->set[c], i))
+			page[n++] = i;
+		if (n < fit && (n == 0 || i + 1 < r->map.pages))
+			continue;
+		ask_all(r, page, n, gone);
+		for (uint32_t k = 0; k < n; k++) {
+			if (gone[k] == 1ull << r->map.colour[page[k]])
+				continue;
+			r->map.colour[page[k]] = r->guess[page[k]] = NONE;
+			r->map.classified--;
+			r->todo[r->n_todo++] = page[k];
+		}
+		n = 0;
+	}
+	r->rounds = 0;
+	r->stuck = false;
+}
+
 static int
 measure(struct run *r, const struct mpc_probe *probe, struct nfv_err *err)
 {
@@ -306,13 +349,13 @@ measure(struct run *r, const struct mpc_probe *probe, struct nfv_err *err)
 	}
 	if (r->what->frame != NULL && r->map.classes == colours && r->n_todo > 0)
 		try_formula(r);
-	for (int i = 0; i < ROUNDS && r->n_todo > 0 && r->map.classes > 1; i++) {
-		if (i > 1)
-			renew_sets(r);
-		sort_round(r);
-	}
-	renew_sets(r);
+	sort(r);
 	validate(r);
+	if (r->map.true_positive < MOVED) {
+		recheck(r);
+		sort(r);
+		validate(r);
+	}
 	return 0;
 }
 
