@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "mpc_arena.h"
 
@@ -56,16 +57,29 @@ fill(struct mpc_arena *a)
 		shuffle(a->stack[c].page, a->stack[c].n);
 }
 
+/* Every page is of a colour the map has, or of none. */
+static bool
+sound(const struct mpc_map *map, uint32_t pages)
+{
+	if (map->pages != pages || map->classes > COLOURS)
+		return false;
+	for (uint32_t i = 0; i < pages; i++)
+		if (map->colour[i] >= map->classes && map->colour[i] != MPC_NO_COLOUR)
+			return false;
+	return true;
+}
+
 int
 mpc_arena_create(const struct mpc_region *region, const struct mpc_map *map, struct mpc_arena **out,
 	struct nfv_err *err)
 {
 	struct mpc_arena *a;
 
-	if (map != NULL && (map->pages != region->pages || map->classes > COLOURS))
+	if (map != NULL && !sound(map, region->pages))
 		return nfv_fail(err, EINVAL,
-			"the map tells of %u pages in %u colours, the region has %u pages",
-			map->pages, map->classes, region->pages);
+			"the map does not fit the region of %u pages: it tells of %u pages in %u "
+			"colours (%d at most), or names others; measure the colours of this region",
+			region->pages, map->pages, map->classes, COLOURS);
 	a = calloc(1, sizeof(*a));
 	if (a == NULL)
 		goto fail;
@@ -144,11 +158,17 @@ mpc_arena_take(
 	return 0;
 }
 
+static uint32_t
+index_of(const struct mpc_arena *a, const uint8_t *page)
+{
+	return (uint32_t)((size_t)(page - a->region->base) / MPC_PAGE);
+}
+
 void
 mpc_arena_give(struct mpc_arena *a, uint8_t *const *page, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t k = (uint32_t)((size_t)(page[i] - a->region->base) / MPC_PAGE);
+		uint32_t k = index_of(a, page[i]);
 		struct stack *s = &a->stack[a->colour[k]];
 
 		if (!a->taken[k])
@@ -156,6 +176,42 @@ mpc_arena_give(struct mpc_arena *a, uint8_t *const *page, uint32_t n)
 		a->taken[k] = 0;
 		s->page[s->n++] = k;
 	}
+}
+
+int
+mpc_pages_take(struct mpc_arena *a, mpc_colours colours, uint32_t n, struct nfv_pages *out,
+	struct nfv_err *err)
+{
+	uint8_t **page = calloc(n > 0 ? n : 1, sizeof(*page));
+	int rc;
+
+	if (page == NULL)
+		return nfv_fail(err, ENOMEM, "out of memory");
+	rc = mpc_arena_take(a, colours, n, page, err);
+	if (rc < 0) {
+		free(page);
+		return rc;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		memset(page[i], 0, MPC_PAGE);
+	*out = (struct nfv_pages){ page, n };
+	return 0;
+}
+
+void
+mpc_pages_give(struct mpc_arena *a, struct nfv_pages *pages)
+{
+	mpc_arena_give(a, pages->page, (uint32_t)pages->n);
+	free(pages->page);
+	*pages = (struct nfv_pages){ NULL, 0 };
+}
+
+uint16_t
+mpc_arena_colour(const struct mpc_arena *a, const uint8_t *page)
+{
+	uint16_t c = a->colour[index_of(a, page)];
+
+	return c == COLOURLESS ? MPC_NO_COLOUR : c;
 }
 
 struct mpc_arena_usage
