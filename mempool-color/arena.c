@@ -143,10 +143,12 @@ mpc_arena_take(
 {
 	uint32_t there = mpc_arena_free(a, colours), got = 0;
 
-	if (there < n)
-		return nfv_fail(err, ENOSPC,
+	if (there < n) {
+		nfv_fail(err, ENOSPC,
 			"%u pages of %u colours are wanted, %u are free; give a larger region", n,
 			(unsigned int)__builtin_popcountll(colours), there);
+		return -ENOSPC;
+	}
 	if (in(colours, COLOURLESS))
 		while (got < n && a->stack[COLOURLESS].n > 0)
 			page[got++] = pop(a, COLOURLESS);

@@ -2,8 +2,8 @@
  * @file
  * A region's pages, sorted by colour, to be handed out: whoever asks names the colours it may have.
  * Takers of complementary colours share the same huge pages, so nothing is wasted but what has no
- * colour. Ownership: the arena uses the region and copies the map's colours; the region outlives it.
- * Threads: one at a time.
+ * colour. Ownership: the arena uses the region and copies the map's colours; the region outlives
+ * it. Threads: one at a time.
  */
 #ifndef MPC_ARENA_H
 #define MPC_ARENA_H
@@ -28,8 +28,8 @@ struct mpc_arena_usage {
 
 /**
  * NULL for `map`: no page has a colour, so only MPC_ALL_COLOURS can be asked for. Errors: -EINVAL:
- * the map is of another region (number of pages), has more colours than a set can name, or contradicts
- * itself; -ENOMEM.
+ * the map is of another region (number of pages), has more colours than a set can name, or
+ * contradicts itself; -ENOMEM.
  */
 int mpc_arena_create(const struct mpc_region *region, const struct mpc_map *map,
 	struct mpc_arena **out, struct nfv_err *err);

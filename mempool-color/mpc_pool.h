@@ -1,14 +1,15 @@
 /**
  * @file
  * Mempools of packets whose data lies only in pages of given colours: an ordinary rte_mempool of
- * mbufs, for any driver. The mbufs are dense in the mempool's own memory, the data is in pages of an
- * arena. The only part of mempool-color that knows DPDK.
+ * mbufs, for any driver. The mbufs are dense in the mempool's own memory, the data is in pages of
+ * an arena. The only part of mempool-color that knows DPDK.
  *
- * A buffer never crosses a page. Its room is rounded up to whole lines, as many buffers as fit (or as
- * few as `per_page` says) stand back to back, and what is left over of the page's 64 lines is the
- * *stagger*: from page to page of a colour, the first buffer starts one line later, until that room is
- * used up. It counts because all pages of a colour compete for the same 64 line positions, and a short
- * packet is one or two lines of its buffer: at a fixed start, most of the colour's cache lies idle.
+ * A buffer never crosses a page. Its room is rounded up to whole lines, as many buffers as fit (or
+ * as few as `per_page` says) stand back to back, and what is left over of the page's 64 lines is
+ * the *stagger*: from page to page of a colour, the first buffer starts one line later, until that
+ * room is used up. It counts because all pages of a colour compete for the same 64 line positions,
+ * and a short packet is one or two lines of its buffer: at a fixed start, most of the colour's
+ * cache lies idle.
  *
  *   data room        a page   stagger   positions of 64 where packets begin
  *   256                  16         0   16
@@ -21,16 +22,20 @@
  *   4096                  1         0    1
  *
  * The mbufs are of DPDK's kind with *pinned external* data: allocating, freeing, bulk calls, chains
- * and reference counts work as ever, and RTE_MBUF_F_EXTERNAL is always set in them. Copies may be
- * attached *to* them (rte_pktmbuf_clone): the packet then returns to its pool with the last copy. The
- * clones themselves must come from an ordinary pool, since a pinned mbuf cannot let go of its buffer.
+ * and reference counts work as ever. Clones may be attached *to* them (rte_pktmbuf_clone), and the
+ * packet then returns to its pool with the last one; that goes by RTE_MBUF_F_EXTERNAL, which is set
+ * in all of them unless a driver clears it on receiving: where that is not known, copy instead. The
+ * clones themselves must come from an ordinary pool, since a pinned mbuf cannot let go of its
+ * buffer. Freeing reads one line more, behind the mbuf, where the buffer's count of references is:
+ * some six cycles, more if it is not at hand (test/bench/mempool-color/pool.c).
+ * rte_mempool_put_bulk, which drivers use with fast free, does not.
  *
- * Devices that read and write memory themselves must be told of the region: attach it once, then map
- * it for each port, between finding the port and starting it. Where they use physical addresses (no
- * IOMMU), only huge pages serve, attached before pools are made.
+ * Devices that read and write memory themselves must be told of the region: attach it once, then
+ * map it for each port, between finding the port and starting it. Where they use physical addresses
+ * (no IOMMU), only huge pages serve.
  *
- * Ownership: the pool uses the arena, which outlives it. Threads: control thread; the mempool itself
- * as any other.
+ * Ownership: the pool uses the arena, which outlives it. Threads: control thread; the mempool
+ * itself as any other.
  */
 #ifndef MPC_POOL_H
 #define MPC_POOL_H
@@ -86,8 +91,8 @@ int mpc_pool_region_attach(const struct mpc_region *r, struct nfv_err *err);
 
 /**
  * Let a port's device reach an attached region. Drivers that need no such call are passed over.
- * Errors: -ENODEV: no such port; -ENOTSUP: the device uses physical addresses and the region has none
- * that stay; else what the device's bus says.
+ * Errors: -ENODEV: no such port; -ENOTSUP: the device uses physical addresses and the region has
+ * none that stay; else what the device's bus says.
  */
 int mpc_pool_region_map(const struct mpc_region *r, uint16_t port, struct nfv_err *err);
 /** To be called before the port is closed. */

@@ -36,11 +36,10 @@ mpc_pool_fit(uint16_t data_room, uint32_t per_page)
 static int
 check(const struct mpc_pool_conf *c, struct nfv_err *err)
 {
-	if (c->data_room <= RTE_PKTMBUF_HEADROOM || c->data_room > MPC_PAGE)
+	if (c->data_room <= RTE_PKTMBUF_HEADROOM)
 		return nfv_fail(err, EINVAL,
-			"pool %s: a data room of %u bytes cannot be: headroom takes %u, and a buffer "
-			"must lie in one page of %u",
-			c->name, c->data_room, RTE_PKTMBUF_HEADROOM, MPC_PAGE);
+			"pool %s: a data room of %u bytes is all headroom, which takes %u", c->name,
+			c->data_room, RTE_PKTMBUF_HEADROOM);
 	if (c->mbufs == 0)
 		return nfv_fail(err, EINVAL, "pool %s: no mbufs are asked for", c->name);
 	if (c->cache > RTE_MEMPOOL_CACHE_MAX_SIZE || c->cache + c->cache / 2 > c->mbufs)
@@ -107,20 +106,25 @@ make(struct mpc_pool *p, const struct mpc_pool_conf *c, struct nfv_err *err)
 int
 mpc_pool_create(const struct mpc_pool_conf *c, struct mpc_pool **out, struct nfv_err *err)
 {
+	struct mpc_pool_fit fit = mpc_pool_fit(c->data_room, c->per_page);
 	struct mpc_pool *p;
 	uint8_t **page;
 	int rc = check(c, err);
 
 	if (rc < 0)
 		return rc;
+	if (fit.per_page == 0)
+		return nfv_fail(err, EINVAL,
+			"pool %s: a buffer of %u bytes does not lie in one page of %u", c->name,
+			c->data_room, MPC_PAGE);
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return nfv_fail(err, ENOMEM, "pool %s: out of memory", c->name);
 	p->arena = c->arena;
 	p->data_room = c->data_room;
 	p->mbufs = c->mbufs;
-	p->fit = mpc_pool_fit(c->data_room, c->per_page);
-	p->pages = (c->mbufs - 1) / p->fit.per_page + 1;
+	p->fit = fit;
+	p->pages = (c->mbufs - 1) / fit.per_page + 1;
 	page = calloc(p->pages, sizeof(*page));
 	if (page == NULL) {
 		rc = nfv_fail(err, ENOMEM, "pool %s: out of memory", c->name);

@@ -182,8 +182,10 @@ bursts_come_and_go(void **state)
 	mpc_pool_destroy(p);
 }
 
-/* With as many pages of each colour as there are starts, packets of each colour begin on all lines they
- * can; the numbers of colours are such that counting pages of all colours would not do. */
+/*
+ * With as many pages of each colour as there are starts, packets of each colour begin on all lines
+ * they can; the numbers of colours are such that counting pages of all colours would not do.
+ */
 static void
 starts_are_spread_over_the_page(void **state)
 {
@@ -356,8 +358,10 @@ a_port_takes_the_pool(void **state)
 	assert_int_equal(rte_eth_tx_queue_setup(port, 0, 64, 0, NULL), 0);
 	assert_int_equal(rte_eth_dev_start(port), 0);
 	assert_int_equal(rte_eth_rx_burst(port, 0, m, 32), 32);
-	for (int i = 0; i < 32; i++)
+	for (int i = 0; i < 32; i++) {
 		assert_int_equal(made_up_colour(&it, m[i]->buf_addr) % 2, 1);
+		assert_true(RTE_MBUF_HAS_PINNED_EXTBUF(m[i]));
+	}
 	assert_int_equal(rte_eth_tx_burst(port, 0, m, 32), 32);
 	assert_int_equal(rte_mempool_avail_count(mpc_pool_mempool(p)), conf.mbufs);
 	mpc_pool_region_unmap(&it.region, port);
