@@ -1,35 +1,21 @@
 #define _GNU_SOURCE /* CPU affinity */
 
 #include <cpuid.h>
-#include <math.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <x86intrin.h>
 
-#include "bench_work.h"
+#include "bench_layout.h"
 
-#define RECEIVE_PAGES (WORK_RECEIVE * WORK_BUFFER / MPC_PAGE)
-#define MIN_DEPTH     256 /* the helper is up to half as far ahead */
-
-/* An arm: on pages of which colours it puts what. */
-struct plan {
-	const char *name;
-	uint32_t colours; /* for the buffers; 0: not confined */
-	bool random;      /* any pages, not even spread evenly */
-	bool streaming;
-	mpc_colours table, buffers; /* unless random */
-};
+#define MIN_DEPTH 256 /* the helper is up to half as far ahead */
 
 struct run {
 	struct bench_options o;
-	uint64_t random;
-	uint16_t fullest[64]; /* colours by number of pages, most first */
-	uint8_t **page;       /* room for all pages: the table's, receive buffers', then others */
-	uint8_t **buffer;     /* of the deepest rotation */
-	uint8_t *receive[WORK_RECEIVE];
+	struct layout layout;
 	double *cycles; /* [arm][repetition] */
+	double *burst;  /* room for the work */
 	double *ratio;  /* room for one arm's */
 	struct plan plan[BENCH_ARMS];
 	unsigned int plans;
@@ -95,64 +81,13 @@ bench_defaults(const struct mpc_cache *cache)
 	return o;
 }
 
-static uint32_t
-table_pages(const struct bench_options *o)
-{
-	return (o->table + MPC_PAGE - 1) / MPC_PAGE;
-}
-
-static uint32_t
-buffer_pages(uint32_t depth)
-{
-	return (depth + 1) / 2;
-}
-
-static uint32_t
-deepest(const struct bench_options *o)
-{
-	uint32_t most = 0;
-
-	for (unsigned int i = 0; i < o->depths; i++)
-		most = o->depth[i] > most ? o->depth[i] : most;
-	return most;
-}
-
-/* Pages a region needs for `n` of them to be of `k` colours: colours are not equally frequent. */
-static uint64_t
-pages_for(uint32_t n, uint32_t k, uint32_t colours)
-{
-	double each = (double)n / k;
-
-	return (uint64_t)((each + 4 * sqrt(each) + 16) * colours);
-}
-
-uint64_t
-bench_memory(const struct bench_options *o)
-{
-	uint32_t table = table_pages(o) + RECEIVE_PAGES, buffers = buffer_pages(deepest(o));
-	uint32_t colours = o->cache.colours;
-	uint64_t need = pages_for(table + buffers, colours, colours);
-
-	for (unsigned int i = 0; i < o->shares; i++) {
-		uint32_t k = o->share[i];
-		uint64_t a, b;
-
-		if (k == 0 || k >= colours)
-			continue;
-		a = pages_for(buffers, k, colours);
-		b = pages_for(table, colours - k, colours);
-		need = a > need ? a : need;
-		need = b > need ? b : need;
-	}
-	return need * MPC_PAGE;
-}
-
 static int
 check(const struct bench_options *o, struct nfv_err *err)
 {
-	if (o->map->classes < 2)
-		return nfv_fail(err, EINVAL, "the map has %u colours; nothing can be kept apart",
-			o->map->classes);
+	if (o->map->classes < 2 || o->map->classes > 64 || o->map->classes != o->cache.colours)
+		return nfv_fail(err, EINVAL,
+			"the map has %u colours and the cache %u; both must have the same 2 to 64",
+			o->map->classes, o->cache.colours);
 	if (o->packets == 0 || o->repetitions == 0)
 		return nfv_fail(err, EINVAL,
 			"there is nothing to measure in %u repetitions of %u packets",
@@ -193,8 +128,8 @@ place(struct bench_options *o, const cpu_set_t *may, struct nfv_err *err)
 	if (o->cpu < 0)
 		o->cpu = sched_getcpu();
 	CPU_ZERO(&one);
-	CPU_SET(o->cpu, &one);
-	if (o->cpu >= CPU_SETSIZE || sched_setaffinity(0, sizeof(one), &one) < 0)
+	CPU_SET(o->cpu, &one); /* nothing where there is no such CPU */
+	if (sched_setaffinity(0, sizeof(one), &one) < 0)
 		return nfv_fail(err, EINVAL, "this program may not run on CPU %d", o->cpu);
 	for (int i = 0; i < CPU_SETSIZE && o->helper < 0; i++)
 		if (i != o->cpu && CPU_ISSET(i, may))
@@ -205,154 +140,32 @@ place(struct bench_options *o, const cpu_set_t *may, struct nfv_err *err)
 	return 0;
 }
 
-/* Colours that hold most pages go to the buffers, which need most. */
-static void
-rank_colours(struct run *r)
-{
-	uint32_t n = r->o.map->classes;
-
-	for (uint16_t c = 0; c < n; c++) {
-		uint32_t pages = mpc_arena_free(r->o.arena, 1ull << c), at = c;
-
-		while (at > 0 && mpc_arena_free(r->o.arena, 1ull << r->fullest[at - 1]) < pages) {
-			r->fullest[at] = r->fullest[at - 1];
-			at--;
-		}
-		r->fullest[at] = c;
-	}
-}
-
-/* The arms of a case, `off` first. Another way to lay pages out is another line here. */
-static void
-make_plans(struct run *r, enum bench_case which)
-{
-	uint32_t n = r->o.map->classes;
-	mpc_colours all = n < 64 ? (1ull << n) - 1 : MPC_ALL_COLOURS;
-
-	r->plans = 0;
-	r->plan[r->plans++] = (struct plan){ .name = "off", .random = true };
-	r->plan[r->plans++] = (struct plan){ .name = "even", .table = all, .buffers = all };
-	if (which == BENCH_RETENTION)
-		r->plan[r->plans++] =
-			(struct plan){ .name = "nt", .random = true, .streaming = true };
-	for (unsigned int i = 0; i < r->o.shares; i++) {
-		struct plan p = { .name = "static", .colours = r->o.share[i] };
-
-		for (uint32_t k = 0; k < p.colours; k++)
-			p.buffers |= 1ull << r->fullest[k];
-		p.table = all & ~p.buffers;
-		r->plan[r->plans++] = p;
-	}
-}
-
 static int
-check_room(const struct run *r, struct nfv_err *err)
+run_arm(struct run *r, const struct bench_row *row, const struct plan *p, struct work_done *out,
+	struct nfv_err *err)
 {
-	uint32_t table = table_pages(&r->o) + RECEIVE_PAGES, buffers = buffer_pages(deepest(&r->o));
-	unsigned int need = (unsigned int)(bench_memory(&r->o) >> 20) + 1;
-
-	if (mpc_arena_free(r->o.arena, MPC_ALL_COLOURS) < table + buffers)
-		return nfv_fail(err, ENOSPC,
-			"a table of %u pages and buffers of %u are more than the region's %u; give a region of "
-			"%u MiB",
-			table, buffers, mpc_arena_free(r->o.arena, MPC_ALL_COLOURS), need);
-	for (unsigned int i = 0; i < r->plans; i++) {
-		const struct plan *p = &r->plan[i];
-		uint32_t a = mpc_arena_free(r->o.arena, p->buffers),
-			 b = mpc_arena_free(r->o.arena, p->table);
-
-		if (p->colours > 0 && (a < buffers || b < table))
-			return nfv_fail(err, ENOSPC,
-				"with %u of %u colours for the buffers, these have %u pages of %u and the table "
-				"%u of %u; give a region of %u MiB, fewer buffers or other shares",
-				p->colours, r->o.map->classes, a, buffers, b, table, need);
-	}
-	return 0;
-}
-
-static uint32_t
-below(struct run *r, uint32_t n)
-{
-	r->random = r->random * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)((r->random >> 32) * n >> 32);
-}
-
-/*
- * Pages for an arm, others each time: first the table's and the receive buffers', then the rotating
- * buffers'. What is free is shuffled, so that order in memory is as random in one arm as in another.
- */
-static int
-take_pages(struct run *r, const struct plan *p, uint32_t hot, uint32_t buffers, struct nfv_err *err)
-{
-	uint32_t n = mpc_arena_free(r->o.arena, MPC_ALL_COLOURS);
-	int rc = mpc_arena_take(r->o.arena, MPC_ALL_COLOURS, n, r->page, err);
-
-	if (rc < 0)
-		return rc;
-	for (uint32_t i = n; i > 1; i--) {
-		uint32_t k = below(r, i);
-		uint8_t *x = r->page[i - 1];
-
-		r->page[i - 1] = r->page[k];
-		r->page[k] = x;
-	}
-	if (p->random) {
-		mpc_arena_give(r->o.arena, r->page + hot + buffers, n - hot - buffers);
-		return 0;
-	}
-	mpc_arena_give(r->o.arena, r->page, n);
-	rc = mpc_arena_take(r->o.arena, p->table, hot, r->page, err);
-	if (rc < 0)
-		return rc;
-	rc = mpc_arena_take(r->o.arena, p->buffers, buffers, r->page + hot, err);
-	if (rc < 0)
-		mpc_arena_give(r->o.arena, r->page, hot);
-	return rc;
-}
-
-/*
- * A buffer starts somewhere in its half of a page, as those of a pool do whose size is no power of
- * two: else all first lines would meet in a few sets, and spare the others.
- */
-static void
-lay_buffers(struct run *r, uint8_t **buffer, uint8_t *const *page, uint32_t n)
-{
-	uint32_t spare = WORK_BUFFER / WORK_LINE - r->o.lines + 1;
-
-	for (uint32_t i = 0; i < n; i++)
-		buffer[i] = page[i / 2] + (size_t)(i % 2) * WORK_BUFFER +
-			(size_t)below(r, spare) * WORK_LINE;
-}
-
-static int
-run_arm(struct run *r, enum bench_case which, uint32_t depth, const struct plan *p,
-	struct work_done *out, struct nfv_err *err)
-{
-	uint32_t table = table_pages(&r->o), hot = table + RECEIVE_PAGES,
-		 buffers = buffer_pages(depth);
-	struct work w = { .which = which,
+	struct work w = { .which = row->which,
 		.streaming = p->streaming,
-		.table = r->page,
-		.buffer = r->buffer,
-		.receive = r->receive,
+		.table = r->layout.page,
+		.buffer = r->layout.buffer,
+		.receive = r->layout.receive,
 		.table_lines = r->o.table / WORK_LINE,
-		.depth = depth,
+		.depth = row->depth,
 		.lookups = r->o.lookups,
 		.lines = r->o.lines,
 		.packets = r->o.packets,
+		.burst = r->burst,
 		.helper = r->o.helper };
-	int rc = take_pages(r, p, hot, buffers, err);
+	int rc = layout_take(&r->layout, &r->o, p, row->depth, err);
 
 	if (rc < 0)
-		return nfv_fail_in(err, rc, "%s", p->name);
+		return rc;
 	/* Until the buffers have gone round and most of the table has been asked for. */
-	w.warm_up = depth + 2 * w.table_lines / w.lookups;
+	w.warm_up = row->depth + 2 * w.table_lines / w.lookups;
 	w.warm_up -= w.warm_up % WORK_BURST;
-	lay_buffers(r, r->receive, r->page + table, WORK_RECEIVE);
-	lay_buffers(r, r->buffer, r->page + hot, depth);
 	work_fill(&w);
 	rc = work_run(&w, out, err);
-	mpc_arena_give(r->o.arena, r->page, hot + buffers);
+	layout_give(&r->layout);
 	return rc;
 }
 
@@ -367,7 +180,7 @@ run_row(struct run *r, const struct bench_row *row, unsigned int before, unsigne
 		/* None is always the first, behind the same other one. */
 		for (unsigned int k = 0; k < r->plans; k++) {
 			unsigned int a = (k + i) % r->plans;
-			int rc = run_arm(r, row->which, row->depth, &r->plan[a], &done, err);
+			int rc = run_arm(r, row, &r->plan[a], &done, err);
 
 			if (rc < 0)
 				return rc;
@@ -435,7 +248,7 @@ run_rows(struct run *r, struct bench_result *out, struct nfv_err *err)
 
 		if (row->skipped[0] != '\0')
 			continue;
-		make_plans(r, row->which);
+		r->plans = layout_plans(&r->o, row->which, r->plan);
 		rc = run_row(r, row, before, all, err);
 		if (rc < 0)
 			return nfv_fail_in(err, rc, "%s", bench_case_name(row->which));
@@ -481,56 +294,59 @@ cpu_model(char model[64])
 	snprintf(model, 64, "%.*s", (int)(sizeof(word) - 1), from);
 }
 
+static int
+measure(struct run *r, struct bench_result *res, struct nfv_err *err)
+{
+	double since = seconds();
+	uint64_t tsc = __rdtsc();
+	int rc = run_rows(r, res, err);
+
+	if (rc < 0)
+		return rc;
+	res->tsc_hz = (double)(__rdtsc() - tsc) / (seconds() - since);
+	count_packets(res);
+	cpu_model(res->model);
+	res->options = r->o;
+	res->options.arena = NULL;
+	res->options.map = NULL;
+	res->confident = r->o.map->confident;
+	return 0;
+}
+
 int
 bench_run(const struct bench_options *o, struct bench_result *out, struct nfv_err *err)
 {
-	struct run r = { .o = *o, .random = o->seed };
+	struct run r = { .o = *o };
 	struct bench_result *res = NULL;
 	cpu_set_t before;
-	double since;
-	uint64_t tsc;
 	int rc = check(o, err);
 
 	if (rc < 0)
 		return rc;
-	sched_getaffinity(0, sizeof(before), &before);
-	rank_colours(&r);
-	make_plans(&r, BENCH_RETENTION);
-	rc = check_room(&r, err);
+	r.plans = layout_plans(o, BENCH_RETENTION, r.plan);
+	rc = layout_check(o, r.plan, r.plans, err);
 	if (rc < 0)
 		return rc;
+	rc = layout_init(&r.layout, o, err);
 	res = calloc(1, sizeof(*res));
-	r.page = malloc(mpc_arena_region(o->arena)->pages * sizeof(*r.page));
-	r.buffer = malloc(deepest(o) * sizeof(*r.buffer));
-	r.cycles = calloc((size_t)BENCH_ARMS * o->repetitions, sizeof(*r.cycles));
-	r.ratio = malloc(o->repetitions * sizeof(*r.ratio));
-	if (res == NULL || r.page == NULL || r.buffer == NULL || r.cycles == NULL ||
-		r.ratio == NULL) {
+	r.cycles = calloc(o->repetitions, BENCH_ARMS * sizeof(*r.cycles));
+	r.burst = calloc(o->packets / WORK_BURST + 1, sizeof(*r.burst));
+	r.ratio = calloc(o->repetitions, sizeof(*r.ratio));
+	if (rc == 0 && (res == NULL || r.cycles == NULL || r.burst == NULL || r.ratio == NULL))
 		rc = nfv_fail(err, ENOMEM, "out of memory");
-		goto done;
+	if (rc == 0) {
+		sched_getaffinity(0, sizeof(before), &before);
+		rc = place(&r.o, &before, err);
+		if (rc == 0)
+			rc = measure(&r, res, err);
+		sched_setaffinity(0, sizeof(before), &before);
 	}
-	rc = place(&r.o, &before, err);
-	if (rc < 0)
-		goto done;
-	since = seconds();
-	tsc = __rdtsc();
-	rc = run_rows(&r, res, err);
-	sched_setaffinity(0, sizeof(before), &before);
-	if (rc < 0)
-		goto done;
-	res->tsc_hz = (double)(__rdtsc() - tsc) / (seconds() - since);
-	count_packets(res);
-	cpu_model(res->model);
-	res->options = r.o;
-	res->options.arena = NULL;
-	res->options.map = NULL;
-	res->confident = o->map->confident;
-	*out = *res;
-done:
+	if (rc == 0)
+		*out = *res;
 	free(res);
-	free(r.page);
-	free(r.buffer);
 	free(r.cycles);
+	free(r.burst);
 	free(r.ratio);
+	layout_fini(&r.layout);
 	return rc;
 }

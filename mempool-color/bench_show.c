@@ -170,11 +170,11 @@ bench_json(const struct bench_result *r)
 	for (unsigned int i = 0; i < r->rows; i++)
 		json_array_append_new(cases, row_json(r, &r->row[i]));
 	j = json_pack(
-		"{s:s, s:i, s:f, s:b, s:{s:i, s:i, s:i}, s:{s:i, s:i, s:i, s:o, s:o, s:i, s:i, "
+		"{s:s, s:i, s:f, s:b, s:{s:i, s:i, s:i}, s:{s:I, s:i, s:i, s:o, s:o, s:i, s:i, "
 		"s:i, s:i, s:I}, s:o}",
 		"model", r->model, "cpu", o->cpu, "tsc_hz", r->tsc_hz, "confident", r->confident,
 		level, "size", (int)o->cache.size, "ways", (int)o->cache.ways, "colours",
-		(int)o->cache.colours, "options", "table_bytes", (int)o->table, "lookups",
+		(int)o->cache.colours, "options", "table_bytes", (json_int_t)o->table, "lookups",
 		(int)o->lookups, "lines", (int)o->lines, "depths", numbers(o->depth, o->depths),
 		"shares", numbers(o->share, o->shares), "repetitions", (int)o->repetitions,
 		"packets", (int)o->packets, "cpu", o->cpu, "helper", o->helper, "seed",

@@ -8,6 +8,7 @@
 #include "bench_work.h"
 
 #define RING 128 /* packets the helper may be ahead: a short receive ring */
+#define LEAD 64  /* packets it must be ahead, so that how fast it is just now changes little */
 
 #define LINES_A_PAGE (MPC_PAGE / WORK_LINE)
 
@@ -111,7 +112,7 @@ write_buffers(void *arg)
 {
 	struct ring *r = arg;
 	const struct work *w = r->w;
-	uint64_t all = w->warm_up + w->packets;
+	uint64_t all = (uint64_t)w->warm_up + w->packets;
 	uint32_t at = 0;
 
 	for (uint64_t i = 0; i < all; i += WORK_BURST) {
@@ -148,7 +149,8 @@ start_helper(struct ring *r, pthread_t *t, struct nfv_err *err)
 int
 work_run(const struct work *w, struct work_done *out, struct nfv_err *err)
 {
-	uint64_t all = w->warm_up + w->packets, x = 0, cycles = 0, timed = 0;
+	uint64_t all = (uint64_t)w->warm_up + w->packets, x = 0;
+	uint32_t timed = 0;
 	bool helped = w->which == BENCH_OTHER_CORE;
 	struct ring r = { .w = w };
 	pthread_t helper;
@@ -157,10 +159,9 @@ work_run(const struct work *w, struct work_done *out, struct nfv_err *err)
 	if (helped && start_helper(&r, &helper, err) < 0)
 		return -EAGAIN;
 	for (uint64_t i = 0; i < all; i += WORK_BURST) {
-		uint64_t t0;
+		uint64_t ahead = i + LEAD < all ? i + LEAD : all, t0;
 
-		while (helped &&
-			atomic_load_explicit(&r.written, memory_order_acquire) < i + WORK_BURST)
+		while (helped && atomic_load_explicit(&r.written, memory_order_acquire) < ahead)
 			_mm_pause();
 		t0 = __rdtsc();
 		for (unsigned int k = 0; k < WORK_BURST; k++) {
@@ -169,15 +170,13 @@ work_run(const struct work *w, struct work_done *out, struct nfv_err *err)
 		}
 		if (w->streaming)
 			_mm_sfence();
-		if (i >= w->warm_up) {
-			cycles += __rdtsc() - t0;
-			timed += WORK_BURST;
-		}
+		if (i >= w->warm_up)
+			w->burst[timed++] = (double)(__rdtsc() - t0);
 		atomic_store_explicit(&r.done, i + WORK_BURST, memory_order_release);
 	}
 	if (helped)
 		pthread_join(helper, NULL);
-	out->cycles = (double)cycles / (double)timed;
+	out->cycles = bench_spread(w->burst, timed).median / WORK_BURST;
 	out->sum = x;
 	return 0;
 }

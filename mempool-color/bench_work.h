@@ -25,12 +25,15 @@ struct work {
 	uint8_t *const *receive;
 	uint32_t table_lines, depth, lookups, lines;
 	uint32_t warm_up, packets; /* first so many that are not timed, then so many that are */
+	double *burst;             /* room for the cycles of each burst that is timed */
 	int helper;                /* CPU of who writes the buffers; other-core only */
 };
 
 struct work_done {
-	double cycles; /* of the time stamp counter, a packet */
-	uint64_t sum;  /* over all that was looked up */
+	/* Of the time stamp counter, a packet, in the median burst: what interrupts the thread, or runs
+	 * in its place for a while, is not counted. */
+	double cycles;
+	uint64_t sum; /* over all that was looked up */
 };
 
 /** Fill the table with what the look-ups follow. */
