@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "bench.h"
@@ -6,7 +7,7 @@
 #define PANEL  330.0 /* width of a case's plot */
 #define HEIGHT 300.0
 #define LEFT   70.0
-#define TOP    96.0
+#define TOP    118.0
 #define GAP    70.0
 #define TALL   2.5 /* ratios beyond are shown as arrows */
 
@@ -68,7 +69,7 @@ summary(const struct bench_result *r, const struct bench_row *row, FILE *out)
 		best->ratio.median,
 		strcmp(verdict, "gains") == 0         ? "colour gains" :
 			strcmp(verdict, "loses") == 0 ? "colour loses whatever the share" :
-							"too close to call");
+							"the pairs disagree");
 	for (unsigned int i = 2; i < row->first_static; i++)
 		fprintf(out, "; without colour, %s: %.2f times off", row->arm[i].name,
 			row->arm[i].ratio.median);
@@ -227,9 +228,13 @@ static void
 draw_panel(const struct bench_result *r, const struct bench_row *row, const struct plot_scale *y,
 	double left, FILE *out)
 {
+	static const char *const what[] = { "this core writes the packets anew",
+		"another core wrote the packets just before",
+		"this core keeps copies of the packets" };
 	double right = left + PANEL, one = plot_at(y, 1);
 
-	plot_text(out, left, TOP - 12, PLOT_START, 15, PLOT_INK, "%s", bench_case_name(row->which));
+	plot_text(out, left, TOP - 28, PLOT_START, 15, PLOT_INK, "%s", bench_case_name(row->which));
+	plot_text(out, left, TOP - 11, PLOT_START, 12, PLOT_GREY, "%s", what[row->which]);
 	plot_axis_y(out, y, left, right, "packets/s, times those of off");
 	plot_line(out, left, one, right, one, PLOT_INK, 1.2, true);
 	if (row->skipped[0] != '\0') {
@@ -264,8 +269,7 @@ ratio_scale(const struct bench_result *r)
 		for (unsigned int k = 1; k < r->row[i].arms; k++)
 			if (r->row[i].arm[k].ratio.max > y.hi)
 				y.hi = r->row[i].arm[k].ratio.max;
-	if (y.hi > TALL)
-		y.hi = TALL;
+	y.hi = y.hi > TALL ? TALL : ceil(y.hi * 4) / 4;
 	return y;
 }
 
@@ -274,10 +278,10 @@ bench_svg(const struct bench_result *r, FILE *out)
 {
 	const struct bench_options *o = &r->options;
 	unsigned int panels = o->depths > 0 ? r->rows / o->depths : 0;
-	double width = LEFT + panels * (PANEL + GAP), x = LEFT;
+	double width = LEFT + panels * (PANEL + GAP) - GAP + 24, x = LEFT;
 	struct plot_scale y = ratio_scale(r);
 
-	plot_open(out, width, TOP + HEIGHT + 96, "Packets per second with and without colours");
+	plot_open(out, width, TOP + HEIGHT + 108, "Packets per second with and without colours");
 	plot_text(out, LEFT, 30, PLOT_START, 17, PLOT_INK,
 		"Packet buffers confined to some of the colours, beside a hot table of %u KiB",
 		o->table >> 10);
@@ -294,6 +298,10 @@ bench_svg(const struct bench_result *r, FILE *out)
 			o->depth[d]);
 		x += 110;
 	}
-	plot_text(out, x + 6, TOP + HEIGHT + 72, PLOT_START, 12, PLOT_GREY, "off = 1");
+	plot_line(out, x, TOP + HEIGHT + 68, x + 24, TOP + HEIGHT + 68, PLOT_INK, 1.2, true);
+	plot_text(out, x + 30, TOP + HEIGHT + 72, PLOT_START, 12, PLOT_INK, "off: random pages");
+	plot_text(out, LEFT, TOP + HEIGHT + 94, PLOT_START, 12, PLOT_GREY,
+		"even: all colours for both, evenly; nt: random pages, copies by stores that go around "
+		"the cache; arrows: further");
 	plot_close(out);
 }
