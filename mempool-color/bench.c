@@ -282,12 +282,12 @@ count_packets(struct bench_result *out)
 static void
 cpu_model(char model[64])
 {
-	unsigned int word[12] = { 0 };
+	unsigned int word[3][4] = { { 0 } };
 	const char *from = (const char *)word;
 
 	for (unsigned int i = 0; i < 3; i++)
-		if (!__get_cpuid(0x80000002u + i, &word[4 * i], &word[4 * i + 1], &word[4 * i + 2],
-			    &word[4 * i + 3]))
+		if (!__get_cpuid(
+			    0x80000002u + i, &word[i][0], &word[i][1], &word[i][2], &word[i][3]))
 			break;
 	while (*from == ' ')
 		from++;
@@ -328,21 +328,24 @@ bench_run(const struct bench_options *o, struct bench_result *out, struct nfv_er
 	if (rc < 0)
 		return rc;
 	rc = layout_init(&r.layout, o, err);
+	if (rc < 0)
+		goto done;
 	res = calloc(1, sizeof(*res));
 	r.cycles = calloc(o->repetitions, BENCH_ARMS * sizeof(*r.cycles));
 	r.burst = calloc(o->packets / WORK_BURST + 1, sizeof(*r.burst));
 	r.ratio = calloc(o->repetitions, sizeof(*r.ratio));
-	if (rc == 0 && (res == NULL || r.cycles == NULL || r.burst == NULL || r.ratio == NULL))
+	if (res == NULL || r.cycles == NULL || r.burst == NULL || r.ratio == NULL) {
 		rc = nfv_fail(err, ENOMEM, "out of memory");
-	if (rc == 0) {
-		sched_getaffinity(0, sizeof(before), &before);
-		rc = place(&r.o, &before, err);
-		if (rc == 0)
-			rc = measure(&r, res, err);
-		sched_setaffinity(0, sizeof(before), &before);
+		goto done;
 	}
+	sched_getaffinity(0, sizeof(before), &before);
+	rc = place(&r.o, &before, err);
+	if (rc == 0)
+		rc = measure(&r, res, err);
+	sched_setaffinity(0, sizeof(before), &before);
 	if (rc == 0)
 		*out = *res;
+done:
 	free(res);
 	free(r.cycles);
 	free(r.burst);

@@ -9,9 +9,11 @@
  * pages as in `off`, copies by stores that go around the cache (retention only), the rival that needs
  * no colours; `static`: buffers in k colours, the table in the others, for several k.
  *
- * Too few colours are dear: the index of the next cache holds the same bits, so buffers confined to a
- * sixteenth of the colours have a sixteenth of that cache as well, and deep rotations then come from
- * memory. The best share is therefore looked for, depth by depth, and all of them are shown.
+ * Too few colours are dear: where the next cache's index takes in the same bits, each colour has its
+ * share of that cache too, and buffers that outgrow the share come from memory. (A Zen 4 whose
+ * 32 colours had 1 MiB each of the last level lost where the buffers of a colour were more than that.)
+ * So the best share is looked for, depth by depth, and all of them are shown; being the best of
+ * several, its ratio is a little too good.
  *
  * All arms do the same work on the same region, and take turns within each repetition; each takes
  * other pages every time, in random order, so that translation costs the same in all of them.

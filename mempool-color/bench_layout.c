@@ -77,7 +77,7 @@ unsigned int
 layout_plans(const struct bench_options *o, enum bench_case which, struct plan plan[BENCH_ARMS])
 {
 	mpc_colours all = MPC_ALL_COLOURS >> (64 - o->map->classes);
-	uint16_t fullest[64];
+	uint16_t fullest[64] = { 0 };
 	unsigned int n = 0;
 
 	plan[n++] = (struct plan){ .name = "off", .random = true };
@@ -128,8 +128,8 @@ int
 layout_init(struct layout *l, const struct bench_options *o, struct nfv_err *err)
 {
 	*l = (struct layout){ .arena = o->arena, .random = o->seed };
-	l->page = malloc(mpc_arena_region(o->arena)->pages * sizeof(*l->page));
-	l->buffer = malloc(deepest(o) * sizeof(*l->buffer));
+	l->page = calloc(mpc_arena_region(o->arena)->pages, sizeof(*l->page));
+	l->buffer = calloc((size_t)deepest(o) + 1, sizeof(*l->buffer)); /* never of nothing */
 	if (l->page == NULL || l->buffer == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
 	return 0;

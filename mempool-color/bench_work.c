@@ -153,7 +153,7 @@ work_run(const struct work *w, struct work_done *out, struct nfv_err *err)
 	uint32_t timed = 0;
 	bool helped = w->which == BENCH_OTHER_CORE;
 	struct ring r = { .w = w };
-	pthread_t helper;
+	pthread_t helper = 0;
 	uint32_t at = 0;
 
 	if (helped && start_helper(&r, &helper, err) < 0)

@@ -129,9 +129,13 @@ plot_ticks(const struct plot_scale *s, unsigned int wanted, double tick[PLOT_TIC
 	if (!(s->hi > s->lo))
 		return 0;
 	if (s->log) {
-		for (double v = round_up(s->lo); v <= s->hi * (1 + 1e-9) && n < PLOT_TICKS;
-			v = round_up(v * 1.5))
-			tick[n++] = v;
+		tick[0] = round_up(s->lo);
+		while (n < PLOT_TICKS && tick[n] <= s->hi * (1 + 1e-9)) {
+			double next = round_up(tick[n] * 1.5);
+
+			if (++n < PLOT_TICKS)
+				tick[n] = next;
+		}
 		return n;
 	}
 	if (wanted == 0 || wanted > PLOT_TICKS - 1)
