@@ -1,5 +1,7 @@
 /* mempool-color: the colours of this machine's caches, measured, shown, and put to the proof. */
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "report.h"
 #include "verify.h"
@@ -75,6 +77,89 @@ verify(struct ground *g, const struct options *o, struct nfv_err *err)
 	return rc < 0 ? rc : result.good ? 0 : 1;
 }
 
+/* What the command line says, over what suits the cache. */
+static struct bench_options
+bench_options(const struct ground *g, const struct options *o)
+{
+	struct bench_options b = bench_defaults(&g->cache);
+
+	b.cpu = g->cpu;
+	b.helper = o->helper;
+	if (o->table > 0)
+		b.table = o->table < UINT32_MAX ? (uint32_t)o->table : UINT32_MAX;
+	if (o->lookups > 0)
+		b.lookups = o->lookups;
+	if (o->repetitions > 0)
+		b.repetitions = o->repetitions;
+	if (o->packets > 0)
+		b.packets = o->packets;
+	if (o->cases > 0)
+		b.cases = o->cases;
+	if (o->depths > 0)
+		memcpy(b.depth, o->depth, sizeof(o->depth));
+	if (o->depths > 0)
+		b.depths = o->depths;
+	if (o->shares > 0)
+		memcpy(b.share, o->share, sizeof(o->share));
+	if (o->shares > 0)
+		b.shares = o->shares;
+	return b;
+}
+
+static void
+draw_progress(void *arg, unsigned int done, unsigned int all)
+{
+	(void)arg;
+	fprintf(stderr, "\r%3u %% of the measurement", 100 * done / all);
+}
+
+static int
+bench(struct ground *g, const struct options *o, struct nfv_err *err)
+{
+	struct bench_options b = bench_options(g, o);
+	struct bench_result *result = calloc(1, sizeof(*result));
+	struct mpc_arena *arena = NULL;
+	struct ground_run run = { .seconds = 0 };
+	FILE *svg = NULL;
+	int rc = result != NULL ? ground_calibrate(g, &run, err) :
+				  nfv_fail(err, ENOMEM, "out of memory");
+
+	if (rc == 0 && !run.map.confident)
+		rc = nfv_fail(err, EAGAIN, "the colours are not certain: %s", run.map.why);
+	if (rc == 0)
+		rc = mpc_arena_create(&g->region, &run.map, &arena, err);
+	b.arena = arena;
+	b.map = &run.map;
+	if (isatty(STDERR_FILENO))
+		b.progress = draw_progress;
+	if (rc == 0 && o->svg != NULL && (svg = fopen(o->svg, "we")) == NULL)
+		rc = nfv_fail(err, EIO, "%s: %s", o->svg, strerror(errno));
+	if (rc == 0)
+		rc = bench_run(&b, result, err);
+	if (b.progress != NULL)
+		fputs("\r\033[K", stderr);
+	if (rc == 0)
+		report_bench(result, o->json);
+	if (rc == 0 && svg != NULL)
+		bench_svg(result, svg);
+	if (svg != NULL && fclose(svg) != 0 && rc == 0)
+		rc = nfv_fail(err, EIO, "%s: it could not be written", o->svg);
+	mpc_arena_destroy(arena);
+	free(run.map.colour);
+	free(result);
+	return rc;
+}
+
+/* Bytes that the command needs if it is not told. */
+static size_t
+default_size(const struct ground *g, const struct options *o)
+{
+	struct bench_options b = bench_options(g, o);
+	size_t least = 64u << 20, need = o->command == BENCH ? bench_memory(&b) : 0;
+
+	return need > least ? need : least;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -83,6 +168,7 @@ main(int argc, char **argv)
 		[CALIBRATE] = calibrate,
 		[SHOW] = show,
 		[VERIFY] = verify,
+		[BENCH] = bench,
 	};
 	struct nfv_err err = { "" };
 	struct options o;
@@ -98,6 +184,8 @@ main(int argc, char **argv)
 		return 0;
 	}
 	rc = ground_init(&g, &o, &err);
+	if (rc == 0 && !o.size_given)
+		o.size = default_size(&g, &o);
 	if (rc == 0 && !o.caches_only)
 		rc = ground_region(&g, &o, &err);
 	if (rc == 0)

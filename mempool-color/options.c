@@ -2,9 +2,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench.h"
 #include "options.h"
 
-enum key { LEVEL, SIZE, PAGES, CPU, JSON, SVG, CACHES, HELP, KEYS };
+enum key {
+	LEVEL,
+	SIZE,
+	PAGES,
+	CPU,
+	JSON,
+	SVG,
+	CACHES,
+	CASES,
+	TABLE,
+	DEPTH,
+	SHARE,
+	LOOKUPS,
+	REPETITIONS,
+	PACKETS,
+	HELPER,
+	HELP,
+	KEYS
+};
 
 static const struct {
 	const char *name, *summary;
@@ -12,9 +31,10 @@ static const struct {
 	[CALIBRATE] = { "calibrate", "measure which pages share a colour, twice, and compare" },
 	[SHOW] = { "show", "this machine's caches, and a picture of a region by colour" },
 	[VERIFY] = { "verify", "prove by timing that colours keep out of each other's way" },
+	[BENCH] = { "bench", "what colours gain or lose: a hot table beside buffers that stream" },
 };
 
-#define ALL (1u << CALIBRATE | 1u << SHOW | 1u << VERIFY)
+#define ALL (1u << CALIBRATE | 1u << SHOW | 1u << VERIFY | 1u << BENCH)
 
 static const struct {
 	const char *name, *argument;
@@ -22,12 +42,25 @@ static const struct {
 	const char *help;
 } row[KEYS] = {
 	[LEVEL] = { "level", "l2|llc", ALL, "the cache whose colours are meant (default l2)" },
-	[SIZE] = { "size", "SIZE", ALL, "memory to measure, such as 64M or 1G (default 64M)" },
+	[SIZE] = { "size", "SIZE", ALL,
+		"memory to measure, such as 64M or 1G (default 64M; bench: what it needs)" },
 	[PAGES] = { "pages", "huge|thp|4k", ALL, "its pages (default huge, else 4k)" },
 	[CPU] = { "cpu", "N", ALL, "the CPU whose cache is meant (default: where it starts)" },
 	[JSON] = { "json", NULL, ALL, "one JSON object on standard output, and nothing else" },
-	[SVG] = { "svg", "FILE", 1u << SHOW, "write the picture, a cell a page, to a file" },
+	[SVG] = { "svg", "FILE", 1u << SHOW | 1u << BENCH,
+		"write the picture, or the plot, to a file" },
 	[CACHES] = { "caches", NULL, 1u << SHOW, "tell of the caches only, and measure nothing" },
+	[CASES] = { "cases", "LIST", 1u << BENCH,
+		"of same-core,other-core,retention (default all)" },
+	[TABLE] = { "table", "SIZE", 1u << BENCH, "the hot table (default 3/4 of the cache)" },
+	[DEPTH] = { "depth", "LIST", 1u << BENCH,
+		"buffers of 2 KiB in rotation (1024,2048,4096,8192)" },
+	[SHARE] = { "share", "LIST", 1u << BENCH, "colours for the buffers (default five shares)" },
+	[LOOKUPS] = { "lookups", "N", 1u << BENCH, "look-ups in the table a packet (default 6)" },
+	[REPETITIONS] = { "repetitions", "N", 1u << BENCH, "turns of all arms (default 15)" },
+	[PACKETS] = { "packets", "N", 1u << BENCH, "timed in each turn (default 30000)" },
+	[HELPER] = { "helper", "N", 1u << BENCH,
+		"the CPU that writes in other-core (default any other)" },
 	[HELP] = { "help", NULL, ALL, "this text" },
 };
 
@@ -46,13 +79,13 @@ options_help(FILE *to, enum command c)
 	else
 		fputs("\noptions:\n", to);
 	for (int i = 0; i < KEYS; i++) {
-		char left[32];
+		char left[40];
 
 		if (c < COMMANDS && !(row[i].commands >> c & 1))
 			continue;
 		snprintf(left, sizeof(left), "--%s %s", row[i].name,
 			row[i].argument != NULL ? row[i].argument : "");
-		fprintf(to, "  %-20s%s\n", left, row[i].help);
+		fprintf(to, "  %-21s%s\n", left, row[i].help);
 	}
 	fputs("\nExit status: 0 good, 1 no, with the reason, 2 wrong usage.\n"
 	      "\n"
@@ -60,7 +93,8 @@ options_help(FILE *to, enum command c)
 	      "  mempool-color calibrate\n"
 	      "  mempool-color calibrate --size 256M --pages thp --json\n"
 	      "  mempool-color show --svg region.svg\n"
-	      "  mempool-color verify --cpu 3\n",
+	      "  mempool-color verify --cpu 3\n"
+	      "  mempool-color bench --cases same-core --depth 1024,4096 --svg bench.svg\n",
 		to);
 }
 
@@ -91,12 +125,85 @@ parse_choice(const char *text, const char *const *choice, int n)
 }
 
 static int
+parse_number(const char *option, const char *text, uint32_t *out, struct nfv_err *err)
+{
+	char *end;
+	unsigned long long n = strtoull(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || n == 0 || n > UINT32_MAX)
+		return nfv_fail(err, EINVAL, "--%s %s: give a number of at least 1", option, text);
+	*out = (uint32_t)n;
+	return 0;
+}
+
+/* Numbers with commas between them. */
+static int
+parse_list(const char *option, const char *text, uint32_t out[OPTIONS_LIST], unsigned int *n,
+	struct nfv_err *err)
+{
+	char word[16];
+	unsigned int got = 0;
+	int rc;
+
+	for (const char *at = text; at != NULL; at = strchr(at, ',')) {
+		size_t len;
+
+		at += *at == ',';
+		len = strcspn(at, ",");
+		if (got == OPTIONS_LIST || len >= sizeof(word))
+			return nfv_fail(err, EINVAL, "--%s %s: give at most %d numbers", option,
+				text, OPTIONS_LIST);
+		memcpy(word, at, len);
+		word[len] = '\0';
+		rc = parse_number(option, word, &out[got++], err);
+		if (rc < 0)
+			return rc;
+	}
+	*n = got;
+	return 0;
+}
+
+static int
+parse_cases(const char *text, unsigned int *out, struct nfv_err *err)
+{
+	unsigned int set = 0;
+
+	for (const char *at = text; at != NULL; at = strchr(at, ',')) {
+		unsigned int c = 0;
+		size_t len;
+
+		at += *at == ',';
+		len = strcspn(at, ",");
+		while (c < BENCH_CASES &&
+			(strlen(bench_case_name(c)) != len ||
+				memcmp(bench_case_name(c), at, len) != 0))
+			c++;
+		if (c == BENCH_CASES)
+			return nfv_fail(err, EINVAL,
+				"--cases %s: give some of same-core,other-core,retention", text);
+		set |= 1u << c;
+	}
+	*out = set;
+	return 0;
+}
+
+static int
+parse_cpu(const char *option, const char *text, int *out, struct nfv_err *err)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || n < 0 || n > INT16_MAX)
+		return nfv_fail(err, EINVAL, "--%s %s: give a CPU's number", option, text);
+	*out = (int)n;
+	return 0;
+}
+
+static int
 set(struct options *o, enum key key, const char *value, struct nfv_err *err)
 {
 	static const char *const pages[] = { NULL, "huge", "thp", "4k" };
 	static const char *const levels[] = { "llc", NULL, "l2" };
-	char *end;
-	long n;
 	int choice;
 
 	switch (key) {
@@ -109,6 +216,7 @@ set(struct options *o, enum key key, const char *value, struct nfv_err *err)
 	case SIZE:
 		if (parse_size(value, &o->size) < 0)
 			return nfv_fail(err, EINVAL, "--size %s: give a number such as 64M", value);
+		o->size_given = true;
 		break;
 	case PAGES:
 		choice = parse_choice(value, pages, 4);
@@ -117,11 +225,25 @@ set(struct options *o, enum key key, const char *value, struct nfv_err *err)
 		o->pages = (uint8_t)choice;
 		break;
 	case CPU:
-		n = strtol(value, &end, 10);
-		if (*value == '\0' || *end != '\0' || n < 0 || n > INT16_MAX)
-			return nfv_fail(err, EINVAL, "--cpu %s: give a CPU's number", value);
-		o->cpu = (int)n;
+		return parse_cpu("cpu", value, &o->cpu, err);
+	case HELPER:
+		return parse_cpu("helper", value, &o->helper, err);
+	case CASES:
+		return parse_cases(value, &o->cases, err);
+	case TABLE:
+		if (parse_size(value, &o->table) < 0 || o->table == 0)
+			return nfv_fail(err, EINVAL, "--table %s: give a size such as 768K", value);
 		break;
+	case DEPTH:
+		return parse_list("depth", value, o->depth, &o->depths, err);
+	case SHARE:
+		return parse_list("share", value, o->share, &o->shares, err);
+	case LOOKUPS:
+		return parse_number("lookups", value, &o->lookups, err);
+	case REPETITIONS:
+		return parse_number("repetitions", value, &o->repetitions, err);
+	case PACKETS:
+		return parse_number("packets", value, &o->packets, err);
 	case JSON:
 		o->json = true;
 		break;
@@ -149,7 +271,7 @@ find_command(const char *word)
 int
 options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 {
-	struct options o = { .command = COMMANDS, .level = 2, .size = 64u << 20, .cpu = -1 };
+	struct options o = { .command = COMMANDS, .level = 2, .cpu = -1, .helper = -1 };
 	struct option longs[KEYS + 1] = { { NULL, 0, NULL, 0 } };
 	int c, n = 0, rc, found = -1;
 

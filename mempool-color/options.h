@@ -12,16 +12,24 @@
 
 #include "mpc_region.h"
 
-enum command { CALIBRATE, SHOW, VERIFY, COMMANDS };
+#define OPTIONS_LIST 8 /* numbers in a list, at most */
+
+enum command { CALIBRATE, SHOW, VERIFY, BENCH, COMMANDS };
 
 struct options {
 	enum command command;
 	unsigned int level; /* 2, or 0: the last */
-	size_t size;        /* bytes */
+	size_t size;        /* bytes; 0: 64 MiB, or what bench needs */
 	uint8_t pages;      /* enum mpc_page_kind */
 	int cpu;            /* -1: the one we are on */
-	bool json, help, caches_only;
+	bool json, help, caches_only, size_given;
 	const char *svg; /* file, or NULL */
+	/* Of bench; zero: its default. */
+	size_t table; /* bytes */
+	uint32_t lookups, repetitions, packets;
+	uint32_t depth[OPTIONS_LIST], share[OPTIONS_LIST];
+	unsigned int depths, shares, cases; /* cases: a set of 1 << enum bench_case */
+	int helper;                         /* CPU, -1: any other */
 };
 
 /** Errors: -EINVAL, with a sentence. With `help` set, out->command is COMMANDS or the one asked for. */

@@ -141,6 +141,15 @@ report_verification(const struct ground *g, const struct verify_result *r, bool 
 }
 
 void
+report_bench(const struct bench_result *r, bool json)
+{
+	if (json)
+		put_json(bench_json(r));
+	else
+		bench_table(r, stdout);
+}
+
+void
 report_picture(FILE *to, const struct mpc_map *map)
 {
 	static const char sign[] =

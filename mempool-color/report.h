@@ -5,6 +5,7 @@
 #ifndef REPORT_H
 #define REPORT_H
 
+#include "bench.h"
 #include "ground.h"
 #include "verify.h"
 
@@ -14,6 +15,8 @@ void report_calibration(const struct ground *g, const struct ground_run run[2], 
 void report_caches(const struct ground *g, const struct mpc_map *map, bool json);
 
 void report_verification(const struct ground *g, const struct verify_result *r, bool json);
+
+void report_bench(const struct bench_result *r, bool json);
 
 /** The region, a character a page. */
 void report_picture(FILE *to, const struct mpc_map *map);

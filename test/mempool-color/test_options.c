@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "bench.h"
 #include "options.h"
 
 static int
@@ -25,6 +26,9 @@ what_is_asked_is_understood(void **state)
 	const char *plain[] = { "mempool-color", "calibrate", NULL };
 	const char *full[] = { "mempool-color", "show", "--level", "llc", "--size", "2G", "--pages",
 		"thp", "--cpu", "3", "--json", "--svg", "x.svg", NULL };
+	const char *bench[] = { "mempool-color", "bench", "--cases", "same-core,retention",
+		"--depth", "1024,8192", "--share", "4", "--table", "512K", "--packets", "100",
+		NULL };
 	struct nfv_err err = { "" };
 	struct options o;
 
@@ -32,7 +36,7 @@ what_is_asked_is_understood(void **state)
 	assert_int_equal(parse(plain, &o, &err), 0);
 	assert_int_equal(o.command, CALIBRATE);
 	assert_int_equal(o.level, 2);
-	assert_int_equal(o.size, 64 << 20);
+	assert_false(o.size_given);
 	assert_int_equal(o.pages, MPC_PAGES_ANY);
 	assert_int_equal(o.cpu, -1);
 	assert_false(o.json);
@@ -44,6 +48,13 @@ what_is_asked_is_understood(void **state)
 	assert_int_equal(o.cpu, 3);
 	assert_true(o.json);
 	assert_string_equal(o.svg, "x.svg");
+	assert_int_equal(parse(bench, &o, &err), 0);
+	assert_int_equal(o.cases, 1 << BENCH_SAME_CORE | 1 << BENCH_RETENTION);
+	assert_int_equal(o.depths, 2);
+	assert_int_equal(o.depth[1], 8192);
+	assert_int_equal(o.shares, 1);
+	assert_int_equal(o.table, 512 << 10);
+	assert_int_equal(o.packets, 100);
 }
 
 static void
@@ -66,6 +77,13 @@ what_is_wrong_is_named(void **state)
 		{ { "mempool-color", "calibrate", "--size" }, "--size" },
 		{ { "mempool-color", "calibrate", "--svg", "f" }, "--svg" },
 		{ { "mempool-color", "verify", "now" }, "now" },
+		{ { "mempool-color", "verify", "--depth", "4" }, "--depth" },
+		{ { "mempool-color", "bench", "--depth", "4,x" }, "x" },
+		{ { "mempool-color", "bench", "--depth", "4," }, "--depth" },
+		{ { "mempool-color", "bench", "--depth", "1,2,3,4,5,6,7,8,9" }, "at most 8" },
+		{ { "mempool-color", "bench", "--cases", "same-core,none" }, "retention" },
+		{ { "mempool-color", "bench", "--repetitions", "0" }, "0" },
+		{ { "mempool-color", "bench", "--table", "big" }, "768K" },
 	};
 
 	(void)state;
