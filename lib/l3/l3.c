@@ -102,6 +102,13 @@ check_addr(const struct nfv_prefix *p, uint8_t port, struct nfv_err *err)
 			      nfv_prefix_text(p, text), side[port]);
 }
 
+/* A host with one port has it outside. */
+static bool
+is_absent(const struct nfv_l3_conf *conf, uint8_t port)
+{
+	return port == 0 && conf->port[0].mtu == 0 && conf->port[0].n_addr == 0;
+}
+
 static int
 check_port(const struct nfv_l3_conf *conf, uint8_t port, bool ip6, struct nfv_err *err)
 {
@@ -109,6 +116,8 @@ check_port(const struct nfv_l3_conf *conf, uint8_t port, bool ip6, struct nfv_er
 	uint16_t least = ip6 ? 1280 : 576;
 	int rc = 0;
 
+	if (is_absent(conf, port))
+		return 0;
 	if (p->n_addr == 0)
 		return nfv_fail(err, EINVAL, "the %s port has no address", side[port]);
 	if (p->mtu < least || p->mtu > 9000)
@@ -169,6 +178,8 @@ setup_port(struct nfv_l3 *l3, const struct nfv_l3_conf *conf, uint8_t port, bool
 	struct host_port *h = &l3->port[port];
 	int rc = 0;
 
+	if (is_absent(conf, port))
+		return 0;
 	memcpy(h->mac, from->mac, sizeof(h->mac));
 	h->mtu = from->mtu;
 	h->addr = rte_zmalloc("l3_addr", (from->n_addr + 1) * sizeof(*h->addr), 0);
@@ -248,6 +259,37 @@ nfv_l3_destroy(struct nfv_l3 *l3)
 	for (int port = 0; port < 2; port++)
 		rte_free(l3->port[port].addr);
 	rte_free(l3);
+}
+
+int
+nfv_l3_reach(struct nfv_l3 *l3, const struct nfv_addr *to, uint64_t tsc, struct nfv_out *wire)
+{
+	const struct turn t = { .l3 = l3, .now = tsc, .port = 1, .wire = wire };
+	const struct nfv_addr *next = to;
+	uint64_t hop = HOP_NONE;
+	struct neigh *e;
+
+	if (to->family == NFV_IPV4) {
+		uint32_t ip = (uint32_t)to->b[0] << 24 | (uint32_t)to->b[1] << 16 |
+			(uint32_t)to->b[2] << 8 | to->b[3];
+
+		routes_find4(&l3->routes, &ip, &hop, 1);
+	} else if (to->family == NFV_IPV6) {
+		uint8_t ip[1][16];
+
+		memcpy(ip[0], to->b, sizeof(ip[0]));
+		routes_find6(&l3->routes, ip, &hop, 1);
+	}
+	if (hop == HOP_NONE || l3->routes.hop[hop].port != t.port)
+		return -ENETUNREACH;
+	if (l3->routes.hop[hop].via.family != NFV_NO_ADDR)
+		next = &l3->routes.hop[hop].via;
+	e = resolve_find(&t, next);
+	if (e == NULL)
+		e = resolve_begin(&t, next);
+	return neigh_is_settled(e)            ? 0 :
+		e->state == NEIGH_UNREACHABLE ? -EHOSTUNREACH :
+						-EINPROGRESS;
 }
 
 void

@@ -36,7 +36,8 @@ struct nfv_l3_route {
 };
 
 struct nfv_l3_conf {
-	struct nfv_l3_port port[2];
+	struct nfv_l3_port
+		port[2]; /* a host with one port has it outside; port[0] is zeroed then */
 	const struct nfv_l3_route *route;
 	uint32_t n_route;
 	uint32_t neighbours; /* cache entries at most, both ports together */
@@ -90,6 +91,13 @@ void nfv_l3_input(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wi
  */
 void nfv_l3_output(
 	struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire, struct nfv_out *back);
+
+/**
+ * Find the neighbour by which `to` is reached through the outside port, before packets wait for it: at
+ * most one can. 0: known; -EINPROGRESS: asked through `wire`, call again after input and tick;
+ * -EHOSTUNREACH: it does not answer; -ENETUNREACH: no route leads there.
+ */
+int nfv_l3_reach(struct nfv_l3 *l3, const struct nfv_addr *to, uint64_t tsc, struct nfv_out *wire);
 
 /** About once a millisecond: asks again, gives up, forgets. */
 void nfv_l3_tick(struct nfv_l3 *l3, uint64_t tsc, struct nfv_out *wire, struct nfv_out *back);

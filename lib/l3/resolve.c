@@ -50,6 +50,15 @@ hold(const struct turn *t, struct nfv_pkt *p, struct neigh *e)
 	return NFV_CONSUMED;
 }
 
+struct neigh *
+resolve_begin(const struct turn *t, const struct nfv_addr *who)
+{
+	struct neigh *e = neigh_add(&t->l3->neigh, t->port, who, NULL, t->now);
+
+	ask(t, e);
+	return e;
+}
+
 uint8_t
 resolve_send(const struct turn *t, struct nfv_pkt *p, const struct nfv_addr *to, uint64_t hash,
 	struct resolve_last *last)
@@ -59,11 +68,8 @@ resolve_send(const struct turn *t, struct nfv_pkt *p, const struct nfv_addr *to,
 
 	/* What is added below may take another's place, so that nothing is known any more. */
 	*last = (struct resolve_last){ e != NULL ? to : NULL, e };
-	if (e == NULL) {
-		e = neigh_add(c, t->port, to, NULL, t->now);
-		ask(t, e);
-		return hold(t, p, e);
-	}
+	if (e == NULL)
+		return hold(t, p, resolve_begin(t, to));
 	if (e->state == NEIGH_INCOMPLETE)
 		return hold(t, p, e);
 	if (e->state == NEIGH_UNREACHABLE) {

@@ -31,6 +31,9 @@ void resolve_asked(const struct turn *t, const struct nfv_addr *who, const uint8
 /** The neighbour at t->port, or NULL. */
 struct neigh *resolve_find(const struct turn *t, const struct nfv_addr *who);
 
+/** A new entry for a next hop, asked for; nothing waits for it yet. */
+struct neigh *resolve_begin(const struct turn *t, const struct nfv_addr *who);
+
 /** One neighbour's second is over: t->port is set here. */
 void resolve_due(struct turn *t, struct neigh *e);
 

@@ -559,6 +559,56 @@ without_buffers(void **state)
 	assert_goes_to(n, "192.0.2.7", MAC_GW);
 }
 
+/* A neighbour can be found before there is anything to send: at most one packet would wait for it. */
+static void
+reached_beforehand(void **state)
+{
+	struct net *n = *state;
+	struct nfv_addr host = addr("192.0.2.7"), far = addr("203.0.113.1"),
+			inside = addr("10.0.0.9");
+	struct nfv_addr host6 = addr("fd01::7");
+
+	net_arm(n);
+	assert_int_equal(nfv_l3_reach(n->l3, &host, n->now, &n->wire), -EINPROGRESS);
+	arp_sent(n, 0, NFV_OUTWARD);
+	assert_int_equal(nfv_l3_reach(n->l3, &host, n->now, &n->wire), -EINPROGRESS);
+	assert_int_equal(n->wire.n, 1); /* asked once */
+	arp_in(n, 2, MAC_HOST, "192.0.2.7", "192.0.2.1");
+	assert_int_equal(nfv_l3_reach(n->l3, &host, n->now, &n->wire), 0);
+	assert_goes_to(n, "192.0.2.7", MAC_HOST);
+	/* Far away is the gateway. */
+	assert_int_equal(nfv_l3_reach(n->l3, &far, n->now, &n->wire), -EINPROGRESS);
+	arp_in(n, 2, MAC_GW, "192.0.2.254", "192.0.2.1");
+	assert_int_equal(nfv_l3_reach(n->l3, &far, n->now, &n->wire), 0);
+	assert_int_equal(nfv_l3_reach(n->l3, &host6, n->now, &n->wire), -EINPROGRESS);
+	assert_int_equal(nfv_l3_reach(n->l3, &inside, n->now, &n->wire), -ENETUNREACH);
+	for (int i = 0; i < 5; i++) {
+		net_tick(n, 1);
+	}
+	assert_int_equal(nfv_l3_reach(n->l3, &host6, n->now, &n->wire), -EHOSTUNREACH);
+}
+
+/* A host has one port, the outside one. */
+static void
+one_port(void **state)
+{
+	struct net n;
+	struct mk m;
+
+	(void)state;
+	net_conf(&n);
+	n.conf.port[0] = (struct nfv_l3_port){ .mtu = 0 };
+	n.conf.n_route = 2;
+	net_start(&n);
+	assert_int_equal(to_v4(&n, "192.0.2.9"), NFV_CONSUMED);
+	arp_sent(&n, 0, NFV_OUTWARD);
+	assert_int_equal(
+		net_in(&n, 1, mk_udp(&m, "192.0.2.9", 5, "192.0.2.1", 5060, "x", 1)), NFV_KEEP);
+	assert_int_equal(
+		net_in(&n, 1, mk_udp(&m, "fd01::9", 5, "fd01::1", 5060, "x", 1)), NFV_KEEP);
+	nfv_l3_destroy(n.l3);
+}
+
 int
 main(void)
 {
@@ -578,6 +628,8 @@ main(void)
 		net_test(a_full_cache),
 		net_test(the_unused_is_forgotten),
 		net_test(without_buffers),
+		net_test(reached_beforehand),
+		cmocka_unit_test(one_port),
 	};
 
 	test_eal("256");
