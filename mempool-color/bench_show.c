@@ -286,8 +286,7 @@ bench_svg(const struct bench_result *r, FILE *out)
 		"Packet buffers confined to some of the colours, beside a hot table of %u KiB",
 		o->table >> 10);
 	plot_text(out, LEFT, 52, PLOT_START, 12, PLOT_GREY,
-		"%s, level %u cache of %u KiB; %u look-ups, %u lines a packet; medians of %u paired "
-		"repetitions, whiskers: least and most",
+		"%s, level %u cache of %u KiB; %u look-ups, %u lines a packet; %u paired repetitions",
 		r->model, o->cache.level, o->cache.size >> 10, o->lookups, o->lines,
 		o->repetitions);
 	for (unsigned int p = 0; p < panels; p++)
@@ -302,6 +301,6 @@ bench_svg(const struct bench_result *r, FILE *out)
 	plot_text(out, x + 30, TOP + HEIGHT + 72, PLOT_START, 12, PLOT_INK, "off: random pages");
 	plot_text(out, LEFT, TOP + HEIGHT + 94, PLOT_START, 12, PLOT_GREY,
 		"even: all colours for both, evenly; nt: random pages, copies by stores that go around "
-		"the cache; arrows: further");
+		"the cache; whiskers: least and most; arrows: further");
 	plot_close(out);
 }

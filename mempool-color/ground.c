@@ -39,6 +39,8 @@ ground_init(struct ground *g, const struct options *o, struct nfv_err *err)
 	int rc;
 
 	*g = (struct ground){ .cpu = o->cpu >= 0 ? o->cpu : sched_getcpu(), .region.fd = -1 };
+	_Static_assert(sizeof(cpu_set_t) == sizeof(g->allowed), "room for a set of CPUs");
+	sched_getaffinity(0, sizeof(g->allowed), (cpu_set_t *)(void *)g->allowed);
 	CPU_ZERO(&one);
 	CPU_SET(g->cpu < CPU_SETSIZE ? (unsigned int)g->cpu : 0, &one);
 	if (g->cpu >= CPU_SETSIZE || sched_setaffinity(0, sizeof(one), &one) < 0)
@@ -52,6 +54,12 @@ ground_init(struct ground *g, const struct options *o, struct nfv_err *err)
 		return nfv_fail(err, ENOENT, "this machine tells of no level %u cache", o->level);
 	g->cache = *cache;
 	return 0;
+}
+
+void
+ground_unpin(const struct ground *g)
+{
+	sched_setaffinity(0, sizeof(g->allowed), (const cpu_set_t *)(const void *)g->allowed);
 }
 
 int

@@ -11,6 +11,8 @@
 
 struct ground {
 	int cpu;
+	_Alignas(8) uint8_t
+		allowed[128]; /* a cpu_set_t: where the thread might run before it was pinned */
 	struct mpc_caches caches;
 	struct mpc_cache cache; /* the one whose colours are meant */
 	struct mpc_region region;
@@ -19,6 +21,9 @@ struct ground {
 
 /** Pin the thread, read the caches. Errors: a CPU that may not be used, a cache not described. */
 int ground_init(struct ground *g, const struct options *o, struct nfv_err *err);
+
+/** Let the thread run where it might before ground_init: the bench pins its threads itself. */
+void ground_unpin(const struct ground *g);
 
 /** Get the memory; a note about its pages goes to standard error unless `json`. */
 int ground_region(struct ground *g, const struct options *o, struct nfv_err *err);

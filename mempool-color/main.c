@@ -134,6 +134,7 @@ bench(struct ground *g, const struct options *o, struct nfv_err *err)
 		b.progress = draw_progress;
 	if (rc == 0 && o->svg != NULL && (svg = fopen(o->svg, "we")) == NULL)
 		rc = nfv_fail(err, EIO, "%s: %s", o->svg, strerror(errno));
+	ground_unpin(g);
 	if (rc == 0)
 		rc = bench_run(&b, result, err);
 	if (b.progress != NULL)

@@ -19,7 +19,8 @@ struct rte_mempool;
 
 struct nfv_port_conf {
 	const char *name;   /* as the configuration calls it; for messages */
-	const char *device; /* "0000:3b:02.1" or "net_af_packet0,iface=veth0" */
+	const char *device; /* "0000:3b:02.1", "net_af_packet0,iface=veth0", or one end of a pair
+	                     * within the process: "pair:NAME:a", "pair:NAME:b" */
 	uint16_t mtu;       /* of the IP packet */
 	uint16_t descriptors;
 	struct rte_mempool *pool; /* for received packets; on the port's socket */

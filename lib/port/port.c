@@ -9,6 +9,7 @@
 
 #include "nfv_port.h"
 #include "nfv_topo.h"
+#include "pair.h"
 
 /* The value of `key=` in a device's arguments, or false. */
 static bool
@@ -49,6 +50,8 @@ nfv_port_check(const char *device, struct nfv_err *err)
 		"net_ring", "net_null", "net_af_xdp", "net_virtio_user", "eth_vhost", NULL };
 	char name[64];
 
+	if (pair_is(device))
+		return pair_check(device, err);
 	device_name(device, name, sizeof(name));
 	if (nfv_topo_is_pci(name))
 		return 0;
@@ -57,7 +60,8 @@ nfv_port_check(const char *device, struct nfv_err *err)
 			return 0;
 	return nfv_fail(err, EINVAL,
 		"\"%s\" is neither a PCI address (0000:3b:02.1) nor a virtual device "
-		"(net_af_packet0,iface=eth0; net_memif0,…; net_tap0; net_pcap0,…; net_ring0; net_null0)",
+		"(net_af_packet0,iface=eth0; net_memif0,…; net_tap0; net_pcap0,…; net_ring0; net_null0), "
+		"nor an end of a pair (pair:NAME:a)",
 		device);
 }
 
@@ -100,8 +104,14 @@ static int
 probe(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_err *err)
 {
 	char name[64];
-	int rc = foresee(conf, err);
+	int rc;
 
+	if (pair_is(conf->device)) {
+		rc = pair_open(conf->device, &port->id, port->mac, err);
+		port->plugged = rc == 0;
+		return rc;
+	}
+	rc = foresee(conf, err);
 	if (rc < 0)
 		return rc;
 	rc = rte_dev_probe(conf->device);
@@ -159,6 +169,8 @@ configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_er
 	/* Neighbour discovery comes as multicast; where all cannot be had, promiscuous mode has it. */
 	if (rte_eth_allmulticast_enable(port->id) != 0)
 		rte_eth_promiscuous_enable(port->id);
+	if (pair_is(conf->device))
+		return 0; /* its address is made up */
 	rc = rte_eth_macaddr_get(port->id, &mac);
 	if (rc < 0)
 		return nfv_fail(err, -rc, "the device has no MAC address");

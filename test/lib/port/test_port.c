@@ -130,6 +130,39 @@ frames_are_counted(void **state)
 	assert_int_equal(rte_mempool_avail_count(pool), before);
 }
 
+/* What one end of a pair sends the other receives; each end can be had once. */
+static void
+a_pair_is_a_wire(void **state)
+{
+	struct nfv_port_conf ca = conf_of("pair:wire:a", 1500), cb = conf_of("pair:wire:b", 1500);
+	unsigned int before = rte_mempool_avail_count(pool);
+	struct nfv_port a, b, again;
+	struct nfv_err err = { "" };
+	struct rte_mbuf *m;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(nfv_port_open(&ca, &a, &err), 0);
+		assert_int_equal(nfv_port_open(&cb, &b, &err), 0);
+		assert_true(nfv_port_open(&ca, &again, &err) < 0);
+		assert_memory_not_equal(a.mac, b.mac, 6);
+		m = rte_pktmbuf_alloc(pool);
+		assert_int_equal(rte_eth_tx_burst(a.id, 0, &m, 1), 1);
+		assert_int_equal(rte_eth_rx_burst(a.id, 0, &m, 1), 0);
+		assert_int_equal(rte_eth_rx_burst(b.id, 0, &m, 1), 1);
+		assert_int_equal(rte_eth_tx_burst(b.id, 0, &m, 1), 1);
+		assert_int_equal(rte_eth_rx_burst(a.id, 0, &m, 1), 1);
+		rte_pktmbuf_free(m);
+		nfv_port_close(&a);
+		nfv_port_close(&b);
+	}
+	assert_int_equal(rte_mempool_avail_count(pool), before);
+	assert_int_equal(nfv_port_check("pair:x:a", NULL), 0);
+	assert_int_equal(nfv_port_check("pair:x:c", NULL), -EINVAL);
+	assert_int_equal(nfv_port_check("pair::a", NULL), -EINVAL);
+	assert_int_equal(nfv_port_check("pair:far-too-long-a-name:a", NULL), -EINVAL);
+}
+
 static void
 names_are_checked_without_hardware(void **state)
 {
@@ -165,6 +198,7 @@ main(void)
 		cmocka_unit_test(an_mtu_that_is_too_large_is_refused),
 		cmocka_unit_test(comes_up_and_goes_again),
 		cmocka_unit_test(frames_are_counted),
+		cmocka_unit_test(a_pair_is_a_wire),
 		cmocka_unit_test(names_are_checked_without_hardware),
 		cmocka_unit_test(short_pci_addresses_are_made_long),
 	};

@@ -1,0 +1,82 @@
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+
+#include "pair.h"
+
+#define SLOTS 4096 /* frames on the way, each way */
+
+static struct rte_ring *
+ring(const char *name, char from)
+{
+	char text[RTE_RING_NAMESIZE];
+	struct rte_ring *r;
+
+	snprintf(text, sizeof(text), "%s_%c", name, from);
+	r = rte_ring_lookup(text);
+	return r != NULL ?
+		r :
+		rte_ring_create(text, SLOTS, (int)rte_socket_id(), RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+bool
+pair_is(const char *device)
+{
+	return strncmp(device, "pair:", 5) == 0;
+}
+
+/* "pair:NAME:a" into NAME and its side. */
+static int
+parse(const char *device, char name[16], char *side, struct nfv_err *err)
+{
+	const char *at = device + 5, *colon = strchr(at, ':');
+	size_t n = colon != NULL ? (size_t)(colon - at) : 0;
+
+	if (n == 0 || n >= 16 || strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-") < n ||
+		(colon[1] != 'a' && colon[1] != 'b') || colon[2] != '\0')
+		return nfv_fail(err, EINVAL,
+			"\"%s\" is no end of a pair: pair:NAME:a is one, pair:NAME:b the other",
+			device);
+	memcpy(name, at, n);
+	name[n] = '\0';
+	*side = colon[1];
+	return 0;
+}
+
+int
+pair_check(const char *device, struct nfv_err *err)
+{
+	char name[16], side;
+
+	return parse(device, name, &side, err);
+}
+
+int
+pair_open(const char *device, uint16_t *id, uint8_t mac[6], struct nfv_err *err)
+{
+	char name[16], side, text[RTE_ETH_NAME_MAX_LEN];
+	struct rte_ring *out, *in;
+	int rc = parse(device, name, &side, err);
+
+	if (rc < 0)
+		return rc;
+	out = ring(name, side);
+	in = ring(name, side == 'a' ? 'b' : 'a');
+	if (out == NULL || in == NULL)
+		return nfv_fail(err, ENOMEM, "no memory for the rings of the pair");
+	snprintf(text, sizeof(text), "%s-%c", name, side);
+	rc = rte_eth_from_rings(text, &in, 1, &out, 1, rte_socket_id());
+	if (rc < 0)
+		return nfv_fail(err, EEXIST, "this end of the pair is already in use");
+	*id = (uint16_t)rc;
+	/* Locally administered, of the name and the side; a ring has none of its own. */
+	memset(mac, 0, 6);
+	mac[0] = 2;
+	for (size_t i = 0; name[i] != '\0'; i++)
+		mac[1 + i % 4] = (uint8_t)(mac[1 + i % 4] * 31 + name[i]);
+	mac[5] = (uint8_t)side;
+	return 0;
+}
