@@ -2,8 +2,8 @@
 
 #include "chart.h"
 
-#define LEFT   62 /* room for labels */
-#define RIGHT  14
+#define LEFT   62 /* a label */
+#define RIGHT  40 /* half a label */
 #define TOP    10
 #define BOTTOM 26
 #define TICKS  40 /* at most, of an axis */
@@ -40,16 +40,19 @@ at_y(const struct chart *c, double v)
 	return c->height - BOTTOM - place(&c->y, v) * (c->height - TOP - BOTTOM);
 }
 
-/* The axis' ticks into `out`; returns how many. */
+/* The axis' ticks into `out`; returns how many. A logarithmic one of few decades has 2 and 5 too. */
 static unsigned int
 ticks(const struct chart_axis *a, double out[TICKS])
 {
-	unsigned int n = 0;
+	static const double in_decade[] = { 1, 2, 5 };
+	unsigned int n = 0, all = a->log && a->max / a->min < 300 ? 3 : 1;
 
 	if (a->log) {
-		for (double v = pow(10, ceil(log10(a->min) - 1e-9));
-			v <= a->max * 1.0001 && n < TICKS; v *= 10)
-			out[n++] = v;
+		for (double d = pow(10, floor(log10(a->min) + 1e-9)); d <= a->max; d *= 10)
+			for (unsigned int k = 0; k < all && n < TICKS; k++)
+				if (d * in_decade[k] >= a->min * 0.999 &&
+					d * in_decade[k] <= a->max * 1.001)
+					out[n++] = d * in_decade[k];
 		return n;
 	}
 	for (double v = ceil(a->min / a->step) * a->step; v <= a->max + a->step / 1e6 && n < TICKS;
@@ -78,14 +81,12 @@ grid_x(struct chart *c)
 
 	for (unsigned int i = 0; i < n; i++) {
 		double x = at_x(c, tick[i]);
-		/* The last label does not run out of the picture. */
-		const char *anchor = x > c->width - RIGHT - 20 ? "end" : "middle";
 
 		c->x.label(label, tick[i]);
 		fprintf(c->to,
 			"<path class=\"grid\" d=\"M%.1f %d V%d\"/>"
-			"<text class=\"axis\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>\n",
-			x, TOP, c->height - BOTTOM, x, c->height - BOTTOM + 17, anchor, label);
+			"<text class=\"axis\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
+			x, TOP, c->height - BOTTOM, x, c->height - BOTTOM + 17, label);
 	}
 }
 

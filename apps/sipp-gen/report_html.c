@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 
 #include "report_page.h"
 
@@ -38,7 +37,7 @@ static const char style[] =
 	".legend{display:flex;flex-wrap:wrap;gap:2px 16px;color:var(--mute);font-size:13px;"
 	"margin-top:4px}.legend i{display:inline-block;width:14px;height:3px;border-radius:2px;"
 	"margin-right:6px;vertical-align:middle}\n"
-	".scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px;"
+	".wide{overflow-x:auto}.wide svg{min-width:640px}.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px;"
 	"font-variant-numeric:tabular-nums;margin-top:8px}td,th{padding:5px 10px 5px 0;"
 	"text-align:right;border-top:1px solid var(--line);white-space:nowrap}"
 	"tr:first-child>*{border-top:0}th{font-weight:500;color:var(--mute)}"
@@ -92,46 +91,61 @@ time_text(char out[CHART_LABEL], double ns)
 	return out;
 }
 
-static void __attribute__((format(printf, 4, 5)))
-tile(FILE *to, const char *name, const char *class, const char *fmt, ...)
+/* A figure, its name above it and what to compare it with below. */
+static void
+tile(FILE *to, const char *name, const char *class, const char *figure, const char *beside)
 {
-	va_list ap;
+	fprintf(to,
+		"<div class=\"tile\"><span class=\"sub\">%s</span><b class=\"%s\">%s</b>"
+		"<span class=\"sub\">%s</span></div>\n",
+		name, class, figure, beside);
+}
 
-	fprintf(to, "<div class=\"tile\"><span class=\"sub\">%s</span><b class=\"%s\">", name,
-		class);
-	va_start(ap, fmt);
-	vfprintf(to, fmt, ap);
-	va_end(ap);
-	fputs("</b></div>\n", to);
+/* Never rounded up to a hundred per cent that it was not. */
+static void
+success(FILE *to, const struct stats *s, uint64_t bad)
+{
+	uint64_t ended = s->successful + bad;
+	char a[40], beside[64], figure[32] = "&#8211;";
+
+	if (ended > 0 && bad == 0)
+		snprintf(figure, sizeof(figure), "100 %%");
+	else if (ended > 0)
+		snprintf(figure, sizeof(figure), "%.3f %%",
+			floor(1e5 * (double)s->successful / (double)ended) / 1e3);
+	snprintf(beside, sizeof(beside), "%s calls", grouped(a, s->successful));
+	tile(to, "successful", ended > 0 && bad == 0 ? "good" : "", figure, beside);
 }
 
 static void
 tiles(FILE *to, const struct report_run *run, const struct report_moment *m)
 {
 	const struct stats *s = m->now;
-	uint64_t bad = failures(s), ended = s->successful + bad;
-	char a[40], b[40], t[CHART_LABEL];
-	unsigned int shown = LATENCY_SRD;
+	uint64_t bad = failures(s);
+	unsigned int shown = s->latency[LATENCY_SRD].n == 0 && s->latency[LATENCY_RRD].n > 0 ?
+		LATENCY_RRD :
+		LATENCY_SRD;
+	char a[40], b[40], t[CHART_LABEL], beside[64];
 
 	fputs("<div class=\"tiles\">\n", to);
-	tile(to, "calls attempted", "", "%s", grouped(a, attempts(s)));
-	tile(to, "achieved, calls/s", "", "%s",
-		grouped(b, (uint64_t)(rate(attempts(s), m->now_ns) + 0.5)));
-	if (ended > 0)
-		/* Never rounded up to a hundred per cent that it was not. */
-		tile(to, "successful", bad == 0 ? "good" : "", "%.*f %%", bad == 0 ? 0 : 3,
-			bad == 0 ? 100 : floor(1e5 * (double)s->successful / (double)ended) / 1e3);
-	else
-		tile(to, "successful", "", "&#8211;");
-	tile(to, "failed", bad > 0 ? "bad" : "", "%s", grouped(a, bad));
-	tile(to, "sent again", "", "%s", grouped(a, s->retransmitted));
-	if (s->latency[LATENCY_SRD].n == 0 && s->latency[LATENCY_RRD].n > 0)
-		shown = LATENCY_RRD;
-	if (s->latency[shown].n > 0)
-		tile(to, shown == LATENCY_SRD ? "p99 of session request" : "p99 of registration",
-			"", "%s", time_text(t, (double)hist_quantile(&s->latency[shown], 0.99)));
-	if (run->loopback_floor > 0)
-		tile(to, "loopback floor", "", "%s", time_text(t, (double)run->loopback_floor));
+	snprintf(beside, sizeof(beside), "%s still open", grouped(b, s->open));
+	tile(to, "calls attempted", "", grouped(a, attempts(s)), beside);
+	snprintf(beside, sizeof(beside), "%s offered",
+		grouped(b, (uint64_t)fmin(rate(s->offered, m->now_ns) + 0.5, 1e19)));
+	tile(to, "calls per second", "",
+		grouped(a, (uint64_t)fmin(rate(attempts(s), m->now_ns) + 0.5, 1e19)), beside);
+	success(to, s, bad);
+	snprintf(beside, sizeof(beside), "%s unexpected", grouped(b, steps_total(s).unexpected));
+	tile(to, "failed", bad > 0 ? "bad" : "", grouped(a, bad), beside);
+	snprintf(beside, sizeof(beside), "%s by the peer", grouped(b, s->absorbed));
+	tile(to, "sent again", "", grouped(a, s->retransmitted), beside);
+	if (s->latency[shown].n > 0) {
+		snprintf(beside, sizeof(beside), "loopback floor %s",
+			run->loopback_floor > 0 ? time_text(t, (double)run->loopback_floor) :
+						  "not measured");
+		tile(to, shown == LATENCY_SRD ? "p99 of SRD" : "p99 of RRD", "",
+			time_text(a, (double)hist_quantile(&s->latency[shown], 0.99)), beside);
+	}
 	fputs("</div>\n", to);
 }
 
@@ -194,7 +208,7 @@ latency_table(FILE *to, const struct report_run *run, const struct stats *s)
 	for (unsigned int i = 0; i < REPORT_LINES; i++)
 		if (line_hist(s, i)->n > 0)
 			latency_row(to, line_title(run->scenario, i, name), line_hist(s, i),
-				run->loopback_floor);
+				floor_of(run, i));
 	latency_row(to, "length of a call", &s->call_length, 0);
 	fputs("</table></div></section>\n", to);
 }

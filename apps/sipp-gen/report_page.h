@@ -21,5 +21,7 @@ const char *grouped(char out[40], uint64_t n);
 const char *time_text(char out[CHART_LABEL], double ns);
 /** What a latency is called on the page, escaped. */
 const char *line_title(const struct scenario *s, unsigned int line, char out[TEXT_MAX]);
+/** The loopback floor of a latency in ns; 0: none was measured, or it goes through no network. */
+uint64_t floor_of(const struct report_run *run, unsigned int line);
 
 #endif

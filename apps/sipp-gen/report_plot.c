@@ -35,13 +35,19 @@ line_title(const struct scenario *s, unsigned int line, char out[TEXT_MAX])
 	return out;
 }
 
+uint64_t
+floor_of(const struct report_run *run, unsigned int line)
+{
+	return line != LATENCY_LAG ? run->loopback_floor : 0;
+}
+
 static void
 label_count(char out[CHART_LABEL], double v)
 {
 	static const char unit[] = " kMGTPE";
 	unsigned int u = 0;
 
-	for (; v >= 10000 && u + 2 < sizeof(unit); u++)
+	for (; v >= 1000 && u + 2 < sizeof(unit); u++)
 		v /= 1000;
 	snprintf(out, CHART_LABEL, u > 0 ? "%.4g%c" : "%.4g", v, unit[u]);
 }
@@ -166,7 +172,7 @@ plot_counts(FILE *to, const struct report_series *s, const char *title, const st
 		c.y.max = highest(&st, c.y.max);
 	}
 	c.y.max *= 1.05;
-	fprintf(to, "<section><h2>%s</h2>", title);
+	fprintf(to, "<section%s><h2>%s</h2>", width == WIDE ? " class=\"wide\"" : "", title);
 	if (n > 1) {
 		fputs("<div class=\"legend\">", to);
 		for (unsigned int i = 0; i < n; i++)
@@ -211,32 +217,39 @@ plot_calls(FILE *to, const struct report_series *s)
 	fputs("</div>\n", to);
 }
 
-/* Latencies' axis: whole decades around what is shown. */
+/* The next of 1, 2, 5 times a power of ten, at or above `v`. */
+static double
+round_up(double v)
+{
+	double power = pow(10, floor(log10(v)));
+
+	return power * (v <= power ? 1 : v <= 2 * power ? 2 : v <= 5 * power ? 5 : 10);
+}
+
+/* Latencies' axis, around what is shown. */
 static void
-decades(struct chart_axis *a, double low, double high)
+around(struct chart_axis *a, double low, double high)
 {
 	low = fmax(low, 1);
-	a->min = pow(10, floor(log10(low)));
-	a->max = pow(10, ceil(log10(fmax(high, low * 1.001))));
+	a->min = 1e18 / round_up(1e18 / low);
+	a->max = round_up(fmax(high, low * 1.001));
 	a->log = true;
 	a->label = label_time;
 }
 
 static void
-draw_floor(struct chart *c, const struct report_run *run)
+draw_floor(struct chart *c, uint64_t floor_ns)
 {
-	double x[] = { c->x.min, c->x.max }, y[2];
+	double x[] = { c->x.min, c->x.max }, y[] = { (double)floor_ns, (double)floor_ns };
 
-	if (run->loopback_floor == 0)
-		return;
-	y[0] = y[1] = (double)run->loopback_floor;
-	chart_line(c, "l dash sm", x, y, 2, false);
+	if (floor_ns > 0)
+		chart_line(c, "l dash sm", x, y, 2, false);
 }
 
 static double
-lowest(const struct report_run *run, double v)
+lowest(uint64_t floor_ns, double v)
 {
-	return run->loopback_floor > 0 ? fmin(v, (double)run->loopback_floor) : v;
+	return floor_ns > 0 ? fmin(v, (double)floor_ns) : v;
 }
 
 static void
@@ -247,6 +260,7 @@ plot_over_time(
 	const size_t at[] = { offsetof(struct report_point, p50),
 		offsetof(struct report_point, p99), offsetof(struct report_point, max) };
 	size_t shift = line * sizeof(uint64_t), n_at = offsetof(struct report_point, n) + shift;
+	uint64_t floor_ns = floor_of(run, line);
 	struct chart c = over_time(to, s, HALF);
 	double low = INFINITY, high = 0;
 	char name[TEXT_MAX];
@@ -259,17 +273,17 @@ plot_over_time(
 	high = highest(&st, high);
 	if (high <= 0)
 		return;
-	decades(&c.y, lowest(run, low), high);
+	around(&c.y, lowest(floor_ns, low), high);
 	line_title(run->scenario, line, name);
 	fprintf(to, "<section><h2>Over time: %s</h2><div class=\"legend\">", name);
 	legend(to, "b0", "p50");
 	legend(to, "b1", "p99");
 	legend(to, "b5", "max");
-	if (run->loopback_floor > 0)
+	if (floor_ns > 0)
 		legend(to, "bm", "loopback floor");
 	fputs("</div>", to);
 	chart_begin(&c, name);
-	draw_floor(&c, run);
+	draw_floor(&c, floor_ns);
 	for (unsigned int k = 3; k-- > 0;) {
 		climb(s, at[k] + shift, false, n_at, &st);
 		chart_line(&c, class[k], st.x, st.y, st.n, false);
@@ -319,11 +333,11 @@ plot_curves(FILE *to, const struct report_run *run, const struct stats *s)
 	}
 	if (high <= 0)
 		return;
-	decades(&c.y, lowest(run, low), high);
+	around(&c.y, lowest(run->loopback_floor, low), high);
 	c.x = (struct chart_axis){
 		.max = fmax(ceil(end), 1), .step = 1, .label = label_percentile
 	};
-	fputs("<section><h2>Latency by percentile</h2><div class=\"legend\">", to);
+	fputs("<section class=\"wide\"><h2>Latency by percentile</h2><div class=\"legend\">", to);
 	for (unsigned int i = 0; i < REPORT_LINES; i++) {
 		if (line_hist(s, i)->n == 0)
 			continue;
@@ -334,7 +348,7 @@ plot_curves(FILE *to, const struct report_run *run, const struct stats *s)
 		legend(to, "bm", "loopback floor");
 	fputs("</div>", to);
 	chart_begin(&c, "Latency by percentile");
-	draw_floor(&c, run);
+	draw_floor(&c, run->loopback_floor);
 	k = 0;
 	for (unsigned int i = 0; i < REPORT_LINES; i++) {
 		if (line_hist(s, i)->n == 0)

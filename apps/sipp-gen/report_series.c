@@ -71,6 +71,15 @@ halve(struct report_series *s)
 	s->in_last = s->per_point;
 }
 
+/* What is left of the last second when a run ends is too short to tell a rate. */
+static bool
+is_rest(const struct report_series *s, const struct report_point *p)
+{
+	uint64_t usual = grown(s->point[0].to_ns, s->point[0].from_ns) / s->per_point;
+
+	return grown(p->to_ns, p->from_ns) < usual / 2;
+}
+
 void
 report_series_add(struct report_series *s, const struct report_moment *m)
 {
@@ -80,6 +89,10 @@ report_series_add(struct report_series *s, const struct report_moment *m)
 	interval(m, &p);
 	if (s->per_point == 0)
 		s->per_point = 1;
+	if (s->n > 0 && is_rest(s, &p)) {
+		join(&s->point[s->n - 1], &p);
+		return;
+	}
 	if (s->n > 0 && s->in_last < s->per_point) {
 		join(&s->point[s->n - 1], &p);
 		s->in_last++;

@@ -189,6 +189,10 @@ series_keeps_the_totals(void **state)
 		assert_int_equal(highest, length[k] - 1);
 		assert_true(s->point[s->n - 1].to_ns == length[k] * SECOND);
 	}
+	/* The rest of a second is no point of its own. */
+	report_series_add(
+		s, &(struct report_moment){ 5000 * SECOND + 1000, 5000 * SECOND, now, before });
+	assert_true(s->point[s->n - 1].to_ns - s->point[s->n - 1].from_ns > SECOND);
 	free(s);
 	free(now);
 	free(before);
