@@ -34,23 +34,6 @@ enum step_kind { STEP_SEND, STEP_RECV, STEP_PAUSE, STEP_NOP, STEP_TIMEWAIT };
 struct var_decl {
 	struct nfv_sv name;
 	int16_t id; /* vars.h */
-
-
-#define SCENARIO_STEPS 512 /* at most, of a scenario */
-#define SCENARIO_VARS  128
-#define SCENARIO_RTDS  8
-#define SCENARIO_TXNS  16
-#define NO_STEP        (-1)
-#define NO_VAR         (-1)
-
-enum step_kind { STEP_SEND, STEP_RECV, STEP_PAUSE, STEP_NOP, STEP_TIMEWAIT };
-
-/** Where a variable lives. Strings, numbers and booleans are told apart by what was put there last. */
-enum var_scope { VAR_CALL, VAR_USER, VAR_GLOBAL };
-
-struct var_decl {
-	struct nfv_sv name;
-	uint8_t scope; /* enum var_scope */
 };
 
 enum optional { NOT_OPTIONAL, OPTIONAL_HERE, OPTIONAL_GLOBAL };
@@ -75,8 +58,6 @@ struct duration {
 	int16_t var;
 	/** value; min, max; mean, stdev; mean; lambda, k (Weibull); k, x_m (Pareto); k, theta; p, n */
 	double a, b;
-
-	double a, b, c;
 };
 
 enum action_kind {
@@ -121,14 +102,6 @@ struct action {
 	uint8_t search;  /* enum search_in */
 	uint8_t compare; /* enum compare */
 	uint32_t line;   /* of the XML, for messages */
-
-#define EREG_GROUPS 10
-
-struct action {
-	uint8_t kind;     /* enum action_kind */
-	uint8_t search;   /* enum search_in */
-	uint8_t compare;  /* enum compare */
-	uint16_t line;    /* of the XML, for messages */
 	bool check, check_inverse, start_line, case_indep;
 	int16_t to[EREG_GROUPS]; /* assign_to: whole match, then groups; NO_VAR */
 	int16_t var, var2;       /* operands; NO_VAR */
@@ -155,29 +128,6 @@ struct step {
 	int16_t next; /* step to go on with instead of the following; NO_STEP; n_steps: the end */
 	int16_t next_if;  /* only if this variable is set; NO_VAR */
 	int16_t condexec; /* execute only if this variable is set; NO_VAR */
-
-	int16_t step;            /* ACT_JUMP: where to, if no variable says it */
-	double value;
-	struct nfv_sv header;    /* as written: "From:" */
-	struct template text;    /* log, warning, error, assignstr, lookup's key; SIPp keywords in it */
-	struct template text2;   /* verifyauth's password; text is its user name */
-	struct nfv_sv file;      /* lookup */
-	struct duration sample;
-	regex_t *regex;
-	/** The expression only takes a whole header's value, or what stands between fixed texts in it:
-	 * it is captured without the regular expression engine. */
-	bool plain;
-	struct nfv_sv plain_before, plain_after; /* texts around what is captured; empty: the ends */
-};
-
-struct step {
-	uint8_t kind;     /* enum step_kind */
-	uint8_t optional; /* enum optional, of recv */
-	uint8_t txn_start, txn_response, txn_ack; /* 1 … SCENARIO_TXNS, 0: none */
-	uint16_t line;
-	int16_t next;           /* step to go on with instead of the following; NO_STEP */
-	int16_t next_if;        /* only if this variable is set; NO_VAR */
-	int16_t condexec;       /* execute only if this variable is set; NO_VAR */
 	bool condexec_inverse;
 	double chance;          /* of taking `next`, 0 … 1; 1 unless given */
 	uint8_t start_rtd, rtd; /* 1 … SCENARIO_RTDS, 0: none */
@@ -185,10 +135,6 @@ struct step {
 	uint8_t counter; /* 1 …, 0: none */
 	uint16_t crlf;
 	float lost;                 /* fraction of messages lost on purpose; < 0: the global one */
-
-	uint8_t counter;        /* 1 …, 0: none */
-	uint16_t crlf;
-	float lost;             /* fraction of messages lost on purpose; < 0: the global one */
 	uint16_t action, n_actions; /* into scenario.action */
 	struct nfv_sv label;        /* where it stands behind one, for displays */
 	/* send */
@@ -205,18 +151,6 @@ struct step {
 	regex_t *regex;    /* of request="…" with regexp_match */
 	uint32_t timeout;  /* ms, 0: none */
 	int16_t ontimeout; /* step; NO_STEP: the call fails */
-
-	uint32_t retrans;       /* ms of the first interval; 0: never sent again */
-	bool request;           /* what is sent, or expected */
-	uint8_t method;         /* enum nfv_sip_method, of a request, sent or expected */
-	struct nfv_sv method_name;
-	uint16_t status;        /* of a response, sent or expected */
-	bool keeps_message;     /* the message cannot be rendered again later: it uses what was received */
-	/* recv */
-	bool rrs, auth, regexp_match;
-	regex_t *regex;         /* of request="…" with regexp_match */
-	uint32_t timeout;       /* ms, 0: none */
-	int16_t ontimeout;      /* step; NO_STEP: the call fails */
 	/* pause, timewait */
 	struct duration pause;
 };
@@ -240,18 +174,6 @@ struct scenario {
 	/** Names by number from 1; n == 0: there are no more. */
 	struct nfv_sv rtd_name[SCENARIO_RTDS + 1], counter_name[SCENARIO_COUNTERS + 1];
 	struct store *text; /* owned */
-
-	uint32_t n_vars;
-	bool caller;      /* begins with a send: it makes calls; else it answers them */
-	bool keeps_last;  /* a send after a pause uses the last message received */
-	bool uses_fields, uses_auth;
-	uint32_t init_step, n_init; /* steps of <init>, in front of the others */
-	struct nfv_sv default_behaviour; /* unused by most */
-	/** Upper bounds in ms of <ResponseTimeRepartition> and <CallLengthRepartition>. */
-	uint32_t response_time[32], call_length[32];
-	uint8_t n_response_time, n_call_length;
-	struct nfv_sv rtd_name[SCENARIO_RTDS + 1];
-	void *text;       /* owned */
 };
 
 /** What a scenario needs that this program does not do, one line each: file:line: sentence. */
@@ -276,16 +198,6 @@ int scenario_load(const char *file, const struct scenario_keys *keys,
 /** The same with its text at hand; `file` is what it is called. */
 int scenario_load_text(struct nfv_sv text, const char *file, const struct scenario_keys *keys,
 	struct scenario_report *report, struct scenario **out, struct nfv_err *err);
-
-	FILE *to;           /* NULL: only counted */
-	unsigned int unsupported;
-};
-
-/** Load a file. Errors: -ENOENT, -EINVAL: broken XML, an unknown element, attribute or keyword,
- * something unsupported; the sentence begins with file:line. With `report`, everything unsupported is
- * listed there, and only broken XML ends the reading early. */
-int scenario_load(const char *file, struct scenario_report *report, struct scenario **out,
-	struct nfv_err *err);
 
 /** A built-in by name: uac, uas, regexp, branchc, branchs, register. Errors: -ENOENT lists them. */
 int scenario_builtin(const char *name, struct scenario **out, struct nfv_err *err);

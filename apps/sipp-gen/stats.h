@@ -62,7 +62,6 @@ struct stats {
 	struct stats_step step[SCENARIO_STEPS];
 };
 
-
 /** Add a worker's counters to a sum, in which `failed` is what the causes add up to. `open_max` is
  * then an upper bound: the workers' peaks need not have come together. */
 void stats_merge(struct stats *into, const struct stats *s);

@@ -5,8 +5,6 @@
  * known. Line ends become CR LF and leading white space of lines is dropped, as SIPp does.
  *
  * Ownership: a template owns its text and its pieces. Threads: read-only once compiled.
-
- * Ownership: pieces point into the text given to template_compile. Threads: read-only once compiled.
  */
 #ifndef TEMPLATE_H
 #define TEMPLATE_H
@@ -19,10 +17,6 @@
 #include "nfv_sip_write.h"
 #include "vars.h"
 
-#include "nfv_err.h"
-#include "nfv_sip.h"
-#include "nfv_sip_write.h"
-
 /** Everything in brackets that is known. What stands for an argument is in the piece. */
 enum keyword {
 	KW_TEXT, /* not a keyword: literal text */
@@ -31,16 +25,11 @@ enum keyword {
 	KW_CALL_NUMBER,
 	KW_CSEQ,   /* [cseq], [cseq+N], [cseq-N] */
 	KW_BRANCH, /* [branch], [branch-N]: that of the step N before, as SIPp counts */
-
-	KW_CSEQ,           /* [cseq], [cseq+N], [cseq-N] */
-	KW_BRANCH,         /* [branch], [branch-N]: that of the message N sends before */
 	KW_LEN,
 	KW_PID,
 	KW_LOCAL_IP,
 	KW_LOCAL_IP_TYPE,
 	KW_LOCAL_PORT, /* with +N */
-
-	KW_LOCAL_PORT,     /* with +N */
 	KW_REMOTE_IP,
 	KW_REMOTE_PORT,
 	KW_REMOTE_HOST,
@@ -48,8 +37,6 @@ enum keyword {
 	KW_MEDIA_IP,
 	KW_MEDIA_IP_TYPE,
 	KW_MEDIA_PORT, /* with +N */
-
-	KW_MEDIA_PORT,     /* with +N */
 	KW_AUTO_MEDIA_PORT,
 	KW_PEER_TAG_PARAM, /* ;tag=…, or nothing */
 	KW_LAST_HEADER,    /* [last_Via:]: all lines of it; [last_Via:value] */
@@ -97,29 +84,6 @@ struct template
 	bool uses_moment;    /* a clock or a variable: rendered later it may come out otherwise */
 	int16_t len_at;      /* index of the [len] piece, -1: none */
 	struct store *store; /* owned: pieces and texts */
-
-	KW_FILL,           /* [fill variable=… text=…] */
-	KW_FILE,           /* [file name=…]: read when compiled */
-	KW_GENERIC,        /* given by -key: replaced when compiled */
-	KEYWORDS
-};
-
-struct piece {
-	uint8_t keyword;     /* enum keyword */
-	bool value_only;     /* KW_LAST_HEADER with :value */
-	int16_t var;         /* KW_VARIABLE, KW_FIELD's line, KW_FILL's length; -1: none */
-	int32_t offset;      /* + or - N */
-	uint16_t field;      /* KW_FIELD: which; KW_LAST_HEADER: enum nfv_sip_field */
-	struct nfv_sv text;  /* KW_TEXT; header's name; KW_FIELD's file; KW_FILL's text */
-	struct template *username, *password; /* KW_AUTHENTICATION; NULL: -au, -ap */
-};
-
-struct template {
-	struct piece *piece;
-	uint16_t n;
-	bool uses_last;   /* needs the last message received */
-	bool uses_auth;
-	int16_t len_at;   /* index of the [len] piece, -1: none */
 };
 
 /** Where words of a template come from that only the scenario or the command line knows. */
@@ -132,38 +96,16 @@ struct template_names {
 	/** Told of everything that is wrong, with its line in the text, from 0; NULL: only the first
 	 * is reported, by template_compile's error. */
 	void (*fault)(void *ctx, unsigned int line, const char *sentence);
-
-	/** Index of a variable, made if new. */
-	int (*variable)(void *ctx, struct nfv_sv name);
-	/** Value of a -key, or a NULL view. */
-	struct nfv_sv (*generic)(void *ctx, struct nfv_sv name);
 };
 
 /**
  * Take a template apart; `message`: it is a SIP message, so its line ends are made CR LF, leading
  * and trailing white space of its lines is dropped, and an empty line is added if there is none.
  * Errors: -EINVAL: an unknown keyword, named in the sentence, or one that is not supported; -ENOMEM.
-
- * white space of its lines is dropped, and an empty line before the body is required. Errors:
- * -EINVAL: an unknown keyword, named in the sentence.
  */
 int template_compile(struct nfv_sv text, bool message, const struct template_names *names,
 	struct template *out, struct nfv_err *err);
 void template_fini(struct template *t);
-
-
-/** A value of a scenario's variable. */
-enum value_kind { VALUE_UNSET, VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL };
-
-struct value {
-	uint8_t kind; /* enum value_kind */
-	uint16_t n;
-	union {
-		double number;
-		bool truth;
-		const char *text; /* n bytes, owned by whoever keeps the variables */
-	};
-};
 
 /** Everything a template may ask for, of one call at one moment. */
 struct facts {
@@ -173,10 +115,6 @@ struct facts {
 	struct nfv_sv auth_user, auth_password;
 	uint64_t call_number, users, userid, clock_ms;
 	uint64_t wall_us; /* since 1970, UTC */
-
-	struct nfv_sv branch;      /* of the message being made */
-	struct nfv_sv auth_user, auth_password;
-	uint64_t call_number, users, userid, clock_ms;
 	uint32_t cseq, msg_index, pid;
 	uint16_t local_port, remote_port, media_port;
 	bool ip6;
@@ -187,12 +125,6 @@ struct facts {
 	struct nfv_sv (*field)(void *ctx, struct nfv_sv file, int64_t line, unsigned int field);
 	/** Write [authentication]: the whole header line without its end, or nothing. What `w` holds
 	 * already is the message without that line. NULL: nothing is written. */
-
-	struct value *var;              /* by index */
-	void *ctx;
-	/** [field N file=F line=L]; a NULL view: no such column (counted by the caller). */
-	struct nfv_sv (*field)(void *ctx, struct nfv_sv file, int64_t line, unsigned int field);
-	/** Write the value of [authentication]: the whole header line without its end. */
 	void (*authenticate)(void *ctx, struct nfv_sv user, struct nfv_sv password,
 		struct nfv_sv body, struct nfv_sip_writer *w);
 };
@@ -220,9 +152,5 @@ bool template_render(const struct template *t, const struct facts *f, struct nfv
 
 /** The value of `name=` among words as [authentication] has them, quotes taken off. */
 bool template_param(struct nfv_sv words, struct nfv_sv name, struct nfv_sv *out);
-
-
-/** Put a message together. False: it did not fit (w->full) or a field was missing. */
-bool template_render(const struct template *t, const struct facts *f, struct nfv_sip_writer *w);
 
 #endif
