@@ -1,0 +1,432 @@
+#include <stdlib.h>
+#include <time.h>
+
+#include <rte_malloc.h>
+
+#include "call.h"
+
+#define RX_BURSTS  4   /* a turn */
+#define EXPIRED    32  /* timers a turn */
+#define BEGIN_MAX  32  /* calls a turn: after a stall they are made up for, not thrown at once */
+#define BEHIND_MS  100 /* a call this late is not begun any more, and counted as limited */
+#define BLOCKS_MIN 1024u
+
+#define CALL_VARS_TEXT   512u /* bytes for the texts of a call's variables */
+#define GLOBAL_VARS_TEXT 4096u
+
+static size_t
+align(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/* A response is expected to the request that the scenario sent last before; scenarios branch, but
+ * do not wait for responses in another order than they ask. */
+static void
+find_requests(struct agent *a)
+{
+	uint8_t method = NFV_SIP_OTHER;
+
+	for (uint32_t i = a->sc->n_steps; i-- > 0;)
+		if (a->sc->step[i].kind == STEP_RECV)
+			a->first_recv = (uint16_t)i;
+	for (uint32_t i = 0; i < a->sc->n_steps; i++) {
+		const struct step *s = &a->sc->step[i];
+
+		a->has_global |= s->kind == STEP_RECV && s->optional == OPTIONAL_GLOBAL;
+		if (s->kind == STEP_SEND && s->request && s->method != NFV_SIP_ACK)
+			method = s->method;
+		a->answers[i] = method;
+	}
+}
+
+static bool
+needs_blocks(const struct scenario *sc)
+{
+	for (uint32_t i = 0; i < sc->n_steps; i++)
+		if (sc->step[i].kind == STEP_SEND && sc->step[i].keeps_message)
+			return true;
+	return sc->keeps_last || sc->uses_auth;
+}
+
+/* A call's variables and the room for their texts. */
+static size_t
+vars_bytes(const struct scenario *sc)
+{
+	return sc->n_scope[VAR_CALL] > 0 ? vars_size(sc->n_scope[VAR_CALL], CALL_VARS_TEXT) : 0;
+}
+
+static void
+lay_out(struct agent *a)
+{
+	a->text_room = a->sc->caller ? TEXT_CALLER : TEXT_CALLEE;
+	a->vars_at = align(sizeof(struct call) + a->text_room, 8);
+	a->rtd_at = align(a->vars_at + vars_bytes(a->sc), 8);
+	a->stride = align(a->rtd_at + (SCENARIO_RTDS + 1) * sizeof(uint64_t), 64);
+	a->blocks = 0;
+	if (needs_blocks(a->sc)) {
+		uint32_t some = a->conf.open / 4;
+
+		a->blocks = a->sc->keeps_last ? 2 * a->conf.open :
+			some > BLOCKS_MIN     ? some :
+						2 * BLOCKS_MIN;
+	}
+}
+
+size_t
+agent_call_size(const struct agent *a)
+{
+	return a->stride + sizeof(uint32_t) * 3 +
+		(size_t)a->blocks * sizeof(struct block) / (a->conf.open ? a->conf.open : 1);
+}
+
+static int
+allocate(struct agent *a, struct nfv_err *err)
+{
+	const struct agent_conf *c = &a->conf;
+	uint64_t buckets = 1;
+
+	while (buckets < 2ull * c->open)
+		buckets *= 2;
+	a->mask = buckets - 1;
+	a->slots = rte_malloc_socket("calls", a->stride * c->open, 64, c->socket);
+	a->free_slot = rte_malloc_socket("free", sizeof(uint32_t) * c->open, 64, c->socket);
+	a->bucket = rte_malloc_socket("bucket", sizeof(uint32_t) * buckets, 64, c->socket);
+	a->block = rte_malloc_socket("kept", sizeof(struct block) * (a->blocks + 1), 64, c->socket);
+	a->global = rte_malloc_socket(
+		"globals", vars_size(a->sc->n_scope[VAR_GLOBAL], GLOBAL_VARS_TEXT), 8, c->socket);
+	if (a->global != NULL)
+		vars_init(a->global, a->sc->n_scope[VAR_GLOBAL], GLOBAL_VARS_TEXT);
+	if (a->slots == NULL || a->global == NULL || a->free_slot == NULL || a->bucket == NULL ||
+		a->block == NULL)
+		return nfv_fail(err, ENOMEM,
+			"no memory for %u calls at once, %zu bytes each; give EAL more (-m) or a lower -l",
+			c->open, agent_call_size(a));
+	for (uint32_t i = 0; i < c->open; i++) {
+		memset(call_at(a, i), 0, sizeof(struct call));
+		a->free_slot[i] = c->open - 1 - i;
+	}
+	a->n_free = c->open;
+	memset(a->bucket, 0xff, sizeof(uint32_t) * buckets);
+	a->free_block = NO_BLOCK;
+	for (uint32_t i = a->blocks; i-- > 0;) {
+		a->block[i].next = a->free_block;
+		a->free_block = i;
+	}
+	return 0;
+}
+
+static uint64_t
+wall_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000;
+}
+
+int
+agent_begin(struct agent *a, uint64_t tsc)
+{
+	a->now = tsc;
+	return pace_init(&a->pace, &a->conf.pace, a->conf.tsc_hz, tsc, NULL);
+}
+
+int
+agent_create(const struct agent_conf *conf, struct agent **out, struct nfv_err *err)
+{
+	struct agent *a = rte_zmalloc_socket("agent", sizeof(*a), 64, conf->socket);
+	uint64_t now = rte_rdtsc();
+	int rc = -ENOMEM;
+
+	if (a == NULL) {
+		nfv_fail(err, ENOMEM, "no memory for a worker; give EAL more (-m)");
+		goto fail;
+	}
+	a->conf = *conf;
+	a->sc = conf->scenario;
+	a->net = conf->net;
+	a->ms = conf->tsc_hz / 1000;
+	a->random = conf->seed * 0x9e3779b97f4a7c15u | 1;
+	for (int i = 0; i < 3; i++)
+		a->hash_key[i] = (conf->seed + (uint64_t)i) * 0xd6e8feb86659fd93u | 1;
+	a->rate = -1;
+	a->actions = (struct actions_env){ .ctx = a,
+		.random = a->random,
+		.scratch = a->scratch,
+		.scratch_n = sizeof(a->scratch) };
+	lay_out(a);
+	rc = allocate(a, err);
+	if (rc < 0)
+		goto fail;
+	find_requests(a);
+	nfv_addr_text(&conf->local.addr, a->local_ip);
+	nfv_addr_text(&conf->media.addr, a->media_ip);
+	wheel_init(&a->wheel, a->slots, a->stride, offsetof(struct call, timer), conf->tsc_hz, now);
+	rc = pace_init(&a->pace, &conf->pace, conf->tsc_hz, now, err);
+	if (rc < 0)
+		goto fail;
+	a->wall_us = wall_us();
+	a->created = now;
+	*out = a;
+	return 0;
+fail:
+	agent_destroy(a);
+	return rc;
+}
+
+void
+agent_destroy(struct agent *a)
+{
+	if (a == NULL)
+		return;
+	rte_free(a->slots);
+	rte_free(a->free_slot);
+	rte_free(a->bucket);
+	rte_free(a->block);
+	rte_free(a->global);
+	rte_free(a);
+}
+
+double
+agent_random(struct agent *a)
+{
+	a->random ^= a->random << 13;
+	a->random ^= a->random >> 7;
+	a->random ^= a->random << 17;
+	return (double)(a->random >> 11) * 0x1p-53;
+}
+
+struct call *
+call_take(struct agent *a)
+{
+	struct call *c;
+	uint32_t generation;
+
+	if (a->n_free == 0)
+		return NULL;
+	c = call_at(a, a->free_slot[--a->n_free]);
+	generation = c->generation + 1;
+	memset(c, 0, sizeof(*c));
+	c->generation = generation;
+	c->state = CALL_RUNNING;
+	c->chain = NO_CALL;
+	c->block_in = c->block_out = NO_BLOCK;
+	c->cseq = a->conf.base_cseq;
+	c->number = ++a->number;
+	if (a->sc->n_scope[VAR_CALL] > 0)
+		vars_init((uint8_t *)c + a->vars_at, a->sc->n_scope[VAR_CALL], CALL_VARS_TEXT);
+	memset(call_rtd(a, c), 0, (SCENARIO_RTDS + 1) * sizeof(uint64_t));
+	a->stats.open++;
+	if (a->stats.open > a->stats.open_max)
+		a->stats.open_max = a->stats.open;
+	return c;
+}
+
+static void
+give_back(struct agent *a, struct call *c)
+{
+	uint32_t i = call_index(a, c);
+
+	wheel_cancel(&a->wheel, i);
+	if (!c->caller)
+		match_forget(a, c);
+	call_drop(a, &c->block_in);
+	call_drop(a, &c->block_out);
+	c->state = CALL_FREE;
+	a->free_slot[a->n_free++] = i;
+	a->stats.open--;
+}
+
+void
+call_succeed(struct agent *a, struct call *c)
+{
+	a->stats.successful++;
+	hist_add(&a->stats.call_length, (a->now - c->begun) * 1000000 / a->ms);
+	give_back(a, c);
+}
+
+void
+call_fail(struct agent *a, struct call *c, enum cause cause)
+{
+	a->stats.failed++;
+	a->stats.cause[cause]++;
+	give_back(a, c);
+}
+
+bool
+call_set_text(struct agent *a, struct call *c, enum text t, struct nfv_sv s)
+{
+	char *room = call_text_room(c);
+	size_t old = (size_t)(c->text[t + 1] - c->text[t]), tail = c->text[TEXTS] - c->text[t + 1];
+
+	if (c->text[TEXTS] - old + s.n > a->text_room)
+		return false;
+	memmove(room + c->text[t] + s.n, room + c->text[t + 1], tail);
+	memcpy(room + c->text[t], s.p, s.n);
+	for (int i = t + 1; i <= TEXTS; i++)
+		c->text[i] = (uint16_t)(c->text[i] + s.n - old);
+	return true;
+}
+
+void
+call_arm(struct agent *a, struct call *c)
+{
+	uint64_t at = c->due;
+
+	if (c->resend != 0 && (at == 0 || c->resend < at))
+		at = c->resend;
+	if (at != 0)
+		wheel_add(&a->wheel, call_index(a, c), at);
+	else
+		wheel_cancel(&a->wheel, call_index(a, c));
+}
+
+bool
+call_keep(struct agent *a, uint32_t *block, struct nfv_sv bytes)
+{
+	if (bytes.n > sizeof(a->block[0].bytes))
+		return false;
+	if (*block == NO_BLOCK) {
+		if (a->free_block == NO_BLOCK)
+			return false;
+		*block = a->free_block;
+		a->free_block = a->block[*block].next;
+	}
+	memcpy(a->block[*block].bytes, bytes.p, bytes.n);
+	a->block[*block].n = (uint16_t)bytes.n;
+	return true;
+}
+
+void
+call_drop(struct agent *a, uint32_t *block)
+{
+	if (*block == NO_BLOCK)
+		return;
+	a->block[*block].next = a->free_block;
+	a->free_block = *block;
+	*block = NO_BLOCK;
+}
+
+static void
+begin_call(struct agent *a, uint64_t intended)
+{
+	struct call *c;
+
+	a->stats.offered++;
+	if (a->now > intended + BEHIND_MS * a->ms) {
+		a->stats.skipped++;
+		a->stats.limited++;
+		return;
+	}
+	c = call_take(a);
+	if (c == NULL) {
+		a->stats.skipped++;
+		return;
+	}
+	a->stats.created_out++;
+	hist_add(&a->stats.latency[LATENCY_LAG],
+		a->now > intended ? (a->now - intended) * 1000000 / a->ms : 0);
+	c->caller = true;
+	c->begun = intended;
+	c->peer = a->conf.remote;
+	play(a, c, NULL);
+}
+
+static bool
+begin_calls(struct agent *a)
+{
+	uint64_t intended[BEGIN_MAX], left = UINT64_MAX;
+	double rate = atomic_exchange_explicit(&a->rate, -1, memory_order_relaxed);
+	uint32_t due;
+
+	if (!a->sc->caller || atomic_load_explicit(&a->stop, memory_order_relaxed) != 0)
+		return false;
+	if (rate >= 0)
+		pace_change(&a->pace, a->now, rate, NULL);
+	if (a->conf.calls != 0)
+		left = a->conf.calls - a->stats.offered;
+	due = pace_take(&a->pace, a->now, intended, left < BEGIN_MAX ? (uint32_t)left : BEGIN_MAX);
+	for (uint32_t k = 0; k < due; k++)
+		begin_call(a, intended[k]);
+	return due > 0;
+}
+
+/* What is still open when the run is over ends here. */
+static void
+end_all(struct agent *a)
+{
+	for (uint32_t i = 0; i < a->conf.open; i++) {
+		struct call *c = call_at(a, i);
+
+		if (c->state == CALL_FREE)
+			continue;
+		dialog_abandon(a, c);
+		call_fail(a, c, CAUSE_ABORTED);
+	}
+	a->ended = true;
+}
+
+bool
+agent_turn(struct agent *a, uint64_t tsc)
+{
+	uint32_t expired[EXPIRED], n;
+	unsigned int got = 0;
+	bool busy;
+
+	a->now = tsc;
+	for (int i = 0; i < RX_BURSTS; i++) {
+		unsigned int now = net_poll(a->net, tsc, match_datagram, a);
+
+		got += now;
+		if (now < NET_BURST)
+			break;
+	}
+	n = wheel_advance(&a->wheel, tsc, expired, EXPIRED);
+	for (uint32_t i = 0; i < n; i++) {
+		struct call *c = call_at(a, expired[i]);
+
+		if (c->state != CALL_FREE)
+			play_timer(a, c);
+	}
+	busy = begin_calls(a) || got > 0 || n > 0;
+	if (atomic_load_explicit(&a->stop, memory_order_relaxed) == 2 && !a->ended)
+		end_all(a);
+	net_flush(a->net, tsc);
+	if (tsc >= a->next_tick) {
+		a->next_tick = tsc + a->ms;
+		net_tick(a->net, tsc);
+	}
+	return busy;
+}
+
+void
+agent_stop(struct agent *a, bool now)
+{
+	atomic_store_explicit(&a->stop, now ? 2 : 1, memory_order_relaxed);
+}
+
+bool
+agent_is_done(const struct agent *a)
+{
+	bool no_more = atomic_load_explicit(&a->stop, memory_order_relaxed) != 0;
+
+	if (a->conf.calls != 0 && a->sc->caller && a->stats.offered >= a->conf.calls)
+		no_more = true;
+	if (a->conf.calls != 0 && !a->sc->caller &&
+		a->stats.successful + a->stats.failed >= a->conf.calls)
+		return true;
+	return no_more && a->stats.open == 0;
+}
+
+void
+agent_set_rate(struct agent *a, double rate)
+{
+	atomic_store_explicit(&a->rate, rate, memory_order_relaxed);
+}
+
+const struct stats *
+agent_stats(const struct agent *a)
+{
+	return &a->stats;
+}

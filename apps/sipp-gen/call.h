@@ -1,0 +1,173 @@
+/**
+ * @file
+ * The inside of an agent: a call's slot, and what the parts share. agent.c keeps slots, timers and the
+ * loop; match.c finds the call and the step a message belongs to; play.c plays steps: sends, waits,
+ * acts; dialog.c answers where the scenario has no word (retransmissions, what is unexpected).
+ */
+#ifndef CALL_H
+#define CALL_H
+
+#include "actions.h"
+#include "agent.h"
+#include "wheel.h"
+
+#define NO_CALL     UINT32_MAX
+#define NO_BLOCK    UINT32_MAX
+#define BLOCK_SIZE  2048u
+#define TEXT_CALLER 160u /* bytes of text in a slot: peer's tag, next URL, routes */
+#define TEXT_CALLEE 320u /* the same, and the Call-ID */
+
+enum text { TEXT_CALL_ID, TEXT_PEER_TAG, TEXT_NEXT_URL, TEXT_ROUTES, TEXTS };
+
+enum call_state {
+	CALL_FREE,
+	CALL_RUNNING, /* steps are being played, for a moment */
+	CALL_RECV,    /* waits for a message */
+	CALL_PAUSE,   /* waits for a time */
+};
+
+/** A message that is kept: as sent, or as received. */
+struct block {
+	uint32_t next; /* free list */
+	uint16_t n;
+	char bytes[BLOCK_SIZE - 6];
+};
+
+struct call {
+	struct wheel_timer timer;
+	uint64_t begun;  /* TSC: when it was to begin */
+	uint64_t sent;   /* TSC in the branch of the message last sent */
+	uint64_t resend; /* TSC; 0: nothing is to be sent again */
+	uint64_t due;    /* TSC of the pause's end or the wait's; 0: none */
+	uint64_t number; /* of the call, from 1 */
+	uint64_t hash;   /* of the peer's Call-ID */
+	struct nfv_endpoint peer;
+	uint32_t chain; /* next call of the bucket */
+	uint32_t generation;
+	uint32_t interval_ms; /* of the next retransmission */
+	uint32_t cseq;        /* of our last request */
+	uint32_t invite_cseq; /* of our INVITE, and its ACK */
+	uint32_t peer_cseq;   /* of the request last received */
+	uint32_t block_in, block_out;
+	uint16_t pc; /* step to be played next; in CALL_RECV the first one waited for */
+	uint16_t last_send, last_recv; /* steps + 1; 0: none */
+	uint16_t invite, ack;          /* steps + 1 of our INVITE, and of the ACK for its 2xx */
+	uint16_t out_n;                /* bytes of the last message sent, if it had to be kept */
+	uint16_t text[TEXTS + 1];      /* ends of the texts in the slot's room */
+	uint8_t state, resent;
+	uint8_t peer_method, method; /* of the request last received; of ours, last sent */
+	bool caller, established;
+	bool answered, rang; /* our INVITE had an answer at all; one of 18x or a final one */
+};
+
+struct agent {
+	struct agent_conf conf;
+	const struct scenario *sc;
+	struct net *net;
+	uint64_t ms;    /* TSC ticks a millisecond */
+	uint8_t *slots; /* struct call, text, variables, starts of rtds: `stride` bytes each */
+	size_t stride, vars_at, rtd_at, text_room;
+	uint32_t *free_slot, n_free;
+	struct block *block;
+	uint32_t blocks, free_block;
+	uint32_t *bucket; /* calls of peers, by Call-ID */
+	uint64_t mask;
+	struct vars *global;
+	uint64_t wall_us, created; /* the time of day at a TSC */
+	struct wheel wheel;
+	struct pace pace;
+	uint64_t number, random, next_tick;
+	uint64_t hash_key[3];
+	uint16_t first_recv; /* the step that a call of a peer's begins with */
+	bool has_global;     /* there are steps that are optional everywhere */
+	uint8_t answers
+		[SCENARIO_STEPS]; /* of a step that expects a response: the request's method */
+	struct actions_env actions;
+	struct nfv_sip_msg msg, own;    /* the message at hand; one of ours */
+	const struct nfv_sip_msg *last; /* that the message being made answers */
+	char scratch[NFV_SIP_BYTES_MAX];
+	char local_ip[64], media_ip[64];
+	_Atomic double rate; /* asked for by the control thread; < 0: nothing new */
+	_Atomic int stop;    /* 1: no more calls; 2: end them */
+	bool ended;
+	uint64_t now;
+	struct stats stats;
+};
+
+static inline struct call *
+call_at(const struct agent *a, uint32_t i)
+{
+	return (struct call *)(void *)(a->slots + i * a->stride);
+}
+
+static inline uint32_t
+call_index(const struct agent *a, const struct call *c)
+{
+	return (uint32_t)((size_t)((const uint8_t *)c - a->slots) / a->stride);
+}
+
+static inline char *
+call_text_room(struct call *c)
+{
+	return (char *)(c + 1);
+}
+
+static inline struct nfv_sv
+call_text(struct call *c, enum text t)
+{
+	return nfv_sv(call_text_room(c) + c->text[t], (size_t)(c->text[t + 1] - c->text[t]));
+}
+
+static inline uint64_t *
+call_rtd(const struct agent *a, struct call *c)
+{
+	return (uint64_t *)(void *)((uint8_t *)c + a->rtd_at);
+}
+
+/* agent.c */
+
+/** A slot for a new call, its timer not running; NULL: none is free. */
+struct call *call_take(struct agent *a);
+/** The call has ended, well or by a cause. Frees its slot. */
+void call_succeed(struct agent *a, struct call *c);
+void call_fail(struct agent *a, struct call *c, enum cause cause);
+/** Set a text; false: no room. */
+bool call_set_text(struct agent *a, struct call *c, enum text t, struct nfv_sv s);
+/** Wake the call at the earlier of c->due and c->resend. */
+void call_arm(struct agent *a, struct call *c);
+/** Keep bytes in a block; a block already there is written over. False: none is free, or too long. */
+bool call_keep(struct agent *a, uint32_t *block, struct nfv_sv bytes);
+void call_drop(struct agent *a, uint32_t *block);
+double agent_random(struct agent *a); /* 0 ≤ x < 1 */
+
+/* match.c */
+
+void match_datagram(void *agent, const struct net_datagram *d);
+uint64_t match_hash(const struct agent *a, struct nfv_sv call_id);
+void match_forget(struct agent *a, struct call *c);
+
+/* play.c */
+
+/** Play steps from c->pc on until the call waits or ends. `msg`: the message just received, or NULL. */
+void play(struct agent *a, struct call *c, const struct nfv_sip_msg *msg);
+/** The step at `i` has got its message. */
+void play_received(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_msg *msg);
+/** Send the last message again. */
+void play_resend(struct agent *a, struct call *c);
+/** Send the step's message, once more. */
+bool play_send(
+	struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg *last, bool again);
+/** Put the step's message together without sending it; 0: it did not fit. */
+size_t play_render(struct agent *a, struct call *c, uint16_t step, char *to, size_t room);
+/** A timer of the call has expired. */
+void play_timer(struct agent *a, struct call *c);
+
+/* dialog.c */
+
+/** A message of a call that no step waits for. */
+void dialog_unexpected(
+	struct agent *a, struct call *c, const struct nfv_sip_msg *m, const struct net_datagram *d);
+/** End a call from our side that the peer believes to be alive: CANCEL or BYE, as it stands. */
+void dialog_abandon(struct agent *a, struct call *c);
+
+#endif

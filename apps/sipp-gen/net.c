@@ -1,0 +1,407 @@
+#include <stdlib.h>
+
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+
+#include "net.h"
+#include "nfv_csum.h"
+#include "nfv_l3.h"
+#include "nfv_port.h"
+
+#define HEADERS    (NFV_ETH_LEN + NFV_IP6_LEN + NFV_UDP_LEN)
+#define DATA_ROOM  (RTE_PKTMBUF_HEADROOM + HEADERS + NET_PAYLOAD_MAX + 2)
+#define POOL_CACHE 256
+#define TTL        64
+#define RETRIES    16 /* of a device that takes only a part of a burst */
+
+struct net {
+	struct nfv_port port;
+	struct rte_mempool *pool;
+	struct nfv_l3 *l3;
+	struct nfv_burst out;   /* committed, not yet routed */
+	struct rte_mbuf *begun; /* being written */
+	uint8_t begun_family;
+	struct nfv_out wire, back; /* what l3 originates */
+	struct net_count count;
+	struct nfv_prefix addr[NET_ADDRS];
+	uint32_t n_addr;
+	uint16_t ip_id;
+};
+
+static void
+arm(struct net *n, struct nfv_out *o)
+{
+	struct rte_mbuf *m[NFV_BURST_MAX];
+	uint16_t need;
+
+	if (o->n > 0) {
+		memmove(&o->pkt[0], &o->pkt[o->n], (size_t)(o->room - o->n) * sizeof(o->pkt[0]));
+		o->room = (uint16_t)(o->room - o->n);
+		o->n = 0;
+	}
+	need = (uint16_t)(NFV_BURST_MAX - o->room);
+	if (need == 0 || rte_pktmbuf_alloc_bulk(n->pool, m, need) != 0)
+		return;
+	for (uint16_t i = 0; i < need; i++)
+		o->pkt[o->room++] = (struct nfv_pkt){ .data = rte_pktmbuf_mtod(m[i], uint8_t *),
+			.buf = m[i],
+			.len = NFV_ETH_LEN,
+			.l3 = NFV_ETH_LEN,
+			.headroom = rte_pktmbuf_headroom(m[i]),
+			.tailroom = (uint16_t)(rte_pktmbuf_tailroom(m[i]) - NFV_ETH_LEN) };
+}
+
+int
+net_create(const struct net_conf *conf, struct net **out, struct nfv_err *err)
+{
+	static unsigned int serial;
+	struct nfv_port_conf pc = { .name = "generator",
+		.device = conf->device,
+		.mtu = conf->mtu,
+		.descriptors = conf->descriptors };
+	struct nfv_l3_route route = { .via = conf->gateway, .port = 1 };
+	struct nfv_l3_conf lc = { .neighbours = 1024,
+		.icmp_rate = 10,
+		.tsc_hz = conf->tsc_hz,
+		.seed = conf->seed,
+		.socket = conf->socket };
+	struct net *n = rte_zmalloc_socket("net", sizeof(*n), 64, conf->socket);
+	char name[32];
+	int rc;
+
+	snprintf(name, sizeof(name), "net%u", serial++);
+	if (n != NULL)
+		n->pool = rte_pktmbuf_pool_create(
+			name, conf->buffers, POOL_CACHE, 0, DATA_ROOM, conf->socket);
+	if (n == NULL || n->pool == NULL) {
+		rc = nfv_fail(err, ENOMEM,
+			"no memory for %u packet buffers; give EAL more (-m) or fewer --buffers",
+			conf->buffers);
+		goto fail;
+	}
+	pc.pool = n->pool;
+	rc = nfv_port_open(&pc, &n->port, err);
+	if (rc < 0)
+		goto fail;
+	memcpy(n->addr, conf->addr, sizeof(n->addr));
+	n->n_addr = conf->n_addr;
+	lc.port[1] = (struct nfv_l3_port){ .mtu = conf->mtu, .addr = n->addr, .n_addr = n->n_addr };
+	memcpy(lc.port[1].mac, n->port.mac, sizeof(lc.port[1].mac));
+	if (conf->gateway.family != NFV_NO_ADDR) {
+		route.to.addr.family = conf->gateway.family;
+		lc.route = &route;
+		lc.n_route = 1;
+	}
+	rc = nfv_l3_create(&lc, &n->l3, err);
+	if (rc < 0)
+		goto fail;
+	arm(n, &n->wire);
+	arm(n, &n->back);
+	*out = n;
+	return 0;
+fail:
+	net_destroy(n);
+	return rc;
+}
+
+static void
+disarm(struct nfv_out *o)
+{
+	for (uint16_t i = 0; i < o->room; i++)
+		rte_pktmbuf_free(o->pkt[i].buf);
+}
+
+void
+net_destroy(struct net *n)
+{
+	if (n == NULL)
+		return;
+	disarm(&n->wire);
+	disarm(&n->back);
+	for (uint16_t i = 0; i < n->out.n; i++)
+		rte_pktmbuf_free(n->out.pkt[i].buf);
+	rte_pktmbuf_free(n->begun);
+	nfv_l3_destroy(n->l3);
+	nfv_port_close(&n->port);
+	rte_mempool_free(n->pool);
+	rte_free(n);
+}
+
+static void
+transmit(struct net *n, struct rte_mbuf **m, uint16_t count)
+{
+	uint16_t sent = rte_eth_tx_burst(n->port.id, 0, m, count);
+
+	/* A device in memory may need a moment to make room; a load generator had better wait. */
+	for (int i = 0; i < RETRIES && sent < count; i++)
+		sent = (uint16_t)(sent +
+			rte_eth_tx_burst(n->port.id, 0, m + sent, (uint16_t)(count - sent)));
+	n->count.tx_frames += sent;
+	n->count.tx_full += (uint64_t)(count - sent);
+	rte_pktmbuf_free_bulk(m + sent, (unsigned int)(count - sent));
+}
+
+static struct rte_mbuf *
+finished(const struct nfv_pkt *p)
+{
+	struct rte_mbuf *m = p->buf;
+
+	m->data_off = (uint16_t)(p->data - (uint8_t *)m->buf_addr);
+	m->data_len = p->len;
+	m->pkt_len = p->len;
+	return m;
+}
+
+/* Frames of l3's own: answers and questions to neighbours, fragments. */
+static void
+send_wire(struct net *n)
+{
+	struct rte_mbuf *m[NFV_BURST_MAX];
+
+	if (n->wire.n == 0)
+		return;
+	for (uint16_t i = 0; i < n->wire.n; i++)
+		m[i] = finished(&n->wire.pkt[i]);
+	transmit(n, m, n->wire.n);
+	n->count.no_buffer += n->wire.starved;
+	n->wire.starved = 0;
+	arm(n, &n->wire);
+}
+
+/* ICMP errors of l3 about our own packets tell nobody anything. */
+static void
+drop_back(struct net *n)
+{
+	for (uint16_t i = 0; i < n->back.n; i++)
+		rte_pktmbuf_free(n->back.pkt[i].buf);
+	if (n->back.n > 0)
+		arm(n, &n->back);
+}
+
+void
+net_flush(struct net *n, uint64_t tsc)
+{
+	struct rte_mbuf *m[NFV_BURST_MAX], *dead[NFV_BURST_MAX];
+	uint16_t ready = 0;
+	unsigned int gone = 0;
+
+	if (n->out.n == 0)
+		return;
+	n->out.tsc = tsc;
+	n->out.dir = NFV_OUTWARD;
+	nfv_l3_output(n->l3, &n->out, &n->wire, &n->back);
+	for (uint16_t i = 0; i < n->out.n; i++) {
+		struct nfv_pkt *p = &n->out.pkt[i];
+
+		if (p->verdict == NFV_KEEP) {
+			m[ready++] = finished(p);
+			continue;
+		}
+		n->count.l3_drops += p->verdict >= NFV_DROP_BASE;
+		dead[gone++] = p->buf;
+	}
+	n->out.n = 0;
+	rte_pktmbuf_free_bulk(dead, gone);
+	transmit(n, m, ready);
+	send_wire(n);
+	drop_back(n);
+}
+
+char *
+net_begin(struct net *n, enum nfv_family family)
+{
+	n->begun = rte_pktmbuf_alloc(n->pool);
+	if (n->begun == NULL) {
+		n->count.no_buffer++;
+		return NULL;
+	}
+	n->begun_family = (uint8_t)family;
+	return rte_pktmbuf_mtod(n->begun, char *) + NFV_ETH_LEN +
+		(family == NFV_IPV4 ? NFV_IP4_LEN : NFV_IP6_LEN) + NFV_UDP_LEN;
+}
+
+void
+net_abandon(struct net *n)
+{
+	rte_pktmbuf_free(n->begun);
+	n->begun = NULL;
+}
+
+const struct nfv_addr *
+net_source(const struct net *n, const struct nfv_addr *to)
+{
+	const struct nfv_addr *any = NULL;
+
+	for (uint32_t i = 0; i < n->n_addr; i++) {
+		if (nfv_prefix_has(&n->addr[i], to))
+			return &n->addr[i].addr;
+		if (any == NULL && n->addr[i].addr.family == to->family)
+			any = &n->addr[i].addr;
+	}
+	return any;
+}
+
+static void
+write_ip4(struct net *n, struct nfv_ip4 *ip, const struct nfv_addr *src, const struct nfv_addr *dst,
+	uint16_t udp_len)
+{
+	*ip = (struct nfv_ip4){ .version_ihl = 0x45,
+		.be_len = htobe16((uint16_t)(NFV_IP4_LEN + udp_len)),
+		.be_id = htobe16(n->ip_id++),
+		.ttl = TTL,
+		.proto = NFV_PROTO_UDP };
+	memcpy(&ip->be_src, src->b, 4);
+	memcpy(&ip->be_dst, dst->b, 4);
+	ip->be_csum = nfv_csum(ip, sizeof(*ip));
+}
+
+static void
+write_ip6(struct nfv_ip6 *ip, const struct nfv_addr *src, const struct nfv_addr *dst,
+	uint16_t udp_len)
+{
+	memset(ip, 0, sizeof(*ip));
+	ip->be_vtf = htobe32(6u << 28);
+	ip->be_len = htobe16(udp_len);
+	ip->next = NFV_PROTO_UDP;
+	ip->hops = TTL;
+	memcpy(ip->src, src->b, 16);
+	memcpy(ip->dst, dst->b, 16);
+}
+
+/* UDP's checksum with its pseudo-header (RFC 768, 8200 §8.1), which ends the same for both families:
+ * the addresses, the length and the protocol. */
+static uint16_t
+udp_csum(const struct nfv_addr *src, const struct nfv_addr *dst, const struct nfv_udp *udp,
+	uint16_t len)
+{
+	size_t n = src->family == NFV_IPV4 ? 4 : 16;
+	uint16_t tail[2] = { htobe16(len), htobe16(NFV_PROTO_UDP) }, csum;
+	uint64_t sum = nfv_csum_add(0, src->b, n);
+
+	sum = nfv_csum_add(sum, dst->b, n);
+	sum = nfv_csum_add(sum, tail, sizeof(tail));
+	csum = (uint16_t)~nfv_csum_fold(nfv_csum_add(sum, udp, len));
+	return csum != 0 ? csum : 0xffff;
+}
+
+void
+net_commit(struct net *n, size_t len, uint16_t from_port, const struct nfv_endpoint *to)
+{
+	const struct nfv_addr *src = net_source(n, &to->addr);
+	size_t ip_len = n->begun_family == NFV_IPV4 ? NFV_IP4_LEN : NFV_IP6_LEN;
+	uint8_t *frame = rte_pktmbuf_mtod(n->begun, uint8_t *), *ip = frame + NFV_ETH_LEN;
+	struct nfv_udp *udp = (struct nfv_udp *)(ip + ip_len);
+	uint16_t udp_len = (uint16_t)(len + NFV_UDP_LEN);
+
+	if (src == NULL || len > NET_PAYLOAD_MAX) {
+		n->count.l3_drops++;
+		net_abandon(n);
+		return;
+	}
+	udp->be_sport = htobe16(from_port);
+	udp->be_dport = htobe16(to->port);
+	udp->be_len = htobe16(udp_len);
+	udp->be_csum = 0;
+	udp->be_csum = udp_csum(src, &to->addr, udp, udp_len);
+	if (n->begun_family == NFV_IPV4)
+		write_ip4(n, (struct nfv_ip4 *)ip, src, &to->addr, udp_len);
+	else
+		write_ip6((struct nfv_ip6 *)ip, src, &to->addr, udp_len);
+	n->out.pkt[n->out.n++] = (struct nfv_pkt){ .data = frame,
+		.buf = n->begun,
+		.len = (uint16_t)(NFV_ETH_LEN + ip_len + udp_len),
+		.l3 = NFV_ETH_LEN,
+		.headroom = rte_pktmbuf_headroom(n->begun),
+		.tailroom =
+			(uint16_t)(rte_pktmbuf_tailroom(n->begun) - NFV_ETH_LEN - ip_len - udp_len),
+		.flags = NFV_PKT_OWN };
+	n->begun = NULL;
+	if (n->out.n == NFV_BURST_MAX)
+		net_flush(n, n->out.tsc);
+}
+
+static void
+deliver_udp(struct net *n, const struct nfv_pkt *p,
+	void (*deliver)(void *ctx, const struct net_datagram *d), void *ctx)
+{
+	const struct nfv_udp *udp = nfv_pkt_l4(p);
+	uint16_t len = be16toh(udp->be_len);
+	struct net_datagram d;
+
+	if (p->family == 4) {
+		d.from.addr = nfv_addr4(nfv_pkt_ip4(p)->be_src);
+		d.to.addr = nfv_addr4(nfv_pkt_ip4(p)->be_dst);
+	} else {
+		d.from.addr = nfv_addr6(nfv_pkt_ip6(p)->src);
+		d.to.addr = nfv_addr6(nfv_pkt_ip6(p)->dst);
+	}
+	if (udp->be_csum != 0 && udp_csum(&d.from.addr, &d.to.addr, udp, len) != 0xffff) {
+		n->count.bad_checksum++;
+		return;
+	}
+	d.from.port = be16toh(udp->be_sport);
+	d.to.port = be16toh(udp->be_dport);
+	d.payload = nfv_sv((const char *)(udp + 1), len - sizeof(*udp));
+	deliver(ctx, &d);
+}
+
+unsigned int
+net_poll(struct net *n, uint64_t tsc, void (*deliver)(void *ctx, const struct net_datagram *d),
+	void *ctx)
+{
+	struct rte_mbuf *m[NFV_BURST_MAX];
+	struct nfv_burst b;
+	uint16_t got = rte_eth_rx_burst(n->port.id, 0, m, NFV_BURST_MAX);
+
+	n->out.tsc = tsc;
+	if (got == 0)
+		return 0;
+	n->count.rx_frames += got;
+	b.tsc = tsc;
+	b.dir = NFV_INWARD;
+	b.n = got;
+	for (uint16_t i = 0; i < got; i++)
+		b.pkt[i] = (struct nfv_pkt){ .data = rte_pktmbuf_mtod(m[i], uint8_t *),
+			.buf = m[i],
+			.len = m[i]->data_len,
+			.verdict = m[i]->nb_segs == 1 ? NFV_KEEP : NFV_DROP(0) };
+	nfv_l3_input(n->l3, &b, &n->wire);
+	for (uint16_t i = 0; i < got; i++) {
+		const struct nfv_pkt *p = &b.pkt[i];
+
+		if (p->verdict >= NFV_DROP_BASE)
+			n->count.l3_drops++;
+		else if (p->verdict == NFV_KEEP && p->proto == NFV_PROTO_UDP &&
+			(p->flags & NFV_PKT_LOCAL))
+			deliver_udp(n, p, deliver, ctx);
+		else if (p->verdict == NFV_KEEP)
+			n->count.not_udp++;
+	}
+	rte_pktmbuf_free_bulk(m, got);
+	send_wire(n);
+	return got;
+}
+
+int
+net_reach(struct net *n, const struct nfv_addr *to, uint64_t tsc)
+{
+	int rc = nfv_l3_reach(n->l3, to, tsc, &n->wire);
+
+	send_wire(n);
+	return rc;
+}
+
+void
+net_tick(struct net *n, uint64_t tsc)
+{
+	nfv_l3_tick(n->l3, tsc, &n->wire, &n->back);
+	send_wire(n);
+	drop_back(n);
+}
+
+const struct net_count *
+net_count(const struct net *n)
+{
+	return &n->count;
+}
