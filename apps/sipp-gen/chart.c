@@ -40,24 +40,36 @@ at_y(const struct chart *c, double v)
 	return c->height - BOTTOM - place(&c->y, v) * (c->height - TOP - BOTTOM);
 }
 
-/* The axis' ticks into `out`; returns how many. A logarithmic one of few decades has 2 and 5 too. */
+/* Ticks of 1, 2 and 5 to each power of ten, and of 1 alone where there are many. */
+static unsigned int
+log_ticks(const struct chart_axis *a, double out[TICKS])
+{
+	static const double in_decade[] = { 1, 2, 5 };
+	unsigned int n = 0, each = a->max / a->min < 300 ? 3 : 1;
+	int first = (int)floor(log10(a->min) + 1e-9), last = (int)ceil(log10(a->max));
+
+	for (int d = first; d <= last; d++) {
+		for (unsigned int k = 0; k < each && n < TICKS; k++) {
+			out[n] = pow(10, d) * in_decade[k];
+			n += out[n] >= a->min * 0.999 && out[n] <= a->max * 1.001;
+		}
+	}
+	return n;
+}
+
+/* The axis' ticks into `out`; returns how many. */
 static unsigned int
 ticks(const struct chart_axis *a, double out[TICKS])
 {
-	static const double in_decade[] = { 1, 2, 5 };
-	unsigned int n = 0, all = a->log && a->max / a->min < 300 ? 3 : 1;
+	double first = ceil(a->min / a->step);
+	unsigned int n = 0;
 
-	if (a->log) {
-		for (double d = pow(10, floor(log10(a->min) + 1e-9)); d <= a->max; d *= 10)
-			for (unsigned int k = 0; k < all && n < TICKS; k++)
-				if (d * in_decade[k] >= a->min * 0.999 &&
-					d * in_decade[k] <= a->max * 1.001)
-					out[n++] = d * in_decade[k];
-		return n;
+	if (a->log)
+		return log_ticks(a, out);
+	while (n < TICKS && (first + n) * a->step <= a->max + a->step / 1e6) {
+		out[n] = (first + n) * a->step;
+		n++;
 	}
-	for (double v = ceil(a->min / a->step) * a->step; v <= a->max + a->step / 1e6 && n < TICKS;
-		v += a->step)
-		out[n++] = v;
 	return n;
 }
 

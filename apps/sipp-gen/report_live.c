@@ -19,7 +19,6 @@
 #define GREEN       "\033[32m"
 #define YELLOW      "\033[33m"
 #define PLAIN       "\033[0m"
-#define FIXED_LINES 20 /* at most, of all but the steps */
 
 struct screen {
 	FILE *to;
@@ -117,17 +116,17 @@ rates(struct screen *s, const struct report_run *run, const struct report_moment
 	char a[16], b[16], c[16], d[16], e[16];
 
 	ended = now->successful + bad;
-	line(s, "", "calls/s    target %-8s offered %-8s begun %-8s good %-8s failed %-8s",
-		brief(a, run->target_rate),
-		brief(b, rate(grown(now->offered, before->offered), ns)),
-		brief(c, rate(grown(attempts(now), attempts(before)), ns)),
-		brief(d, rate(grown(now->successful, before->successful), ns)),
-		brief(e, rate(grown(bad, failures(before)), ns)));
-	line(s, "", "calls        open %-8s    peak %-8s total %-8s good %-8s failed %-8s",
-		brief(a, (double)now->open), brief(b, (double)now->open_max),
-		brief(c, (double)attempts(now)), brief(d, (double)now->successful),
-		brief(e, (double)bad));
-	line(s, "", "messages     sent %-8s     got %-8s resent %-7s absorbed %-6s stray %-6s",
+	line(s, "", "calls/s     begun %-8s    good %-8s failed %-8s offered %-8s target %-8s",
+		brief(a, rate(grown(attempts(now), attempts(before)), ns)),
+		brief(b, rate(grown(now->successful, before->successful), ns)),
+		brief(c, rate(grown(bad, failures(before)), ns)),
+		brief(d, rate(grown(now->offered, before->offered), ns)),
+		brief(e, run->target_rate));
+	line(s, "", "calls       total %-8s    good %-8s failed %-8s    open %-8s   peak %-8s",
+		brief(a, (double)attempts(now)), brief(b, (double)now->successful),
+		brief(c, (double)bad), brief(d, (double)now->open),
+		brief(e, (double)now->open_max));
+	line(s, "", "messages     sent %-8s     got %-8s resent %-7s absorbed %-8s  stray %-8s",
 		brief(a, (double)now->sent), brief(b, (double)now->received),
 		brief(c, (double)now->retransmitted), brief(d, (double)now->absorbed),
 		brief(e, (double)(now->out_of_call + now->dead_call)));
@@ -184,11 +183,26 @@ step(struct screen *s, const struct step *step, const struct stats_step *n)
 			arrow, n->messages, n->retransmissions, n->timeouts, n->unexpected);
 }
 
-static void
-steps(struct screen *s, const struct scenario *scenario, const struct stats *now)
+/* Lines that latencies() will take. */
+static unsigned int
+latency_lines(const struct report_run *run, const struct report_moment *m)
 {
+	unsigned int n = 1 + (run->loopback_floor > 0);
+
+	for (unsigned int i = 0; i < REPORT_LINES; i++)
+		n += line_hist(m->now, i)->n != line_hist(m->before, i)->n;
+	return n;
+}
+
+/* As many as there is room for. */
+static void
+steps(struct screen *s, const struct report_run *run, const struct report_moment *m)
+{
+	const struct scenario *scenario = run->scenario;
+	const struct stats *now = m->now;
 	uint32_t n = scenario != NULL ? scenario->n_steps : 0;
-	uint32_t room = s->rows > FIXED_LINES + 4 ? s->rows - FIXED_LINES : 4;
+	uint32_t taken = s->lines + 2 + latency_lines(run, m);
+	uint32_t room = s->rows > taken + 4 ? s->rows - taken : 4;
 	uint32_t shown = n <= room ? n : room - 1;
 
 	if (n == 0)
@@ -307,7 +321,7 @@ report_live(struct report_live *l, const struct report_run *run, const struct re
 	head(&s, run, m);
 	rates(&s, run, m);
 	causes(&s, m->now);
-	steps(&s, run->scenario, m->now);
+	steps(&s, run, m);
 	latencies(&s, run, m);
 	fputs("\033[J", s.to); /* what is left of a longer one */
 	if (fclose(s.to) != 0) {

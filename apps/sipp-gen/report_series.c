@@ -60,7 +60,7 @@ halve(struct report_series *s)
 {
 	uint32_t pairs = s->n / 2;
 
-	for (uint32_t i = 0; i < pairs; i++) {
+	for (size_t i = 0; i < pairs; i++) {
 		struct report_point p = s->point[2 * i];
 
 		join(&p, &s->point[2 * i + 1]);

@@ -47,5 +47,6 @@ stats_merge(struct stats *into, const struct stats *s)
 	for (unsigned int i = 0; i <= SCENARIO_RTDS; i++)
 		hist_merge(&into->rtd[i], &s->rtd[i]);
 	hist_merge(&into->call_length, &s->call_length);
-	add_counters(into->step, s->step, sizeof(s->step) / (sizeof(uint64_t)));
+	add_counters(
+		into->step, s->step, SCENARIO_STEPS * sizeof(struct stats_step) / sizeof(uint64_t));
 }
