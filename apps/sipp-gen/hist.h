@@ -28,7 +28,8 @@ hist_index(uint64_t ns)
 	if (ns >> HIST_MAX_BITS != 0)
 		return HIST_BUCKETS - 1;
 	bits = 63u - (unsigned int)__builtin_clzll(ns) - HIST_SUB_BITS;
-	return ((bits + 1) << HIST_SUB_BITS) + (unsigned int)((ns >> bits) & ((1u << HIST_SUB_BITS) - 1));
+	return ((bits + 1) << HIST_SUB_BITS) +
+		(unsigned int)((ns >> bits) & ((1u << HIST_SUB_BITS) - 1));
 }
 
 static inline void
