@@ -9,7 +9,8 @@
 #define EXPIRED    32  /* timers a turn */
 #define BEGIN_MAX  32  /* calls a turn: after a stall they are made up for, not thrown at once */
 #define BEHIND_MS  100 /* a call this late is not begun any more, and counted as limited */
-#define BLOCKS_MIN 1024u
+#define BLOCKS_MIN 2048u
+#define BLOCKS_MAX 65536u
 
 #define CALL_VARS_TEXT   512u /* bytes for the texts of a call's variables */
 #define GLOBAL_VARS_TEXT 4096u
@@ -59,17 +60,26 @@ vars_bytes(const struct scenario *sc)
 static void
 lay_out(struct agent *a)
 {
-	a->text_room = a->sc->caller ? TEXT_CALLER : TEXT_CALLEE;
+	for (int i = 1; i <= SCENARIO_RTDS; i++)
+		a->rtds = a->sc->rtd_name[i].n > 0 ? (unsigned int)i : a->rtds;
+	/* Texts take what is left of four cache lines, and more where routes have to be kept. */
+	a->text_room = SLOT_LINES * 64 - sizeof(struct call) - (a->rtds + 1) * sizeof(uint64_t);
+	if (!a->sc->caller)
+		a->text_room += TEXT_CALL_IDS;
+	for (uint32_t i = 0; i < a->sc->n_steps; i++)
+		if (a->sc->step[i].rrs) {
+			a->text_room += TEXT_ROUTE_SET;
+			break;
+		}
 	a->vars_at = align(sizeof(struct call) + a->text_room, 8);
 	a->rtd_at = align(a->vars_at + vars_bytes(a->sc), 8);
-	a->stride = align(a->rtd_at + (SCENARIO_RTDS + 1) * sizeof(uint64_t), 64);
+	a->stride = align(a->rtd_at + (a->rtds + 1) * sizeof(uint64_t), 64);
 	a->blocks = 0;
 	if (needs_blocks(a->sc)) {
 		uint32_t some = a->conf.open / 4;
 
-		a->blocks = a->sc->keeps_last ? 2 * a->conf.open :
-			some > BLOCKS_MIN     ? some :
-						2 * BLOCKS_MIN;
+		some = some < BLOCKS_MIN ? BLOCKS_MIN : some > BLOCKS_MAX ? BLOCKS_MAX : some;
+		a->blocks = a->sc->keeps_last ? 2 * a->conf.open : some;
 	}
 }
 
@@ -216,7 +226,7 @@ call_take(struct agent *a)
 	c->number = ++a->number;
 	if (a->sc->n_scope[VAR_CALL] > 0)
 		vars_init((uint8_t *)c + a->vars_at, a->sc->n_scope[VAR_CALL], CALL_VARS_TEXT);
-	memset(call_rtd(a, c), 0, (SCENARIO_RTDS + 1) * sizeof(uint64_t));
+	memset(call_rtd(a, c), 0, (a->rtds + 1) * sizeof(uint64_t));
 	a->stats.open++;
 	if (a->stats.open > a->stats.open_max)
 		a->stats.open_max = a->stats.open;

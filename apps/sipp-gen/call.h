@@ -11,11 +11,12 @@
 #include "agent.h"
 #include "wheel.h"
 
-#define NO_CALL     UINT32_MAX
-#define NO_BLOCK    UINT32_MAX
-#define BLOCK_SIZE  2048u
-#define TEXT_CALLER 160u /* bytes of text in a slot: peer's tag, next URL, routes */
-#define TEXT_CALLEE 320u /* the same, and the Call-ID */
+#define NO_CALL        UINT32_MAX
+#define NO_BLOCK       UINT32_MAX
+#define BLOCK_SIZE     2048u
+#define SLOT_LINES     4u   /* cache lines of a slot, where a scenario needs nothing special */
+#define TEXT_CALL_IDS  128u /* bytes: a peer's Call-ID */
+#define TEXT_ROUTE_SET 448u /* bytes */
 
 enum text { TEXT_CALL_ID, TEXT_PEER_TAG, TEXT_NEXT_URL, TEXT_ROUTES, TEXTS };
 
@@ -67,6 +68,7 @@ struct agent {
 	uint64_t ms;    /* TSC ticks a millisecond */
 	uint8_t *slots; /* struct call, text, variables, starts of rtds: `stride` bytes each */
 	size_t stride, vars_at, rtd_at, text_room;
+	unsigned int rtds; /* timers that the scenario has */
 	uint32_t *free_slot, n_free;
 	struct block *block;
 	uint32_t blocks, free_block;

@@ -324,12 +324,11 @@ fresh(const struct digest_server *s, struct nfv_sv nonce, uint64_t now)
 	if (nonce.n != NONCE)
 		return false;
 	for (unsigned int i = 0; i < 16; i++) {
-		const char *digit = memchr("0123456789abcdef", nonce.p[i], 16);
+		char c = nonce.p[i];
 
-		if (digit == NULL)
+		if (!scan_is(c, CH_HEX))
 			return false;
-		at = at << 4 |
-			(uint64_t)(scan_is(*digit, CH_DIGIT) ? *digit - '0' : *digit - 'a' + 10);
+		at = at << 4 | (uint64_t)(scan_is(c, CH_DIGIT) ? c - '0' : (c | 0x20) - 'a' + 10);
 	}
 	make_nonce(s, at, ours);
 	return nfv_sv_eq(nonce, nfv_sv(ours, NONCE)) && at <= now && now - at <= s->lifetime;

@@ -101,9 +101,9 @@ params(struct nfv_sv s, struct nfv_sv out[PARAMS])
 static int
 algorithm(struct nfv_sv s, uint8_t *out)
 {
-	for (uint8_t i = 0; i < DIGEST_ALGORITHMS; i++) {
+	for (unsigned int i = 0; i < DIGEST_ALGORITHMS; i++) {
 		if (s.p == NULL || nfv_sv_ieq(s, nfv_sv_str(digest_algorithm_name[i]))) {
-			*out = i;
+			*out = (uint8_t)i;
 			return 0;
 		}
 	}

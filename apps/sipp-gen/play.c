@@ -463,7 +463,7 @@ learn_routes(struct agent *a, struct call *c, const struct nfv_sip_msg *m)
 {
 	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, NFV_SIP_H_RECORD_ROUTE);
 	struct nfv_sv contact = value_of(m, NFV_SIP_H_CONTACT), piece[16];
-	char text[TEXT_CALLEE];
+	char text[TEXT_ROUTE_SET];
 	size_t n = 0;
 	unsigned int pieces = 0;
 

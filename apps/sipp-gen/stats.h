@@ -13,21 +13,21 @@
 
 /** Why a call failed: disjoint, and together the failed calls. Names in cause_name. */
 enum cause {
-	CAUSE_CANNOT_SEND,        /* no buffer, no neighbour, or the message did not fit */
+	CAUSE_CANNOT_SEND,         /* no buffer, no neighbour, or the message did not fit */
 	CAUSE_MAX_RETRANSMISSIONS, /* nobody answered */
-	CAUSE_UNEXPECTED,         /* a message that the scenario has no place for */
-	CAUSE_REJECTED,           /* 4xx–6xx where a 2xx was expected */
+	CAUSE_UNEXPECTED,          /* a message that the scenario has no place for */
+	CAUSE_REJECTED,            /* 4xx–6xx where a 2xx was expected */
 	CAUSE_REGEXP_NO_MATCH,
-	CAUSE_REGEXP_MATCH,       /* check_it_inverse */
+	CAUSE_REGEXP_MATCH, /* check_it_inverse */
 	CAUSE_HEADER_MISSING,
 	CAUSE_TIMEOUT_RECV,
-	CAUSE_TIMEOUT_CALL,       /* -timeout_call or the end of the run with calls still open */
+	CAUSE_TIMEOUT_CALL, /* -timeout_call or the end of the run with calls still open */
 	CAUSE_TEST,
 	CAUSE_STRCMP,
-	CAUSE_FIELD_MISSING,      /* a CSV has not enough columns */
-	CAUSE_AUTH,               /* no challenge to answer, or one that cannot be answered */
-	CAUSE_STOPPED,            /* <exec int_cmd="stop_call"/>, error action */
-	CAUSE_ABORTED,            /* the run was ended by a signal */
+	CAUSE_FIELD_MISSING, /* a CSV has not enough columns */
+	CAUSE_AUTH,          /* no challenge to answer, or one that cannot be answered */
+	CAUSE_STOPPED,       /* <exec int_cmd="stop_call"/>, error action */
+	CAUSE_ABORTED,       /* the run was ended by a signal */
 	CAUSES
 };
 extern const char *const cause_name[CAUSES];
@@ -42,17 +42,19 @@ struct stats_step {
 
 struct stats {
 	/* offered, sent, answered: apart */
-	uint64_t offered;    /* calls that were due by the load's shape */
-	uint64_t skipped;    /* of these, not begun: the limit of open calls (-l) or this program's own */
-	uint64_t limited;    /* of these, by this program: it had fallen behind, or had no room */
+	uint64_t offered; /* calls that were due by the load's shape */
+	uint64_t
+		skipped; /* of these, not begun: the limit of open calls (-l) or this program's own */
+	uint64_t limited; /* of these, by this program: it had fallen behind, or had no room */
 	uint64_t created_out, created_in; /* attempts begun here, and by the peer */
 	uint64_t successful, failed, cause[CAUSES];
 	uint64_t open, open_max;
-	uint64_t sent, received, retransmitted, /* messages; retransmitted: sent again, part of sent */
-		absorbed,                       /* the peer's retransmissions */
-		reordered,                      /* answers that overtook each other, counted, not failed */
-		out_of_call, dead_call,         /* for no call; for one that has ended */
-		auto_answered, garbage,         /* garbage: not SIP */
+	uint64_t sent, received,
+		retransmitted,          /* messages; retransmitted: sent again, part of sent */
+		absorbed,               /* the peer's retransmissions */
+		reordered,              /* answers that overtook each other, counted, not failed */
+		out_of_call, dead_call, /* for no call; for one that has ended */
+		auto_answered, garbage, /* garbage: not SIP */
 		lost_out, lost_in, duplicated, delayed, swapped; /* on purpose */
 	uint64_t warnings, fatal;
 	uint64_t tx_full, no_buffer, l3_drops, rx_other; /* frames */

@@ -149,7 +149,7 @@ users_field(const struct users *u, uint32_t line, unsigned int field, char scrat
 	do
 		part = nfv_sv_cut(&s, ';');
 	while (field-- > 0 && part.p != NULL);
-	if (u->printf && part.n > 0 && memchr(part.p, '%', part.n) != NULL)
+	if (u->printf && part.p != NULL && memchr(part.p, '%', part.n) != NULL)
 		return fill_in(part, line * u->multiple + u->offset, scratch);
 	return part;
 }
@@ -166,7 +166,8 @@ hash(struct nfv_sv s)
 		h = nfv_hash2_more(&key, h, word, 8);
 	}
 	word = 0;
-	memcpy(&word, s.p, s.n);
+	if (s.n > 0)
+		memcpy(&word, s.p, s.n);
 	return nfv_hash2_more(&key, h, word, s.n);
 }
 
@@ -304,7 +305,7 @@ first_line(struct users *u, struct nfv_sv s, unsigned int line, struct nfv_err *
 static int
 add_line(struct users *u, uint32_t *room)
 {
-	uint32_t *more = u->start;
+	uint32_t *more;
 
 	if (u->stored + 1 >= *room) {
 		*room = *room == 0 ? 1024 : 2 * *room;

@@ -6,7 +6,8 @@
  * ,PRINTFMULTIPLE=N and ,PRINTFOFFSET=N; each other line is one user, fields parted by semicolons.
  * Empty lines and lines that begin with # are passed over, CR before the line end too. PRINTF makes N
  * lines of those that are there, taken in turn: in line i, %d, %5d, %05d and the like with x become
- * i × PRINTFMULTIPLE + PRINTFOFFSET, and %% a percent sign. A range such as 0010-9999 is a USER source
+ * i × PRINTFMULTIPLE + PRINTFOFFSET, and %% a percent sign. SIPp itself has only %d, and ends a file at
+ * its first empty line. A range such as 0010-9999 is a USER source
  * of lines with one field, padded with zeros as its first number is.
  *
  * Ownership: a source owns its text; views of fields point there, or into the caller's scratch.

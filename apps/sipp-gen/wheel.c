@@ -163,7 +163,7 @@ static bool
 move_down(struct wheel *w, unsigned int level, uint64_t until, uint32_t *budget)
 {
 	uint64_t next = block(w->tick, level) + 1, start = next << BLOCK_BITS * level;
-	struct wheel_slot *s = &w->slot[level * WHEEL_SLOTS + next % WHEEL_SLOTS];
+	struct wheel_slot *s = &w->slot[(uint64_t)level * WHEEL_SLOTS + next % WHEEL_SLOTS];
 	uint64_t keep = s->n * (start - until) / (start - w->tick);
 
 	while (s->n > keep) {
