@@ -154,8 +154,8 @@ void match_forget(struct agent *a, struct call *c);
 void play(struct agent *a, struct call *c, const struct nfv_sip_msg *msg);
 /** The step at `i` has got its message. */
 void play_received(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_msg *msg);
-/** Send the last message again. */
-void play_resend(struct agent *a, struct call *c);
+/** Send the last message again; `m`: the request, come again, that it answers, or NULL. */
+void play_resend(struct agent *a, struct call *c, const struct nfv_sip_msg *m);
 /** Send the step's message, once more. */
 bool play_send(
 	struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg *last, bool again);

@@ -219,7 +219,7 @@ unexpected_request(struct agent *a, struct call *c, const struct nfv_sip_msg *m)
 	if (c->last_recv != 0 && c->peer_method == m->method && c->peer_cseq == number) {
 		a->stats.absorbed++;
 		if (m->method != NFV_SIP_ACK)
-			play_resend(a, c); /* its answer was lost */
+			play_resend(a, c, m); /* its answer was lost */
 		return;
 	}
 	if (m->method == NFV_SIP_ACK) {

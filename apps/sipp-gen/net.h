@@ -13,7 +13,7 @@
 #include "nfv_err.h"
 #include "nfv_sv.h"
 
-#define NET_PAYLOAD_MAX 8000u /* bytes of a datagram; what exceeds the MTU leaves in fragments */
+#define NET_PAYLOAD_MAX 3900u /* bytes of a datagram; what exceeds the MTU leaves in fragments */
 #define NET_ADDRS       4
 #define NET_BURST       32u /* frames of a poll, at most */
 

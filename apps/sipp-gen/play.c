@@ -154,14 +154,14 @@ play_send(
 	if (room == NULL)
 		return false;
 	w = nfv_sip_writer(room, NET_PAYLOAD_MAX);
-	if (again && s->keeps_message) {
-		if (c->block_out == NO_BLOCK || c->out_n == 0) {
-			net_abandon(a->net);
-			return false;
-		}
+	if (again && c->out_n > 0) {
 		memcpy(room, a->block[c->block_out].bytes, c->out_n);
 		transmit(a, c, c->out_n);
 		return true;
+	}
+	if (again && s->keeps_message && last == NULL) {
+		net_abandon(a->net);
+		return false;
 	}
 	if (s->message.uses_last && last == NULL)
 		last = kept_message(a, c);
@@ -170,7 +170,7 @@ play_send(
 		net_abandon(a->net);
 		return false;
 	}
-	if (s->keeps_message && !again) {
+	if (s->keeps_message && !again && s->retrans > 0 && a->conf.retransmit) {
 		/* What cannot be kept is not sent again: its loss then is the call's. */
 		c->out_n = call_keep(a, &c->block_out, nfv_sip_written(&w, 0)) ? (uint16_t)w.n : 0;
 		a->stats.warnings += c->out_n == 0;
@@ -187,10 +187,7 @@ play_render(struct agent *a, struct call *c, uint16_t step, char *to, size_t roo
 			      w = nfv_sip_writer(to, room);
 	struct facts f;
 
-	if (a->sc->step[step].keeps_message) {
-		/* Not to be made again: as it was kept, if nothing was kept after it. */
-		if (c->block_out == NO_BLOCK || c->last_send != step + 1 || c->out_n > room)
-			return 0;
+	if (c->out_n > 0 && c->last_send == step + 1 && c->out_n <= room) {
 		memcpy(to, a->block[c->block_out].bytes, c->out_n);
 		return c->out_n;
 	}
@@ -199,14 +196,14 @@ play_render(struct agent *a, struct call *c, uint16_t step, char *to, size_t roo
 }
 
 void
-play_resend(struct agent *a, struct call *c)
+play_resend(struct agent *a, struct call *c, const struct nfv_sip_msg *m)
 {
 	uint16_t step;
 
 	if (c->last_send == 0)
 		return;
 	step = (uint16_t)(c->last_send - 1);
-	if (!play_send(a, c, step, NULL, true))
+	if (!play_send(a, c, step, m, true))
 		return;
 	a->stats.retransmitted++;
 	a->stats.step[step].retransmissions++;
@@ -258,6 +255,8 @@ do_send(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_msg *l
 	}
 	if (s->request)
 		c->method = s->method;
+	if (!s->keeps_message || s->retrans == 0)
+		c->out_n = 0;
 	c->established |= s->status >= 200 && s->status < 300 && c->peer_method == NFV_SIP_INVITE;
 	c->resend = 0;
 	c->resent = 0;
@@ -520,6 +519,8 @@ play_received(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_
 	c->last_recv = (uint16_t)(i + 1);
 	c->resend = 0;
 	c->due = 0;
+	c->out_n = 0; /* it was heard */
+	call_drop(a, &c->block_out);
 	start_timers(a, c, s);
 	if (!learn(a, c, s, m)) {
 		dialog_abandon(a, c);
@@ -556,7 +557,7 @@ resend(struct agent *a, struct call *c)
 
 	if (c->resent >= most)
 		return false;
-	play_resend(a, c);
+	play_resend(a, c, NULL);
 	c->resent++;
 	c->interval_ms *= 2;
 	if (!invite && c->interval_ms > T2_MS)

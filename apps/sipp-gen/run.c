@@ -38,7 +38,8 @@ struct run {
 	struct report_run report;
 	struct report_live live;
 	uint64_t start_ns, before_ns, floor_ns;
-	bool callers; /* there are roles that call */
+	uint64_t end_ns; /* when the last caller was done; 0: not yet */
+	bool callers;    /* there are roles that call */
 	_Atomic bool go;
 	pthread_t control;
 	struct nfv_err err;
@@ -293,7 +294,7 @@ add_up(struct run *r)
 static struct report_moment
 moment(const struct run *r)
 {
-	return (struct report_moment){ .now_ns = now_ns() - r->start_ns,
+	return (struct report_moment){ .now_ns = (r->end_ns ? r->end_ns : now_ns()) - r->start_ns,
 		.before_ns = r->before_ns,
 		.now = &r->now,
 		.before = &r->before };
@@ -391,6 +392,13 @@ open_csv(struct run *r)
 	return f;
 }
 
+static bool
+is_to_end(const struct run *r, uint64_t t)
+{
+	return interrupts > 0 ||
+		(r->o->timeout_s > 0 && (double)(t - r->start_ns) > r->o->timeout_s * 1e9);
+}
+
 static void
 supervise(struct run *r, FILE *csv)
 {
@@ -406,14 +414,16 @@ supervise(struct run *r, FILE *csv)
 
 		usleep(t + 20000000 < next ? 20000 : 1000);
 		t = now_ns();
-		if (t >= next) {
+		if (r->end_ns == 0 && callers_done(r)) {
+			/* Their time is over; what others wait for after it does not count. */
+			one_interval(r, csv);
+			r->end_ns = t;
+		}
+		if (r->end_ns == 0 && t >= next) {
 			one_interval(r, csv);
 			next += interval;
 		}
-		if (!ending &&
-			(interrupts > 0 || callers_done(r) ||
-				(r->o->timeout_s > 0 &&
-					(double)(t - r->start_ns) > r->o->timeout_s * 1e9))) {
+		if (!ending && (r->end_ns != 0 || is_to_end(r, t))) {
 			stop_all(r, false);
 			ending = true;
 			stopped = t;
@@ -421,7 +431,10 @@ supervise(struct run *r, FILE *csv)
 		if (ending && (interrupts > 1 || t > stopped + GRACE_NS))
 			stop_all(r, true);
 	}
-	one_interval(r, csv);
+	if (r->end_ns == 0)
+		one_interval(r, csv);
+	else
+		add_up(r);
 }
 
 static void
