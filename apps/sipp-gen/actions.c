@@ -361,7 +361,9 @@ sample(struct run *r, const struct action *a)
 static void
 time_of_day(struct run *r, const struct action *a)
 {
-	set_number(r, a->to[0], (double)(r->f->wall_us / 1000000));
+	uint64_t seconds = r->f->wall_us / 1000000;
+
+	set_number(r, a->to[0], (double)seconds);
 	set_number(r, a->to[1], (double)(r->f->wall_us % 1000000));
 }
 

@@ -224,7 +224,8 @@ static const struct {
 void
 loader_duration(struct loader *l, const struct xml_node *n, struct duration *out)
 {
-	const char *name = xml_attr(n, "distribution");
+	/* an old form: <pause min="1" max="2"/> */
+	const char *given = xml_attr(n, "distribution"), *name = given != NULL ? given : "uniform";
 	double top = 1e9;
 
 	for (size_t i = 0; i < sizeof(distributions) / sizeof(distributions[0]); i++) {

@@ -125,13 +125,14 @@ trim(struct loader *l, const struct xml_node *n, struct action *a)
 static void
 compared(struct loader *l, const struct xml_node *n, struct action *a)
 {
-	need_var(l, n, "assign_to", &a->to[0]);
+	checks(l, n, a);
+	if (xml_attr(n, "assign_to") != NULL || !(a->check || a->check_inverse))
+		need_var(l, n, "assign_to", &a->to[0]);
 	need_var(l, n, "variable", &a->var);
 	a->have_value = xml_attr(n, "value") != NULL;
 	if (a->have_value == (xml_attr(n, "variable2") != NULL))
 		loader_fault(l, n->line, "<%s> needs either value= or variable2=", n->name);
 	a->var2 = loader_var(l, n, "variable2");
-	checks(l, n, a);
 }
 
 static void
@@ -177,6 +178,8 @@ lookup(struct loader *l, const struct xml_node *n, struct action *a)
 	const char *file = loader_need(l, n, "file");
 
 	need_var(l, n, "assign_to", &a->to[0]);
+	if (file != NULL && strchr(file, '[') != NULL)
+		loader_fault(l, n->line, "keywords in file= are not supported");
 	if (file != NULL)
 		a->file = loader_keep(l, file);
 	need_text(l, n, "key", &a->text);
@@ -275,7 +278,7 @@ static void
 one(struct loader *l, const struct xml_node *n)
 {
 	static const char *const refused[] = { "setdest", "closecon", "insert", "replace",
-		"urlencode", "urldecode", "rtp_echo" };
+		"urlencode", "urldecode", "rtp_echo", "index", "pauserestore" };
 	struct scenario *s = l->s;
 	struct action *a;
 

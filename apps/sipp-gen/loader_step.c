@@ -5,7 +5,8 @@
 
 /* What every element with a step may have. */
 #define COMMON                                                                                     \
-	"start_rtd rtd repeat_rtd next test chance condexec condexec_inverse counter crlf hide display "
+	"start_rtd rtd repeat_rtd next test chance condexec condexec_inverse counter crlf hide "   \
+	"hiderest display lost ignoresdp ontimeout "
 
 static struct step *
 new_step(struct loader *l, const struct xml_node *n, enum step_kind kind)
@@ -20,6 +21,11 @@ new_step(struct loader *l, const struct xml_node *n, enum step_kind kind)
 	if (s->n_steps > s->n_init && s->step[s->n_steps - 1].kind == STEP_TIMEWAIT)
 		loader_fault(l, s->step[s->n_steps - 1].line,
 			"<timewait> must be a scenario's last step");
+	if (kind != STEP_RECV && s->n_steps > s->n_init &&
+		s->step[s->n_steps - 1].kind == STEP_RECV &&
+		s->step[s->n_steps - 1].optional == OPTIONAL_HERE)
+		loader_fault(l, n->line,
+			"after an optional <recv> there must be one that is not optional");
 	step = &s->step[s->n_steps++];
 	*step = (struct step){ .kind = (uint8_t)kind,
 		.line = n->line,
@@ -70,31 +76,22 @@ jump(struct loader *l, const struct xml_node *n, const char *attr)
 static void
 common(struct loader *l, const struct xml_node *n, struct step *step)
 {
-	const char *inverse = xml_attr(n, "condexec_inverse");
+	double percent = loader_number(l, n, "lost", 0, 100, -100);
 
 	step->start_rtd = numbered(l, n, "start_rtd", l->s->rtd_name, SCENARIO_RTDS);
 	step->rtd = numbered(l, n, "rtd", l->s->rtd_name, SCENARIO_RTDS);
 	step->rtd_repeat = loader_bool(l, n, "repeat_rtd", false);
 	step->counter = numbered(l, n, "counter", l->s->counter_name, SCENARIO_COUNTERS);
-	step->crlf = loader_bool(l, n, "crlf", false);
+	step->crlf = xml_attr(n, "crlf") != NULL;
 	step->chance = loader_number(l, n, "chance", 0, 1, 1);
 	step->next_if = loader_var(l, n, "test");
 	step->condexec = loader_var(l, n, "condexec");
 	step->condexec_inverse = loader_bool(l, n, "condexec_inverse", false);
-	if (inverse != NULL && step->condexec == NO_VAR)
-		loader_fault(l, n->line, "condexec_inverse= needs condexec=");
-	if (xml_attr(n, "next") == NULL && xml_attr(n, "chance") != NULL)
-		loader_fault(l, n->line, "chance= needs next=");
-	loader_bool(l, n, "hide", false);
-	jump(l, n, "next");
-}
-
-static void
-lost(struct loader *l, const struct xml_node *n, struct step *step)
-{
-	double percent = loader_number(l, n, "lost", 0, 100, -100);
-
 	step->lost = (float)(percent / 100);
+	loader_bool(l, n, "hide", false);
+	loader_bool(l, n, "ignoresdp", false);
+	jump(l, n, "next");
+	jump(l, n, "ontimeout");
 }
 
 /* Method or status from a message's first line. */
@@ -125,12 +122,12 @@ send_step(struct loader *l, const struct xml_node *n)
 {
 	struct step *step = new_step(l, n, STEP_SEND);
 
-	loader_attrs(l, n, COMMON "retrans lost start_txn ack_txn");
+	loader_attrs(l, n, COMMON "retrans timeout start_txn ack_txn");
 	if (step == NULL)
 		return;
 	common(l, n, step);
-	lost(l, n, step);
 	step->retrans = (uint32_t)loader_number(l, n, "retrans", 0, 3600000, 0);
+	step->timeout = (uint32_t)loader_number(l, n, "timeout", 0, 3600000, 0);
 	step->txn_start = numbered(l, n, "start_txn", l->txn, SCENARIO_TXNS);
 	step->txn_ack = numbered(l, n, "ack_txn", l->txn, SCENARIO_TXNS);
 	if (l->init)
@@ -178,12 +175,11 @@ recv_step(struct loader *l, const struct xml_node *n)
 	const char *optional = xml_attr(n, "optional");
 
 	loader_attrs(l, n,
-		COMMON "request response optional rrs auth timeout ontimeout "
-		       "regexp_match response_txn lost ignoresdp");
+		COMMON "request response optional rrs auth timeout regexp_match "
+		       "response_txn advance_state");
 	if (step == NULL)
 		return;
 	common(l, n, step);
-	lost(l, n, step);
 	expected(l, n, step);
 	if (optional != NULL && strcmp(optional, "global") == 0)
 		step->optional = OPTIONAL_GLOBAL;
@@ -192,14 +188,14 @@ recv_step(struct loader *l, const struct xml_node *n)
 			loader_bool(l, n, "optional", false) ? OPTIONAL_HERE : NOT_OPTIONAL;
 	step->rrs = loader_bool(l, n, "rrs", false);
 	step->auth = loader_bool(l, n, "auth", false);
-	loader_bool(l, n, "ignoresdp", false);
+	if (!loader_bool(l, n, "advance_state", true))
+		loader_fault(l, n->line, "advance_state=\"false\" is not supported");
 	step->timeout = (uint32_t)loader_number(l, n, "timeout", 0, 3600000, 0);
 	step->txn_response = numbered(l, n, "response_txn", l->txn, SCENARIO_TXNS);
 	if (step->txn_response != 0 && step->request)
 		loader_fault(l, n->line, "response_txn= needs response=");
 	if (l->init)
 		loader_fault(l, n->line, "<init> can have no <recv>");
-	jump(l, n, "ontimeout");
 	loader_actions(l, n, step);
 }
 
@@ -210,36 +206,51 @@ no_children(struct loader *l, const struct xml_node *n)
 		loader_fault(l, c->line, "<%s> cannot stand in <%s>", c->name, n->name);
 }
 
+/* How long <pause> and <timewait> last. */
 static void
-pause_step(struct loader *l, const struct xml_node *n)
+lasts(struct loader *l, const struct xml_node *n, struct step *step)
 {
-	struct step *step = new_step(l, n, STEP_PAUSE);
-	unsigned int ways;
+	unsigned int ways = (xml_attr(n, "milliseconds") != NULL) +
+		(xml_attr(n, "variable") != NULL) + (xml_attr(n, "distribution") != NULL);
 
 	loader_attrs(l, n,
 		COMMON "milliseconds variable distribution sanity_check value min max mean "
 		       "stdev lambda k theta x_m p n");
-	if (step == NULL)
-		return;
 	common(l, n, step);
 	loader_bool(l, n, "sanity_check", true);
-	ways = (xml_attr(n, "milliseconds") != NULL) + (xml_attr(n, "variable") != NULL) +
-		(xml_attr(n, "distribution") != NULL);
 	if (ways > 1)
 		loader_fault(l, n->line,
-			"<pause> takes one of milliseconds=, variable= and distribution=");
+			"<%s> takes one of milliseconds=, variable= and distribution=", n->name);
 	if (xml_attr(n, "milliseconds") != NULL) {
 		step->pause.kind = DIST_FIXED;
 		step->pause.a = loader_number(l, n, "milliseconds", 0, 1e9, 0);
 	} else if (xml_attr(n, "variable") != NULL) {
 		step->pause.kind = DIST_VARIABLE;
 		step->pause.var = loader_var(l, n, "variable");
-	} else if (xml_attr(n, "distribution") != NULL) {
+	} else if (xml_attr(n, "distribution") != NULL || xml_attr(n, "min") != NULL) {
 		loader_duration(l, n, &step->pause);
 	}
 	if (l->init)
-		loader_fault(l, n->line, "<init> can have no <pause>");
+		loader_fault(l, n->line, "<init> can have no <%s>", n->name);
 	no_children(l, n);
+}
+
+static void
+pause_step(struct loader *l, const struct xml_node *n)
+{
+	struct step *step = new_step(l, n, STEP_PAUSE);
+
+	if (step != NULL)
+		lasts(l, n, step);
+}
+
+static void
+timewait(struct loader *l, const struct xml_node *n)
+{
+	struct step *step = new_step(l, n, STEP_TIMEWAIT);
+
+	if (step != NULL)
+		lasts(l, n, step);
 }
 
 static void
@@ -252,23 +263,6 @@ nop(struct loader *l, const struct xml_node *n)
 		return;
 	common(l, n, step);
 	loader_actions(l, n, step);
-}
-
-static void
-timewait(struct loader *l, const struct xml_node *n)
-{
-	struct step *step = new_step(l, n, STEP_TIMEWAIT);
-
-	loader_attrs(l, n, COMMON "milliseconds");
-	if (step == NULL)
-		return;
-	common(l, n, step);
-	if (l->init)
-		loader_fault(l, n->line, "<init> can have no <timewait>");
-	if (loader_need(l, n, "milliseconds") != NULL)
-		step->pause.a = loader_number(l, n, "milliseconds", 0, 1e9, 0);
-	step->pause.kind = DIST_FIXED;
-	no_children(l, n);
 }
 
 static const struct loader_label *

@@ -5,7 +5,8 @@
  * expressions and message templates once, and refuses what is not supported, with file and line.
  *
  * Ownership: scenario_destroy frees everything; views point into the scenario's own text.
- * Threads: read-only after loading, shared by all lcores.
+ * Threads: read-only after loading, shared by all lcores. But glibc's regexec locks its expression:
+ * where expressions are not plain, lcores that load the scenario once each do not meet there.
  */
 #ifndef SCENARIO_H
 #define SCENARIO_H
@@ -93,6 +94,7 @@ enum plain {
 	PLAIN_NO,
 	PLAIN_TEXT, /* a fixed text */
 	PLAIN_ANY,  /* `.*` between fixed texts, either of which may be empty */
+	PLAIN_RUN, /* `[^…]*` or `[^…]+` behind a fixed text, up to the end or to one of `…` */
 };
 
 #define EREG_GROUPS 10
@@ -114,8 +116,9 @@ struct action {
 	struct duration sample;
 	regex_t *regex;
 	uint8_t plain;    /* enum plain */
-	bool plain_group; /* `(.*)`: what it takes is group 1 */
-	struct nfv_sv plain_before, plain_after;
+	bool plain_group; /* `(.*)`, `([^…]*)`: what it takes is group 1 */
+	bool plain_some;  /* PLAIN_RUN: at least one */
+	struct nfv_sv plain_before, plain_after, plain_not;
 	bool have_value; /* strcmp: with `constant` instead of var2; arithmetic: with `value` */
 	struct nfv_sv constant;
 };

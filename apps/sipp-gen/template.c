@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "put.h"
 #include "store.h"
 #include "template.h"
 
 #define TEXT_MAX 65535u
 #define FILE_MAX 65535u
-#define NESTING  2  /* [authentication username=[field0]] */
-#define PAD      32 /* literal text is copied in steps of this size */
+#define NESTING  2 /* [authentication username=[field0]] */
 
 struct compiler {
 	const struct template_names *names;
@@ -413,7 +413,7 @@ compile(struct compiler *c)
 	for (size_t i = 0; i < s.n; i++)
 		brackets += s.p[i] == '[';
 	c->t->piece = store_take(c->t->store, (2 * brackets + 1) * sizeof(struct piece));
-	c->literal = store_take(c->t->store, 2 * s.n + PAD);
+	c->literal = store_take(c->t->store, 2 * s.n + PUT_PAD);
 	if (c->t->piece == NULL || c->literal == NULL) {
 		c->no_memory = true;
 		return;

@@ -129,11 +129,11 @@ struct facts {
 		struct nfv_sv body, struct nfv_sip_writer *w);
 };
 
-/** Value of a variable by its id, or NULL. */
+/** Value of a variable by its id, or NULL: -1 is none. */
 static inline struct value *
 facts_value(const struct facts *f, int id)
 {
-	struct vars *v = f->vars[VAR_SCOPE(id)];
+	struct vars *v = id >= 0 ? f->vars[VAR_SCOPE(id)] : NULL;
 
 	return v != NULL ? &v->value[VAR_PLACE(id)] : NULL;
 }

@@ -1,139 +1,11 @@
 #define _GNU_SOURCE /* memmem */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "put.h"
 #include "template.h"
 
-#define PAD      32 /* see template.c */
 #define AUTH_MAX 2048
-
-/* Where writing stands. What does not fit leaves `full`, and nothing is written after it. */
-struct cursor {
-	char *at, *end;
-	bool full;
-};
-
-/* By two moves that may overlap: a call of memcpy costs more than most pieces are long. */
-static inline void
-put(struct cursor *c, const char *p, size_t n)
-{
-	char *at = c->at;
-
-	if (n > (size_t)(c->end - at)) {
-		c->full = true;
-		c->end = at;
-		return;
-	}
-	c->at = at + n;
-	if (n >= 16) {
-		if (n > 32) {
-			memcpy(at, p, n);
-			return;
-		}
-		memcpy(at, p, 16);
-		memcpy(at + n - 16, p + n - 16, 16);
-	} else if (n >= 8) {
-		memcpy(at, p, 8);
-		memcpy(at + n - 8, p + n - 8, 8);
-	} else if (n >= 4) {
-		memcpy(at, p, 4);
-		memcpy(at + n - 4, p + n - 4, 4);
-	} else if (n > 0) {
-		at[0] = p[0];
-		at[n / 2] = p[n / 2];
-		at[n - 1] = p[n - 1];
-	}
-}
-
-static inline void
-put_sv(struct cursor *c, struct nfv_sv s)
-{
-	put(c, s.p, s.n);
-}
-
-/* A template's own text may be read beyond its end, up to PAD. */
-static inline void
-put_literal(struct cursor *c, const char *p, size_t n)
-{
-	char *at = c->at;
-
-	if ((size_t)(c->end - at) < n + PAD) {
-		put(c, p, n);
-		return;
-	}
-	c->at = at + n;
-	for (size_t i = 0; i < n; i += PAD)
-		memcpy(at + i, p + i, PAD);
-}
-
-static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
-			    "34353637383940414243444546474849505152535455565758596061626364656667"
-			    "6869707172737475767778798081828384858687888990919293949596979899";
-
-static inline void
-put_u64(struct cursor *c, uint64_t v)
-{
-	char text[40]; /* the last digit at 19; behind it only room for a copy of fixed size */
-	size_t at = 20, n;
-
-	for (; v >= 100; v /= 100)
-		memcpy(text + (at -= 2), pairs + 2 * (v % 100), 2);
-	if (v >= 10)
-		memcpy(text + (at -= 2), pairs + 2 * v, 2);
-	else
-		text[--at] = (char)('0' + v);
-	n = 20 - at;
-	if (c->end - c->at < 20) {
-		for (size_t i = 0; i < n; i++)
-			put(c, text + at + i, 1);
-		return;
-	}
-	memset(text + 20, 0, 20);
-	memcpy(c->at, text + at, 20);
-	c->at += n;
-}
-
-static inline void
-put_i64(struct cursor *c, int64_t v)
-{
-	if (v < 0)
-		put(c, "-", 1);
-	put_u64(c, v < 0 ? -(uint64_t)v : (uint64_t)v);
-}
-
-/* Exactly `digits` of them. */
-static void
-put_digits(struct cursor *c, uint64_t v, unsigned int digits)
-{
-	char text[20];
-
-	for (unsigned int i = digits; i-- > 0; v /= 10)
-		text[i] = (char)('0' + v % 10);
-	put(c, text, digits);
-}
-
-/* As "%f" writes it. */
-static void
-put_number(struct cursor *c, double v)
-{
-	double a = fabs(v);
-	char text[352];
-	uint64_t u;
-	int n;
-
-	if (!(a < 1e9)) {
-		n = snprintf(text, sizeof(text), "%f", v);
-		put(c, text, (size_t)n);
-		return;
-	}
-	u = (uint64_t)llrint(a * 1e6);
-	if (signbit(v))
-		put(c, "-", 1);
-	put_u64(c, u / 1000000);
-	put(c, ".", 1);
-	put_digits(c, u % 1000000, 6);
-}
 
 static void
 put_variable(struct cursor *c, const struct value *v)
@@ -146,70 +18,6 @@ put_variable(struct cursor *c, const struct value *v)
 		put_number(c, v->number);
 	else
 		put_sv(c, v->truth ? NFV_SV("true") : NFV_SV("false"));
-}
-
-struct civil {
-	unsigned int year, month, day, weekday; /* month and weekday from 0 */
-};
-
-/* The day that many days after 1 January 1970, in eras of 400 years that begin in March. */
-static struct civil
-civil(uint64_t days)
-{
-	uint64_t z = days + 719468, era = z / 146097, doe = z % 146097;
-	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-	unsigned int month = (unsigned int)(mp < 10 ? mp + 2 : mp - 10);
-
-	return (struct civil){ (unsigned int)(yoe + era * 400 + (month < 2)), month,
-		(unsigned int)(doy - (153 * mp + 2) / 5 + 1), (unsigned int)((days + 4) % 7) };
-}
-
-static void
-put_clock(struct cursor *c, uint64_t seconds)
-{
-	put_digits(c, seconds / 3600 % 24, 2);
-	put(c, ":", 1);
-	put_digits(c, seconds / 60 % 60, 2);
-	put(c, ":", 1);
-	put_digits(c, seconds % 60, 2);
-}
-
-/* [date] is RFC 3261's Date, [timestamp] the form of SIPp's logs, in UTC. */
-static void
-put_date(struct cursor *c, uint64_t us, bool timestamp)
-{
-	static const char month[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	static const char weekday[] = "SunMonTueWedThuFriSat";
-	uint64_t s = us / 1000000;
-	struct civil d = civil(s / 86400);
-
-	if (timestamp) {
-		put_digits(c, d.year, 4);
-		put(c, "-", 1);
-		put_digits(c, d.month + 1, 2);
-		put(c, "-", 1);
-		put_digits(c, d.day, 2);
-		put(c, "\t", 1);
-		put_clock(c, s);
-		put(c, ".", 1);
-		put_digits(c, us % 1000000, 6);
-		put(c, "\t", 1);
-		put_u64(c, s);
-		put(c, ".", 1);
-		put_digits(c, us % 1000000, 6);
-		return;
-	}
-	put(c, weekday + 3 * d.weekday, 3);
-	put(c, ", ", 2);
-	put_digits(c, d.day, 2);
-	put(c, " ", 1);
-	put(c, month + 3 * d.month, 3);
-	put(c, " ", 1);
-	put_digits(c, d.year, 4);
-	put(c, " ", 1);
-	put_clock(c, s);
-	put(c, " GMT", 4);
 }
 
 /* A header field's lines, each with its name; or its values alone, as one list. */
@@ -375,8 +183,10 @@ put_rare(struct cursor *c, const struct piece *p, const struct facts *f)
 		put_u64(c, f->clock_ms);
 		break;
 	case KW_TIMESTAMP:
+		put_timestamp(c, f->wall_us);
+		break;
 	case KW_DATE:
-		put_date(c, f->wall_us, p->keyword == KW_TIMESTAMP);
+		put_date(c, f->wall_us);
 		break;
 	case KW_SIPP_VERSION:
 		put(c, "sipp-gen", 8);
@@ -474,8 +284,6 @@ patch_len(struct cursor *c, struct render *r, int32_t offset)
 	n += offset;
 	put_u64(&digits, n > 0 ? (uint64_t)n : 0);
 	memmove(digits.at, at + 5, (size_t)(c->at - (at + 5)));
-	if (r->auth_at > at)
-		r->auth_at -= at + 5 - digits.at;
 	c->at -= at + 5 - digits.at;
 }
 
@@ -488,7 +296,8 @@ insert_auth(struct cursor *c, struct render *r, char *start)
 	struct nfv_sip_writer w = { start, (size_t)(c->at - start), (size_t)(c->end - start),
 		false };
 	struct nfv_sip_writer words = nfv_sip_writer(names, sizeof(names));
-	char *body = memmem(start, w.n, "\r\n\r\n", 4), *was = c->at;
+	/* searched from here on: the line that is missing leaves an empty one */
+	char *body = memmem(r->auth_at, (size_t)(c->at - r->auth_at), "\r\n\r\n", 4), *was = c->at;
 	size_t n, cut = 0;
 
 	if (r->username != NULL && template_render(r->username, r->f, &words))
@@ -511,6 +320,8 @@ insert_auth(struct cursor *c, struct render *r, char *start)
 	memmove(r->auth_at + n, r->auth_at + cut, (size_t)(was - r->auth_at) - cut);
 	memcpy(r->auth_at, line, n);
 	c->at = was + n - cut;
+	if (r->len_at > r->auth_at)
+		r->len_at = r->len_at + n - cut;
 }
 
 bool
@@ -537,10 +348,10 @@ template_render(const struct template *t, const struct facts *f, struct nfv_sip_
 		skip = c.at == before && (before == start || before[-1] == '\n') &&
 			r.auth_at != c.at;
 	}
-	if (r.len_at != NULL && !c.full)
-		patch_len(&c, &r, t->piece[t->len_at].offset);
 	if (r.auth_at != NULL && !c.full)
 		insert_auth(&c, &r, start);
+	if (r.len_at != NULL && !c.full)
+		patch_len(&c, &r, t->piece[t->len_at].offset);
 	w->full = c.full;
 	if (!c.full)
 		w->n = (size_t)(c.at - w->p);

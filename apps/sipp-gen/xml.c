@@ -216,10 +216,10 @@ forgive(struct nfv_sv s, char *to)
 		}
 		n = 1;
 		if ((s.p[0] == '&' && !reference(s)) || (s.p[0] == '<' && quote != 0)) {
-			const char *spelled = s.p[0] == '&' ? "&amp;" : "&lt;";
+			struct nfv_sv spelled = s.p[0] == '&' ? NFV_SV("&amp;") : NFV_SV("&lt;");
 
-			memcpy(to + out, spelled, strlen(spelled));
-			out += strlen(spelled);
+			memcpy(to + out, spelled.p, spelled.n);
+			out += spelled.n;
 			continue;
 		}
 		if (tag && (s.p[0] == '"' || s.p[0] == '\'') && (quote == 0 || quote == s.p[0]))
