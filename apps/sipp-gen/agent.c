@@ -73,7 +73,8 @@ lay_out(struct agent *a)
 		}
 	a->vars_at = align(sizeof(struct call) + a->text_room, 8);
 	a->rtd_at = align(a->vars_at + vars_bytes(a->sc), 8);
-	a->stride = align(a->rtd_at + (a->rtds + 1) * sizeof(uint64_t), 64);
+	a->lines_at = a->rtd_at + (a->rtds + 1) * sizeof(uint64_t);
+	a->stride = align(a->lines_at + a->conf.n_users * sizeof(uint32_t), 64);
 	a->blocks = 0;
 	if (needs_blocks(a->sc)) {
 		uint32_t some = a->conf.open / 4;
@@ -126,6 +127,56 @@ allocate(struct agent *a, struct nfv_err *err)
 	return 0;
 }
 
+static int
+make_impair(struct agent *a, struct nfv_err *err)
+{
+	struct faults f;
+	int rc = fault_init(&f, &a->conf.fault, err);
+	bool steps = false;
+
+	for (uint32_t i = 0; i < a->sc->n_steps; i++)
+		steps |= a->sc->step[i].kind == STEP_SEND && a->sc->step[i].lost > 0;
+	if (rc < 0 || (!fault_any(&f) && !steps))
+		return rc;
+	a->impair = rte_zmalloc_socket("impair", sizeof(*a->impair), 64, a->conf.socket);
+	if (a->impair == NULL)
+		return nfv_fail(err, ENOMEM, "no memory for messages held back");
+	a->impair->faults = f;
+	return 0;
+}
+
+/* Of the files given by name; without a name the first. NULL: there is no such. */
+static int
+find_users(const struct agent *a, struct nfv_sv file)
+{
+	for (uint32_t i = 0; i < a->conf.n_users; i++)
+		if (file.n == 0 || nfv_sv_eq(file, nfv_sv_str(users_name(a->conf.users[i]))))
+			return (int)i;
+	return -1;
+}
+
+static int64_t
+lookup(void *ctx, struct nfv_sv file, struct nfv_sv key)
+{
+	const struct agent *a = ctx;
+	int i = find_users(a, file);
+
+	return i >= 0 ? users_lookup(a->conf.users[i], key) : -1;
+}
+
+struct nfv_sv
+agent_field(void *ctx, struct nfv_sv file, int64_t line, unsigned int field)
+{
+	struct agent *a = ctx;
+	int i = find_users(a, file);
+
+	if (i < 0)
+		return nfv_sv(NULL, 0);
+	if (line < 0 || line >= users_lines(a->conf.users[i]))
+		line = call_lines(a, a->current)[i];
+	return users_field(a->conf.users[i], (uint32_t)line, field, a->field[a->field_at++ % 2]);
+}
+
 static uint64_t
 wall_us(void)
 {
@@ -161,7 +212,13 @@ agent_create(const struct agent_conf *conf, struct agent **out, struct nfv_err *
 	for (int i = 0; i < 3; i++)
 		a->hash_key[i] = (conf->seed + (uint64_t)i) * 0xd6e8feb86659fd93u | 1;
 	a->rate = -1;
+	for (uint32_t i = 0; i < conf->n_users; i++)
+		users_cursor_init(&a->cursor[i], conf->users[i], 0, 1, conf->seed + i);
+	rc = make_impair(a, err);
+	if (rc < 0)
+		goto fail;
 	a->actions = (struct actions_env){ .ctx = a,
+		.lookup = lookup,
 		.random = a->random,
 		.scratch = a->scratch,
 		.scratch_n = sizeof(a->scratch) };
@@ -195,6 +252,7 @@ agent_destroy(struct agent *a)
 	rte_free(a->bucket);
 	rte_free(a->block);
 	rte_free(a->global);
+	rte_free(a->impair);
 	rte_free(a);
 }
 
@@ -227,6 +285,8 @@ call_take(struct agent *a)
 	if (a->sc->n_scope[VAR_CALL] > 0)
 		vars_init((uint8_t *)c + a->vars_at, a->sc->n_scope[VAR_CALL], CALL_VARS_TEXT);
 	memset(call_rtd(a, c), 0, (a->rtds + 1) * sizeof(uint64_t));
+	for (uint32_t i = 0; i < a->conf.n_users; i++)
+		call_lines(a, c)[i] = users_next(a->conf.users[i], &a->cursor[i]);
 	a->stats.open++;
 	if (a->stats.open > a->stats.open_max)
 		a->stats.open_max = a->stats.open;
@@ -377,6 +437,16 @@ end_all(struct agent *a)
 	a->ended = true;
 }
 
+static void
+count_impaired(struct agent *a)
+{
+	impair_tick(a->impair, a->net, a->now);
+	a->stats.lost_out = a->impair->lost;
+	a->stats.duplicated = a->impair->duplicated;
+	a->stats.delayed = a->impair->delayed;
+	a->stats.swapped = a->impair->swapped;
+}
+
 bool
 agent_turn(struct agent *a, uint64_t tsc)
 {
@@ -406,6 +476,8 @@ agent_turn(struct agent *a, uint64_t tsc)
 	if (tsc >= a->next_tick) {
 		a->next_tick = tsc + a->ms;
 		net_tick(a->net, tsc);
+		if (a->impair != NULL)
+			count_impaired(a);
 	}
 	return busy;
 }

@@ -16,10 +16,14 @@
 
 #include <stdatomic.h>
 
+#include "fault.h"
 #include "net.h"
 #include "pace.h"
 #include "scenario.h"
 #include "stats.h"
+#include "users.h"
+
+#define AGENT_FILES 8
 
 struct agent;
 
@@ -38,7 +42,10 @@ struct agent_conf {
 	uint32_t retrans_invite, retrans_other; /* times, at most */
 	uint32_t base_cseq;
 	bool retransmit, auto_answer;
-	double loss_out, loss_in; /* of messages, on purpose */
+	struct fault_conf fault;    /* of messages sent, on purpose */
+	double loss_in;             /* of those received */
+	struct users *const *users; /* for [fieldN], the first where no file is named */
+	uint32_t n_users;
 	uint64_t tsc_hz, seed;
 	int socket;
 	uint32_t worker;

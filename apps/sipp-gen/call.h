@@ -9,6 +9,7 @@
 
 #include "actions.h"
 #include "agent.h"
+#include "impair.h"
 #include "wheel.h"
 
 #define NO_CALL        UINT32_MAX
@@ -67,7 +68,7 @@ struct agent {
 	struct net *net;
 	uint64_t ms;    /* TSC ticks a millisecond */
 	uint8_t *slots; /* struct call, text, variables, starts of rtds: `stride` bytes each */
-	size_t stride, vars_at, rtd_at, text_room;
+	size_t stride, vars_at, rtd_at, lines_at, text_room;
 	unsigned int rtds; /* timers that the scenario has */
 	uint32_t *free_slot, n_free;
 	struct block *block;
@@ -75,6 +76,11 @@ struct agent {
 	uint32_t *bucket; /* calls of peers, by Call-ID */
 	uint64_t mask;
 	struct vars *global;
+	struct impair *impair; /* NULL: nothing is done on purpose */
+	struct users_cursor cursor[AGENT_FILES];
+	const struct call *current;     /* whose message is being made */
+	char field[2][USERS_FIELD_MAX]; /* fields that have to be made up, in turn */
+	unsigned int field_at;
 	uint64_t wall_us, created; /* the time of day at a TSC */
 	struct wheel wheel;
 	struct pace pace;
@@ -126,6 +132,13 @@ call_rtd(const struct agent *a, struct call *c)
 	return (uint64_t *)(void *)((uint8_t *)c + a->rtd_at);
 }
 
+/* The call's line of each file of users. */
+static inline uint32_t *
+call_lines(const struct agent *a, const struct call *c)
+{
+	return (uint32_t *)(uintptr_t)((const uint8_t *)c + a->lines_at);
+}
+
 /* agent.c */
 
 /** A slot for a new call, its timer not running; NULL: none is free. */
@@ -141,6 +154,8 @@ void call_arm(struct agent *a, struct call *c);
 bool call_keep(struct agent *a, uint32_t *block, struct nfv_sv bytes);
 void call_drop(struct agent *a, uint32_t *block);
 double agent_random(struct agent *a); /* 0 ≤ x < 1 */
+/** For facts: a field of a file of users. */
+struct nfv_sv agent_field(void *agent, struct nfv_sv file, int64_t line, unsigned int field);
 
 /* match.c */
 

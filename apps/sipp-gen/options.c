@@ -40,6 +40,10 @@ enum key {
 	MEDIA_PORT,
 	LOSS_OUT,
 	LOSS_IN,
+	DELAY,
+	DUPLICATE,
+	REORDER,
+	INFINDEX,
 	BUFFERS,
 	LCORE,
 	AND,
@@ -59,6 +63,8 @@ enum key {
 	HELP,
 	KEYS
 };
+
+#define FIRST 256 /* getopt's number of the first: past all letters */
 
 static const struct {
 	const char *name, *argument, *help;
@@ -99,6 +105,11 @@ static const struct {
 	[MEDIA_IP] = { "mi", "ADDR", "for [media_ip] (default: the own address)" },
 	[MEDIA_PORT] = { "mp", "PORT", "for [media_port] (default 6000)" },
 	[LOSS_OUT] = { "loss-out", "PERCENT", "lose so many of the messages sent, on purpose" },
+	[DELAY] = { "delay", "PERCENT:MS", "hold so many back, up to so long" },
+	[DUPLICATE] = { "dup", "PERCENT", "send so many twice" },
+	[REORDER] = { "reorder", "PERCENT", "send so many behind the next one" },
+	[INFINDEX] = { "infindex", "FILE FIELD",
+		"make lines of a file findable by a field, for <lookup>" },
 	[LOSS_IN] = { "loss-in", "PERCENT", "and of those received" },
 	[BUFFERS] = { "buffers", "N", "packet buffers (default 8191)" },
 	[LCORE] = { "lcore", "N", "the lcore that runs this role (default the next free one)" },
@@ -242,6 +253,8 @@ static const struct limit {
 	[MEDIA_PORT] = { 1, 65535 },
 	[LOSS_OUT] = { 0, 100 },
 	[LOSS_IN] = { 0, 100 },
+	[DUPLICATE] = { 0, 100 },
+	[REORDER] = { 0, 100 },
 	[BUFFERS] = { 512, 16e6 },
 	[LCORE] = { 0, 1023 },
 	[INTERVAL] = { 0.1, 1e6 },
@@ -303,7 +316,13 @@ set_number(struct options *o, struct options_role *r, enum key k, double v)
 		r->media_port = (uint16_t)v;
 		break;
 	case LOSS_OUT:
-		r->loss_out = v / 100;
+		r->fault[FAULT_LOSS] = v / 100;
+		break;
+	case DUPLICATE:
+		r->fault[FAULT_DUPLICATE] = v / 100;
+		break;
+	case REORDER:
+		r->fault[FAULT_SWAP] = v / 100;
 		break;
 	case LOSS_IN:
 		r->loss_in = v / 100;
@@ -368,6 +387,15 @@ set(struct options *o, struct options_role *r, enum key k, const char *value, st
 	case RAMP:
 		r->pace.shape = PACE_RAMP;
 		return two_numbers(k, value, &r->pace.rate_to, &r->pace.seconds, err);
+	case DELAY:
+		if (two_numbers(k, value, &v, &w, err) < 0)
+			return -EINVAL;
+		if (v > 100 || w > 60000)
+			return bad("delay", value, "give at most 100 percent and 60000 ms", err);
+		r->fault[FAULT_DELAY] = v / 100;
+		r->delay_min = 1;
+		r->delay_max = (uint32_t)w;
+		return 0;
 	case NO_RETRANS:
 		r->retransmit = false;
 		return 0;
@@ -380,6 +408,7 @@ set(struct options *o, struct options_role *r, enum key k, const char *value, st
 	case INF:
 		if (r->n_inf == OPTIONS_FILES)
 			return bad("inf", value, "too many files", err);
+		r->index[r->n_inf] = -1;
 		r->inf[r->n_inf++] = value;
 		return 0;
 	case AUTO_ANSWER:
@@ -462,6 +491,22 @@ finish_role(struct options_role *r, uint32_t i, struct nfv_err *err)
 	return 0;
 }
 
+static int
+set_index(struct options_role *r, const char *file, const char *field, struct nfv_err *err)
+{
+	double v;
+
+	if (number(INFINDEX, field, 0, 999, &v, err) < 0)
+		return -EINVAL;
+	for (uint32_t i = 0; i < r->n_inf; i++) {
+		if (strcmp(r->inf[i], file) == 0) {
+			r->index[i] = (int)v;
+			return 0;
+		}
+	}
+	return bad("infindex", file, "give the file before, by -inf", err);
+}
+
 int
 options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 {
@@ -472,7 +517,7 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 
 	role_defaults(r);
 	for (int i = 0; i < KEYS; i++)
-		longs[i] = (struct option){ row[i].name, row[i].argument != NULL, NULL, i };
+		longs[i] = (struct option){ row[i].name, row[i].argument != NULL, NULL, FIRST + i };
 	opterr = 0;
 	optind = 0;
 	/* In order: what is no option is the remote address of the role it stands in. */
@@ -484,21 +529,25 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 				err, EINVAL, "%s is no option; see --help", argv[optind - 1]);
 		if (c == 1) {
 			rc = set_remote(r, optarg, err);
-		} else if (c == AND) {
+		} else if (c == FIRST + AND) {
 			if (o.roles == OPTIONS_ROLES)
 				return nfv_fail(err, EINVAL, "at most %d roles", OPTIONS_ROLES);
 			r = &o.role[o.roles++];
 			role_defaults(r);
 			rc = 0;
-		} else if (c == KEY) {
+		} else if (c == FIRST + KEY) {
 			if (optind >= argc || r->n_keys == OPTIONS_KEYS)
 				return nfv_fail(err, EINVAL,
 					"-key wants a name and a value, %d times at most",
 					OPTIONS_KEYS);
 			r->key[r->n_keys++] = (struct scenario_key){ optarg, argv[optind++] };
 			rc = 0;
+		} else if (c == FIRST + INFINDEX) {
+			rc = optind < argc ?
+				set_index(r, optarg, argv[optind++], err) :
+				nfv_fail(err, EINVAL, "-infindex wants a file and a field");
 		} else {
-			rc = set(&o, r, c == 'h' ? HELP : (enum key)c, optarg, err);
+			rc = set(&o, r, c == 'h' ? HELP : (enum key)(c - FIRST), optarg, err);
 		}
 		if (rc < 0)
 			return rc;

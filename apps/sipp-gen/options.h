@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "fault.h"
 #include "net.h"
 #include "pace.h"
 #include "scenario.h"
@@ -34,10 +35,12 @@ struct options_role {
 	uint32_t open, duration_ms, recv_timeout_ms, base_cseq;
 	uint32_t retrans_invite, retrans_other, buffers;
 	bool retransmit, auto_answer;
-	double loss_out, loss_in;
+	double fault[FAULT_KINDS], loss_in; /* 0 … 1 */
+	uint32_t delay_min, delay_max;      /* ms */
 	struct scenario_key key[OPTIONS_KEYS];
 	uint32_t n_keys;
 	const char *inf[OPTIONS_FILES];
+	int index[OPTIONS_FILES]; /* field by which a file is looked up in, -1: none */
 	uint32_t n_inf;
 	int lcore; /* -1: the next free one */
 };

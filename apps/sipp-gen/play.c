@@ -89,6 +89,7 @@ gather(struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg 
 	struct nfv_sip_writer *w, struct facts *f)
 {
 	a->last = last;
+	a->current = c;
 	*f = (struct facts){ .service = a->conf.service,
 		.call_id = c->caller ? write_call_id(w, a, c) : call_text(c, TEXT_CALL_ID),
 		.next_url = call_text(c, TEXT_NEXT_URL),
@@ -113,21 +114,21 @@ gather(struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg 
 		.last = last,
 		.vars = { [VAR_CALL] = call_vars(a, c), [VAR_GLOBAL] = a->global },
 		.ctx = a,
+		.field = agent_field,
 		.authenticate = authenticate };
 }
 
 /* ---- sending ---- */
 
 static void
-transmit(struct agent *a, struct call *c, size_t n)
+transmit(struct agent *a, struct call *c, const char *room, size_t n, double loss)
 {
 	a->stats.sent++;
-	if (a->conf.loss_out > 0 && agent_random(a) < a->conf.loss_out) {
-		a->stats.lost_out++;
-		net_abandon(a->net);
-		return;
-	}
-	net_commit(a->net, n, a->conf.local.port, &c->peer);
+	if (a->impair != NULL)
+		impair_commit(a->impair, a->net, room, n, a->conf.local.port, &c->peer, loss,
+			a->now, a->ms);
+	else
+		net_commit(a->net, n, a->conf.local.port, &c->peer);
 }
 
 /* The message that was received last, as it was kept. */
@@ -156,7 +157,7 @@ play_send(
 	w = nfv_sip_writer(room, NET_PAYLOAD_MAX);
 	if (again && c->out_n > 0) {
 		memcpy(room, a->block[c->block_out].bytes, c->out_n);
-		transmit(a, c, c->out_n);
+		transmit(a, c, room, c->out_n, (double)s->lost);
 		return true;
 	}
 	if (again && s->keeps_message && last == NULL) {
@@ -175,7 +176,7 @@ play_send(
 		c->out_n = call_keep(a, &c->block_out, nfv_sip_written(&w, 0)) ? (uint16_t)w.n : 0;
 		a->stats.warnings += c->out_n == 0;
 	}
-	transmit(a, c, w.n);
+	transmit(a, c, room, w.n, (double)s->lost);
 	return true;
 }
 
@@ -237,10 +238,7 @@ do_send(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_msg *l
 		c->cseq++;
 	if (s->request && s->method == NFV_SIP_INVITE)
 		c->invite_cseq = c->cseq;
-	if (s->lost > 0 && agent_random(a) < (double)s->lost) {
-		a->stats.step[i].lost++;
-		a->stats.lost_out++;
-	} else if (!play_send(a, c, i, last, false)) {
+	if (!play_send(a, c, i, last, false)) {
 		call_fail(a, c, CAUSE_CANNOT_SEND);
 		return false;
 	}

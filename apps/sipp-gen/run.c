@@ -23,6 +23,7 @@
 struct worker {
 	const struct options_role *role;
 	struct scenario *scenario;
+	struct users *users[OPTIONS_FILES];
 	struct net *net;
 	struct agent *agent;
 	unsigned int lcore;
@@ -113,13 +114,28 @@ set_up(struct run *r, uint32_t i, struct nfv_err *err)
 		.base_cseq = o->base_cseq,
 		.retransmit = o->retransmit,
 		.auto_answer = o->auto_answer,
-		.loss_out = o->loss_out,
+		.fault = { .delay_min = o->delay_min,
+			.delay_max = o->delay_max,
+			.seed = r->o->seed,
+			.stream = i },
+		.users = w->users,
+		.n_users = o->n_inf,
 		.loss_in = o->loss_in,
 		.tsc_hz = nc.tsc_hz,
 		.seed = nc.seed,
 		.socket = socket,
 		.worker = i };
 	int rc = load_scenario(o, &w->scenario, err);
+
+	memcpy(ac.fault.chance, o->fault, sizeof(ac.fault.chance));
+	for (uint32_t k = 0; k < o->n_inf && rc == 0; k++) {
+		rc = users_load(o->inf[k], &w->users[k], err);
+		if (rc == 0 && o->index[k] >= 0)
+			rc = users_index(w->users[k], (unsigned int)o->index[k], err);
+	}
+	if (rc == 0 && w->scenario->uses_fields && o->n_inf == 0)
+		rc = nfv_fail(err, EINVAL,
+			"role %u: the scenario has fields; give their file with -inf", i + 1);
 
 	if (rc < 0)
 		return rc;
@@ -205,6 +221,8 @@ run_destroy(struct run *r)
 		agent_destroy(r->worker[i].agent);
 		net_destroy(r->worker[i].net);
 		scenario_destroy(r->worker[i].scenario);
+		for (uint32_t k = 0; k < OPTIONS_FILES; k++)
+			users_destroy(r->worker[i].users[k]);
 	}
 	free(r);
 }
