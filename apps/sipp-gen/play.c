@@ -104,7 +104,7 @@ gather(struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg 
 		.call_number = c->number,
 		.clock_ms = a->now / a->ms,
 		.cseq = a->sc->step[step].method == NFV_SIP_ACK ? c->invite_cseq : c->cseq,
-		.msg_index = step,
+		.msg_index = step - a->sc->n_init,
 		.local_port = a->conf.local.port,
 		.remote_port = c->peer.port,
 		.media_port = a->conf.media.port,

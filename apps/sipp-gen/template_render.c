@@ -332,7 +332,9 @@ template_render(const struct template *t, const struct facts *f, struct nfv_sip_
 	char *start = c.at, *before;
 	bool skip = false; /* nothing stands on this line: its end is left out as well */
 
-	for (const struct piece *p = t->piece, *end = p + t->n; p < end; p++) {
+	for (uint16_t i = 0; i < t->n; i++) {
+		const struct piece *p = &t->piece[i];
+
 		if (p->keyword == KW_TEXT) {
 			size_t cut = skip && p->text.n >= 2 && p->text.p[0] == '\r' &&
 					p->text.p[1] == '\n' ?
