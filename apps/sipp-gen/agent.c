@@ -4,6 +4,7 @@
 #include <rte_malloc.h>
 
 #include "call.h"
+#include "digest.h"
 
 #define RX_BURSTS  4   /* a turn */
 #define EXPIRED    32  /* timers a turn */
@@ -164,6 +165,25 @@ lookup(void *ctx, struct nfv_sv file, struct nfv_sv key)
 	return i >= 0 ? users_lookup(a->conf.users[i], key) : -1;
 }
 
+static bool
+verify(void *ctx, const struct nfv_sip_msg *m, struct nfv_sv user, struct nfv_sv password)
+{
+	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, NFV_SIP_H_AUTHORIZATION);
+	struct digest_request r = { .user = user,
+		.password = password,
+		.method = m->method_name,
+		.uri = m->uri,
+		.body = nfv_sv(m->p + m->body, m->body_n) };
+	struct digest_credentials c;
+
+	(void)ctx;
+	if (h == NULL)
+		h = nfv_sip_first_hdr(m, NFV_SIP_H_PROXY_AUTHORIZATION);
+	return h != NULL &&
+		digest_credentials_parse(nfv_sv(m->p + h->value, h->value_n), &c) == 0 &&
+		digest_matches(&c, &r);
+}
+
 struct nfv_sv
 agent_field(void *ctx, struct nfv_sv file, int64_t line, unsigned int field)
 {
@@ -219,6 +239,7 @@ agent_create(const struct agent_conf *conf, struct agent **out, struct nfv_err *
 		goto fail;
 	a->actions = (struct actions_env){ .ctx = a,
 		.lookup = lookup,
+		.verify = verify,
 		.random = a->random,
 		.scratch = a->scratch,
 		.scratch_n = sizeof(a->scratch) };

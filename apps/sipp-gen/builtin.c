@@ -126,6 +126,12 @@ static const char registers[] =
 						  "  <recv response=\"100\" optional=\"true\"/>\n"
 						  "  <recv response=\"200\" rtd=\"true\"/>\n"
 						  "  <label id=\"done\"/>\n" TIMES;
+
+/* Whoever asks is registered; who it is, the callee's side of a call does not need to know. */
+static const char registrar[] =
+	XML("A registrar that lets everybody in") "  <recv request=\"REGISTER\"/>\n" ANSWER(
+		"", "200 OK", TAG) "    [last_Contact:]\n"
+				   "    Expires: 3600\n" EMPTY TIMES;
 /* clang-format on */
 
 static const struct {
@@ -137,6 +143,7 @@ static const struct {
 	{ "branchc", branchc },
 	{ "branchs", branchs },
 	{ "register", registers },
+	{ "registrar", registrar },
 };
 
 #define BUILTINS (sizeof(builtin) / sizeof(builtin[0]))

@@ -70,7 +70,7 @@ static const struct {
 	const char *name, *argument, *help;
 } row[KEYS] = {
 	[SN] = { "sn", "NAME",
-		"a built-in scenario: uac, uas, regexp, branchc, branchs, register" },
+		"a built-in scenario: uac, uas, regexp, branchc, branchs, register, registrar" },
 	[SF] = { "sf", "FILE", "a scenario as SIPp's XML" },
 	[DEVICE] = { "device", "DEV",
 		"port: a PCI address, net_af_packet0,iface=…, net_memif0,…, pair:NAME:a" },

@@ -202,7 +202,7 @@ int scenario_load(const char *file, const struct scenario_keys *keys,
 int scenario_load_text(struct nfv_sv text, const char *file, const struct scenario_keys *keys,
 	struct scenario_report *report, struct scenario **out, struct nfv_err *err);
 
-/** A built-in by name: uac, uas, regexp, branchc, branchs, register. Errors: -ENOENT lists them. */
+/** A built-in by name: uac, uas, regexp, branchc, branchs, register, registrar. Errors: -ENOENT lists them. */
 int scenario_builtin(const char *name, struct scenario **out, struct nfv_err *err);
 /** Its XML, as -sd prints it; NULL: no such. */
 const char *scenario_builtin_xml(const char *name);

@@ -7,7 +7,7 @@
 
 #include "pair.h"
 
-#define SLOTS 4096 /* frames on the way, each way */
+#define SLOTS 16384 /* frames on the way, each way */
 
 static struct rte_ring *
 ring(const char *name, char from)

@@ -1,0 +1,438 @@
+/* Two agents joined by rings in memory, under a clock that the test turns. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_cycles.h>
+
+#include "agent.h"
+#include "eal.h"
+
+#define MS 1000000ull /* ticks of the made-up clock */
+
+struct side {
+	struct scenario *scenario;
+	struct net *net;
+	struct agent *agent;
+};
+
+struct bed {
+	struct side a, b;
+	uint64_t now;
+};
+
+static struct nfv_addr
+address(uint8_t last)
+{
+	return (struct nfv_addr){ { 10, 0, 0, last }, NFV_IPV4 };
+}
+
+static struct agent_conf
+defaults(void)
+{
+	return (struct agent_conf){ .service = NFV_SV("service"),
+		.pace = { .shape = PACE_FIXED, .rate = 1000, .workers = 1 },
+		.open = 1000,
+		.retrans_invite = 5,
+		.retrans_other = 10,
+		.base_cseq = 1,
+		.retransmit = true,
+		.tsc_hz = 1000 * MS,
+		.seed = 1,
+		.socket = -1 };
+}
+
+static void
+open_net(struct net **n, const char *device, uint8_t last)
+{
+	struct net_conf c = { .device = device,
+		.addr = { { address(last), 24 } },
+		.n_addr = 1,
+		.mtu = 1500,
+		.descriptors = 256,
+		.buffers = 4095,
+		.socket = -1,
+		.tsc_hz = 1000 * MS };
+	struct nfv_err err = { "" };
+
+	if (net_create(&c, n, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+/* `scenario`: a built-in's name, or XML. */
+static void
+start(struct side *s, uint64_t now, const char *scenario, struct agent_conf conf, uint8_t own,
+	uint8_t peer)
+{
+	struct nfv_err err = { "" };
+	int rc = scenario[0] == '<' ?
+		scenario_load_text(nfv_sv_str(scenario), "text", NULL, NULL, &s->scenario, &err) :
+		scenario_builtin(scenario, &s->scenario, &err);
+
+	if (rc < 0)
+		fail_msg("%s", err.text);
+	conf.scenario = s->scenario;
+	conf.net = s->net;
+	conf.local = conf.media = (struct nfv_endpoint){ address(own), 5060 };
+	conf.remote = (struct nfv_endpoint){ address(peer), 5060 };
+	if (agent_create(&conf, &s->agent, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(agent_begin(s->agent, now), 0);
+}
+
+static void
+nobody(void *ctx, const struct net_datagram *d)
+{
+	(void)d;
+	if (ctx != NULL)
+		++*(unsigned int *)ctx;
+}
+
+static void
+bed_init(struct bed *t)
+{
+	struct nfv_addr to_a = address(1), to_b = address(2);
+	int rc;
+
+	memset(t, 0, sizeof(*t));
+	t->now = rte_rdtsc();
+	open_net(&t->a.net, "pair:test:a", 1);
+	open_net(&t->b.net, "pair:test:b", 2);
+	do {
+		rc = net_reach(t->a.net, &to_b, t->now) | net_reach(t->b.net, &to_a, t->now);
+		net_poll(t->b.net, t->now, nobody, NULL);
+		net_poll(t->a.net, t->now, nobody, NULL);
+	} while (rc != 0);
+}
+
+static void
+bed_fini(struct bed *t)
+{
+	struct side *side[] = { &t->a, &t->b };
+
+	for (int i = 0; i < 2; i++) {
+		agent_destroy(side[i]->agent);
+		net_destroy(side[i]->net);
+		scenario_destroy(side[i]->scenario);
+	}
+}
+
+static void
+turn(struct bed *t, uint64_t step)
+{
+	t->now += step;
+	if (t->a.agent != NULL)
+		agent_turn(t->a.agent, t->now);
+	if (t->b.agent != NULL)
+		agent_turn(t->b.agent, t->now);
+}
+
+/* Until the caller is done, or so many milliseconds have passed. */
+static void
+run(struct bed *t, unsigned int ms, bool until_done)
+{
+	for (unsigned int i = 0; i < ms * 4; i++) {
+		turn(t, MS / 4);
+		if (until_done && agent_is_done(t->a.agent))
+			return;
+	}
+	if (until_done)
+		fail_msg("not done after %u ms", ms);
+}
+
+static uint64_t
+sum_of_causes(const struct stats *s)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < CAUSES; i++)
+		n += s->cause[i];
+	return n;
+}
+
+static void
+assert_adds_up(const struct agent *a)
+{
+	const struct stats *s = agent_stats(a);
+
+	assert_int_equal(s->created_out + s->created_in, s->successful + s->failed + s->open);
+	assert_int_equal(s->failed, sum_of_causes(s));
+	assert_int_equal(s->offered, s->created_out + s->skipped);
+}
+
+static void
+calls_succeed(void **state)
+{
+	struct agent_conf c = defaults();
+	const struct stats *a, *b;
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	c.calls = 500;
+	c.duration_ms = 20;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	start(&t.b, t.now, "uas", c, 2, 1);
+	run(&t, 5000, true);
+	run(&t, 5000, false); /* the callee waits for strays */
+	a = agent_stats(t.a.agent);
+	b = agent_stats(t.b.agent);
+	assert_int_equal(a->successful, 500);
+	assert_int_equal(b->successful, 500);
+	assert_int_equal(a->sent, 1500);
+	assert_int_equal(a->received, 1500);
+	assert_int_equal(b->sent, 1500);
+	assert_int_equal(b->received, 1500);
+	assert_int_equal(a->retransmitted + b->retransmitted + a->absorbed + b->absorbed, 0);
+	assert_int_equal(a->latency[LATENCY_SRD].n, 500);
+	assert_int_equal(a->latency[LATENCY_SDD].n, 500);
+	assert_true(a->call_length.min >= 20000000);
+	assert_int_equal(a->open + b->open, 0);
+	assert_adds_up(t.a.agent);
+	assert_adds_up(t.b.agent);
+	bed_fini(&t);
+}
+
+/* RFC 3261 §17.1.1.2: after 0.5, 1, 2, 4, 8 seconds more; then it is over. */
+static void
+nobody_answers(void **state)
+{
+	struct agent_conf c = defaults();
+	const struct stats *s;
+	unsigned int heard = 0;
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	c.calls = 10;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	for (int ms = 0; ms < 40000 && !agent_is_done(t.a.agent); ms++) {
+		turn(&t, MS);
+		net_poll(t.b.net, t.now, nobody, &heard);
+	}
+	s = agent_stats(t.a.agent);
+	assert_int_equal(s->failed, 10);
+	assert_int_equal(s->cause[CAUSE_MAX_RETRANSMISSIONS], 10);
+	assert_int_equal(s->retransmitted, 50);
+	assert_int_equal(heard, 60);
+	assert_adds_up(t.a.agent);
+	bed_fini(&t);
+}
+
+#define ANSWER(status)                                                                             \
+	"<send><![CDATA[\n SIP/2.0 " status                                                        \
+	"\n [last_Via:]\n [last_From:]\n [last_To:];tag=[call_number]\n"                           \
+	" [last_Call-ID:]\n [last_CSeq:]\n Contact: <sip:[local_ip]:[local_port]>\n"               \
+	" Content-Length: 0\n\n]]></send>"
+#define SCENARIO(steps) "<?xml version=\"1.0\"?><scenario name=\"x\">" steps "</scenario>"
+
+static void
+the_busy_are_acknowledged(void **state)
+{
+	static const char busy[] = SCENARIO(
+		"<recv request=\"INVITE\"/>" ANSWER("486 Busy Here") "<recv request=\"ACK\"/>");
+	struct agent_conf c = defaults();
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	c.calls = 100;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	start(&t.b, t.now, busy, c, 2, 1);
+	run(&t, 3000, true);
+	run(&t, 100, false);
+	assert_int_equal(agent_stats(t.a.agent)->cause[CAUSE_REJECTED], 100);
+	assert_int_equal(agent_stats(t.b.agent)->successful, 100);
+	assert_adds_up(t.a.agent);
+	bed_fini(&t);
+}
+
+/* A callee that hangs up before it is asked: its BYE is answered, and the call has failed. */
+static void
+what_is_unexpected_is_answered(void **state)
+{
+	static const char rude[] = SCENARIO("<recv request=\"INVITE\"/>" ANSWER(
+		"200 OK") "<recv request=\"ACK\"/>"
+			  "<send retrans=\"500\"><![CDATA[\n BYE sip:[remote_ip]:[remote_port] SIP/2.0\n"
+			  " Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\n From: <sip:b>;tag=[call_number]\n"
+			  " To: <sip:a>[peer_tag_param]\n Call-ID: [call_id]\n CSeq: 5 BYE\n Content-Length: 0\n\n]]></send>"
+			  "<recv response=\"200\"/>");
+	struct agent_conf c = defaults();
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	c.calls = 50;
+	c.duration_ms = 100;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	start(&t.b, t.now, rude, c, 2, 1);
+	run(&t, 3000, true);
+	run(&t, 100, false);
+	assert_int_equal(agent_stats(t.a.agent)->cause[CAUSE_UNEXPECTED], 50);
+	assert_int_equal(agent_stats(t.b.agent)->successful, 50);
+	assert_adds_up(t.a.agent);
+	bed_fini(&t);
+}
+
+static void
+losses_are_made_up_for(void **state)
+{
+	struct agent_conf c = defaults();
+	const struct stats *a;
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	c.calls = 1000;
+	c.fault.chance[FAULT_LOSS] = 0.05;
+	c.fault.seed = 7;
+	c.loss_in = 0.05;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	start(&t.b, t.now, "uas", c, 2, 1);
+	run(&t, 60000, true);
+	a = agent_stats(t.a.agent);
+	assert_int_equal(a->successful, 1000);
+	assert_true(a->lost_out > 100 && a->lost_in > 100);
+	assert_true(a->retransmitted > 50);
+	assert_adds_up(t.a.agent);
+	bed_fini(&t);
+}
+
+static void
+chaos_is_survived(void **state)
+{
+	static const enum fault_kind kinds[] = { FAULT_DELAY, FAULT_DUPLICATE, FAULT_SWAP };
+	struct agent_conf c = defaults();
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	c.calls = 500;
+	for (int i = 0; i < 3; i++)
+		c.fault.chance[kinds[i]] = 0.15;
+	c.fault.delay_min = 1;
+	c.fault.delay_max = 50;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	start(&t.b, t.now, "uas", c, 2, 1);
+	run(&t, 60000, true);
+	assert_int_equal(agent_stats(t.a.agent)->successful, 500);
+	assert_true(agent_stats(t.a.agent)->reordered > 0);
+	bed_fini(&t);
+}
+
+/* More calls than may be open are not begun, and counted; nothing is lost silently. */
+static void
+room_runs_out(void **state)
+{
+	struct agent_conf c = defaults();
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	c.calls = 200;
+	c.open = 10;
+	c.duration_ms = 50;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	c.open = 1000;
+	start(&t.b, t.now, "uas", c, 2, 1);
+	run(&t, 5000, true);
+	assert_true(agent_stats(t.a.agent)->skipped > 100);
+	assert_int_equal(agent_stats(t.a.agent)->open_max, 10);
+	assert_int_equal(agent_stats(t.a.agent)->failed, 0);
+	assert_adds_up(t.a.agent);
+	bed_fini(&t);
+}
+
+static void
+garbage_is_counted(void **state)
+{
+	static const char *const text[] = { "", "\r\n\r\n", "hello", "INVITE",
+		"SIP/2.0 200 OK\r\n\r\n",
+		"SIP/2.0 200 OK\r\nCall-ID: 00000000-00000001@10.0.0.1\r\nCSeq: 1 INVITE\r\n\r\n",
+		"SIP/2.0 200 OK\r\nCall-ID: 00000000-99999999@10.0.0.1\r\nCSeq: 1 INVITE\r\n\r\n",
+		"SIP/2.0 200 OK\r\nCall-ID: ffffffff-00000001@10.0.0.1\r\nCSeq: 99999999999 INVITE\r\n\r\n",
+		"BYE sip:x SIP/2.0\r\nCall-ID: abc\r\nCSeq: 1 BYE\r\nVia: x\r\nFrom: x\r\nTo: x\r\n\r\n",
+		"INVITE sip:x SIP/2.0\r\nCall-ID: abc\r\nCSeq: 1 INVITE\r\n\r\n" };
+	const struct nfv_endpoint to = { address(1), 5060 };
+	struct agent_conf c = defaults();
+	struct bed t;
+
+	(void)state;
+	for (int caller = 0; caller < 2; caller++) {
+		const struct stats *s;
+
+		bed_init(&t);
+		c.calls = 1;
+		start(&t.a, t.now, caller ? "uac" : "uas", c, 1, 2);
+		for (int round = 0; round < 100; round++) {
+			for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
+				char *room = net_begin(t.b.net, NFV_IPV4);
+
+				memcpy(room, text[i], strlen(text[i]));
+				net_commit(t.b.net, strlen(text[i]), 5060, &to);
+			}
+			net_flush(t.b.net, t.now);
+			turn(&t, MS / 10);
+			net_poll(t.b.net, t.now, nobody, NULL);
+		}
+		s = agent_stats(t.a.agent);
+		assert_true(s->garbage > 100);
+		assert_true(s->out_of_call > 0);
+		assert_int_equal(s->successful, 0);
+		agent_stop(t.a.agent, true);
+		turn(&t, MS);
+		assert_int_equal(s->open, 0);
+		assert_true(agent_is_done(t.a.agent));
+		assert_adds_up(t.a.agent);
+		bed_fini(&t);
+	}
+}
+
+static void
+stopped_calls_are_told(void **state)
+{
+	struct agent_conf c = defaults();
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	c.duration_ms = 100000;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	start(&t.b, t.now, "uas", c, 2, 1);
+	run(&t, 200, false);
+	agent_stop(t.a.agent, false);
+	run(&t, 100, false);
+	assert_false(agent_is_done(t.a.agent));
+	agent_stop(t.a.agent, true);
+	run(&t, 100, true);
+	assert_true(agent_stats(t.a.agent)->cause[CAUSE_ABORTED] > 100);
+	run(&t, 5000, false);
+	/* The peer was told by BYE. */
+	assert_int_equal(agent_stats(t.b.agent)->open, 0);
+	assert_int_equal(agent_stats(t.b.agent)->failed, 0);
+	assert_adds_up(t.a.agent);
+	bed_fini(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_succeed),
+		cmocka_unit_test(nobody_answers),
+		cmocka_unit_test(the_busy_are_acknowledged),
+		cmocka_unit_test(what_is_unexpected_is_answered),
+		cmocka_unit_test(losses_are_made_up_for),
+		cmocka_unit_test(chaos_is_survived),
+		cmocka_unit_test(room_runs_out),
+		cmocka_unit_test(garbage_is_counted),
+		cmocka_unit_test(stopped_calls_are_told),
+	};
+
+	test_eal("512");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
