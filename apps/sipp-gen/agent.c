@@ -6,10 +6,11 @@
 #include "call.h"
 #include "digest.h"
 
-#define RX_BURSTS  4   /* a turn */
-#define EXPIRED    32  /* timers a turn */
-#define BEGIN_MAX  32  /* calls a turn: after a stall they are made up for, not thrown at once */
-#define BEHIND_MS  100 /* a call this late is not begun any more, and counted as limited */
+#define RX_BURSTS  4    /* a turn */
+#define EXPIRED    32   /* timers a turn */
+#define BEGIN_MAX  32   /* calls a turn: after a stall they are made up for, not thrown at once */
+#define QUIET_MS   4500 /* a message is sent again after four seconds, at the latest */
+#define BEHIND_MS  100  /* a call this late is not begun any more, and counted as limited */
 #define BLOCKS_MIN 2048u
 #define BLOCKS_MAX 65536u
 
@@ -64,7 +65,8 @@ lay_out(struct agent *a)
 	for (int i = 1; i <= SCENARIO_RTDS; i++)
 		a->rtds = a->sc->rtd_name[i].n > 0 ? (unsigned int)i : a->rtds;
 	/* Texts take what is left of four cache lines, and more where routes have to be kept. */
-	a->text_room = SLOT_LINES * 64 - sizeof(struct call) - (a->rtds + 1) * sizeof(uint64_t);
+	a->text_room =
+		(size_t)SLOT_LINES * 64 - sizeof(struct call) - (a->rtds + 1) * sizeof(uint64_t);
 	if (!a->sc->caller)
 		a->text_room += TEXT_CALL_IDS;
 	for (uint32_t i = 0; i < a->sc->n_steps; i++)
@@ -88,7 +90,7 @@ lay_out(struct agent *a)
 size_t
 agent_call_size(const struct agent *a)
 {
-	return a->stride + sizeof(uint32_t) * 3 +
+	return a->stride + sizeof(uint32_t) * 3 + sizeof(struct linger) +
 		(size_t)a->blocks * sizeof(struct block) / (a->conf.open ? a->conf.open : 1);
 }
 
@@ -103,14 +105,15 @@ allocate(struct agent *a, struct nfv_err *err)
 	a->mask = buckets - 1;
 	a->slots = rte_malloc_socket("calls", a->stride * c->open, 64, c->socket);
 	a->free_slot = rte_malloc_socket("free", sizeof(uint32_t) * c->open, 64, c->socket);
+	a->linger = rte_malloc_socket("linger", sizeof(*a->linger) * c->open, 64, c->socket);
 	a->bucket = rte_malloc_socket("bucket", sizeof(uint32_t) * buckets, 64, c->socket);
 	a->block = rte_malloc_socket("kept", sizeof(struct block) * (a->blocks + 1), 64, c->socket);
 	a->global = rte_malloc_socket(
 		"globals", vars_size(a->sc->n_scope[VAR_GLOBAL], GLOBAL_VARS_TEXT), 8, c->socket);
 	if (a->global != NULL)
 		vars_init(a->global, a->sc->n_scope[VAR_GLOBAL], GLOBAL_VARS_TEXT);
-	if (a->slots == NULL || a->global == NULL || a->free_slot == NULL || a->bucket == NULL ||
-		a->block == NULL)
+	if (a->slots == NULL || a->global == NULL || a->linger == NULL || a->free_slot == NULL ||
+		a->bucket == NULL || a->block == NULL)
 		return nfv_fail(err, ENOMEM,
 			"no memory for %u calls at once, %zu bytes each; give EAL more (-m) or a lower -l",
 			c->open, agent_call_size(a));
@@ -270,6 +273,7 @@ agent_destroy(struct agent *a)
 		return;
 	rte_free(a->slots);
 	rte_free(a->free_slot);
+	rte_free(a->linger);
 	rte_free(a->bucket);
 	rte_free(a->block);
 	rte_free(a->global);
@@ -286,13 +290,40 @@ agent_random(struct agent *a)
 	return (double)(a->random >> 11) * 0x1p-53;
 }
 
+void
+call_linger(struct agent *a, struct call *c)
+{
+	if (c->lingering)
+		return;
+	c->lingering = true;
+	a->lingering++;
+	a->linger[a->linger_to++ % a->conf.open] =
+		(struct linger){ call_index(a, c), c->generation };
+}
+
+/* Room for a new call: the one that has lingered for longest has waited in vain. */
+static bool
+end_oldest(struct agent *a)
+{
+	while (a->linger_from < a->linger_to) {
+		struct linger l = a->linger[a->linger_from++ % a->conf.open];
+		struct call *c = call_at(a, l.slot);
+
+		if (c->state == CALL_FREE || c->generation != l.generation)
+			continue;
+		call_succeed(a, c);
+		return true;
+	}
+	return false;
+}
+
 struct call *
 call_take(struct agent *a)
 {
 	struct call *c;
 	uint32_t generation;
 
-	if (a->n_free == 0)
+	if (a->n_free == 0 && !end_oldest(a))
 		return NULL;
 	c = call_at(a, a->free_slot[--a->n_free]);
 	generation = c->generation + 1;
@@ -324,6 +355,7 @@ give_back(struct agent *a, struct call *c)
 		match_forget(a, c);
 	call_drop(a, &c->block_in);
 	call_drop(a, &c->block_out);
+	a->lingering -= c->lingering;
 	c->state = CALL_FREE;
 	a->free_slot[a->n_free++] = i;
 	a->stats.open--;
@@ -452,6 +484,10 @@ end_all(struct agent *a)
 
 		if (c->state == CALL_FREE)
 			continue;
+		if (c->lingering) {
+			call_succeed(a, c);
+			continue;
+		}
 		dialog_abandon(a, c);
 		call_fail(a, c, CAUSE_ABORTED);
 	}
@@ -510,16 +546,21 @@ agent_stop(struct agent *a, bool now)
 }
 
 bool
-agent_is_done(const struct agent *a)
+agent_is_done(struct agent *a)
 {
-	bool no_more = atomic_load_explicit(&a->stop, memory_order_relaxed) != 0;
+	const struct stats *s = &a->stats;
+	bool enough =
+		a->conf.calls != 0 && (a->sc->caller ? s->offered : s->created_in) >= a->conf.calls;
 
-	if (a->conf.calls != 0 && a->sc->caller && a->stats.offered >= a->conf.calls)
-		no_more = true;
-	if (a->conf.calls != 0 && !a->sc->caller &&
-		a->stats.successful + a->stats.failed >= a->conf.calls)
-		return true;
-	return no_more && a->stats.open == 0;
+	if (!enough && atomic_load_explicit(&a->stop, memory_order_relaxed) == 0)
+		return false;
+	if (s->open > a->lingering)
+		return false;
+	/* Strays come soon, if at all: when it has been quiet for a while, nobody waits any more. */
+	if (s->open > 0 && a->now < a->heard + QUIET_MS * a->ms)
+		return false;
+	end_all(a);
+	return true;
 }
 
 void

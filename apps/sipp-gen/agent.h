@@ -63,8 +63,9 @@ bool agent_turn(struct agent *a, uint64_t tsc);
 
 /** No more calls are begun; with `now`, open ones are ended as aborted. */
 void agent_stop(struct agent *a, bool now);
-/** All calls asked for have been made and have ended, or it was stopped and none is open. */
-bool agent_is_done(const struct agent *a);
+/** All calls asked for have been made and have ended, or it was stopped and none is open but those that
+ * only wait for strays. On the worker, between turns. */
+bool agent_is_done(struct agent *a);
 /** While it runs: calls a second from now on. */
 void agent_set_rate(struct agent *a, double rate);
 

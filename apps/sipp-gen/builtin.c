@@ -56,7 +56,7 @@
 #define ACK_MAYBE "  <recv request=\"ACK\" optional=\"true\" rtd=\"true\" crlf=\"true\"/>\n"
 #define BYE_ANSWERED                                                                               \
 	"  <recv request=\"BYE\"/>\n" ANSWER("", "200 OK", "") CONTACT EMPTY                       \
-		"  <timewait milliseconds=\"4000\"/>\n"
+		"  <timewait milliseconds=\"32000\"/>\n"
 #define REGISTER(number)                                                                           \
 	"  <send retrans=\"500\"><![CDATA[\n"                                                      \
 	"    REGISTER sip:[remote_ip]:[remote_port] SIP/2.0\n" VIA "    From: <" URI               \

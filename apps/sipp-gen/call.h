@@ -58,6 +58,7 @@ struct call {
 	uint16_t text[TEXTS + 1];      /* ends of the texts in the slot's room */
 	uint8_t state, resent;
 	uint8_t peer_method, method; /* of the request last received; of ours, last sent */
+	bool lingering;              /* over, but for strays: in a timewait */
 	bool caller, established;
 	bool answered, rang; /* our INVITE had an answer at all; one of 18x or a final one */
 };
@@ -71,6 +72,12 @@ struct agent {
 	size_t stride, vars_at, rtd_at, lines_at, text_room;
 	unsigned int rtds; /* timers that the scenario has */
 	uint32_t *free_slot, n_free;
+	/* Calls that linger, oldest first; one that has ended meanwhile has another generation. */
+	struct linger {
+		uint32_t slot, generation;
+	} * linger;
+	uint64_t linger_from, linger_to; /* places taken and given, modulo conf.open */
+	uint64_t lingering, heard;       /* calls; TSC of the last message */
 	struct block *block;
 	uint32_t blocks, free_block;
 	uint32_t *bucket; /* calls of peers, by Call-ID */
@@ -146,6 +153,8 @@ struct call *call_take(struct agent *a);
 /** The call has ended, well or by a cause. Frees its slot. */
 void call_succeed(struct agent *a, struct call *c);
 void call_fail(struct agent *a, struct call *c, enum cause cause);
+/** The call is over and waits for strays only; its slot may be needed before. */
+void call_linger(struct agent *a, struct call *c);
 /** Set a text; false: no room. */
 bool call_set_text(struct agent *a, struct call *c, enum text t, struct nfv_sv s);
 /** Wake the call at the earlier of c->due and c->resend. */

@@ -242,6 +242,7 @@ match_datagram(void *agent, const struct net_datagram *d)
 		return;
 	}
 	a->stats.received++;
+	a->heard = a->now;
 	c = a->sc->caller ? find_own(a, id, &dead) : NULL;
 	if (!a->sc->caller) {
 		uint64_t hash = match_hash(a, id);

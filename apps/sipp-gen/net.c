@@ -16,17 +16,17 @@
 #define RETRIES    16 /* of a device that takes only a part of a burst */
 
 struct net {
+	struct nfv_burst out;      /* committed, not yet routed */
+	struct nfv_out wire, back; /* what l3 originates */
 	struct nfv_port port;
 	struct rte_mempool *pool;
 	struct nfv_l3 *l3;
-	struct nfv_burst out;   /* committed, not yet routed */
 	struct rte_mbuf *begun; /* being written */
-	uint8_t begun_family;
-	struct nfv_out wire, back; /* what l3 originates */
 	struct net_count count;
 	struct nfv_prefix addr[NET_ADDRS];
 	uint32_t n_addr;
 	uint16_t ip_id;
+	uint8_t begun_family;
 };
 
 static void

@@ -89,7 +89,7 @@ static const struct {
 	[RAMP] = { "ramp", "RATE:S", "from -r steadily to RATE within S seconds" },
 	[CALLS] = { "m", "N", "stop after so many calls" },
 	[OPEN] = { "l", "N",
-		"calls at once, at most (default three seconds' worth, at least 1000)" },
+		"calls at once, at most (default three seconds' worth; answering 100000)" },
 	[DURATION] = { "d", "MS", "of a call: a pause without a duration (default 0)" },
 	[RECV_TIMEOUT] = { "recv_timeout", "MS", "a call fails that waits longer for a message" },
 	[NO_RETRANS] = { "nr", NULL, "send nothing again" },
@@ -347,7 +347,7 @@ set_number(struct options *o, struct options_role *r, enum key k, double v)
 static int
 set(struct options *o, struct options_role *r, enum key k, const char *value, struct nfv_err *err)
 {
-	double v, w;
+	double v = 0, w = 0;
 
 	if (limit[k].max > 0) {
 		if (number(k, value, limit[k].min, limit[k].max, &v, err) < 0)
@@ -486,7 +486,11 @@ finish_role(struct options_role *r, uint32_t i, struct nfv_err *err)
 	if (r->open == 0) {
 		double calls = most * (3 + r->duration_ms / 1000.0);
 
-		r->open = calls < 1000 ? 1000 : calls > 1e6 ? 1000000 : (uint32_t)calls;
+		/* Who answers does not know what is to come. */
+		r->open = r->remote.addr.family == NFV_NO_ADDR ? 100000 :
+			calls < 1000                           ? 1000 :
+			calls > 1e6                            ? 1000000 :
+								 (uint32_t)calls;
 	}
 	return 0;
 }
@@ -494,7 +498,7 @@ finish_role(struct options_role *r, uint32_t i, struct nfv_err *err)
 static int
 set_index(struct options_role *r, const char *file, const char *field, struct nfv_err *err)
 {
-	double v;
+	double v = 0;
 
 	if (number(INFINDEX, field, 0, 999, &v, err) < 0)
 		return -EINVAL;

@@ -189,6 +189,7 @@ play_render(struct agent *a, struct call *c, uint16_t step, char *to, size_t roo
 	struct facts f;
 
 	if (c->out_n > 0 && c->last_send == step + 1 && c->out_n <= room) {
+		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): a message is no string */
 		memcpy(to, a->block[c->block_out].bytes, c->out_n);
 		return c->out_n;
 	}
@@ -398,6 +399,8 @@ play(struct agent *a, struct call *c, const struct nfv_sip_msg *msg)
 				break;
 			if (a->sc->keeps_last && msg != NULL)
 				call_keep(a, &c->block_in, nfv_sv(msg->p, msg->n));
+			if (s->kind == STEP_TIMEWAIT)
+				call_linger(a, c);
 			c->state = CALL_PAUSE;
 			c->due = a->now + ticks;
 			call_arm(a, c);

@@ -178,7 +178,7 @@ calls_succeed(void **state)
 	start(&t.a, t.now, "uac", c, 1, 2);
 	start(&t.b, t.now, "uas", c, 2, 1);
 	run(&t, 5000, true);
-	run(&t, 5000, false); /* the callee waits for strays */
+	run(&t, 40000, false); /* the callee waits for strays */
 	a = agent_stats(t.a.agent);
 	b = agent_stats(t.b.agent);
 	assert_int_equal(a->successful, 500);
@@ -410,7 +410,7 @@ stopped_calls_are_told(void **state)
 	agent_stop(t.a.agent, true);
 	run(&t, 100, true);
 	assert_true(agent_stats(t.a.agent)->cause[CAUSE_ABORTED] > 100);
-	run(&t, 5000, false);
+	run(&t, 40000, false);
 	/* The peer was told by BYE. */
 	assert_int_equal(agent_stats(t.b.agent)->open, 0);
 	assert_int_equal(agent_stats(t.b.agent)->failed, 0);
