@@ -477,8 +477,8 @@ learn_routes(struct agent *a, struct call *c, const struct nfv_sip_msg *m)
 		if (n + s.n + 2 > sizeof(text))
 			return false;
 		if (i > 0) {
-			memcpy(text + n, ", ", 2);
-			n += 2;
+			text[n++] = ',';
+			text[n++] = ' ';
 		}
 		memcpy(text + n, s.p, s.n);
 		n += s.n;
