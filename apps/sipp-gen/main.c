@@ -6,6 +6,7 @@
 
 #include <rte_eal.h>
 
+#include "plain_run.h"
 #include "run.h"
 
 enum { GOOD = 0, FAILED = 1, INTERNAL = 97, USAGE = 255 };
@@ -69,6 +70,10 @@ with_ports(const struct options *o)
 
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
+	if (o->role[0].plain != NULL) {
+		status = plain_run(o, &err);
+		return status < 0 ? complain(&err, INTERNAL) : status;
+	}
 	if (run_create(o, &run, &err) < 0)
 		return complain(&err, INTERNAL);
 	status = run_go(run, &err) < 0 ? complain(&err, INTERNAL) : run_status(run);

@@ -346,18 +346,12 @@ deliver_udp(struct net *n, const struct nfv_pkt *p,
 	deliver(ctx, &d);
 }
 
-unsigned int
-net_poll(struct net *n, uint64_t tsc, void (*deliver)(void *ctx, const struct net_datagram *d),
-	void *ctx)
+static void
+input(struct net *n, uint64_t tsc, struct rte_mbuf **m, uint16_t got,
+	void (*deliver)(void *ctx, const struct net_datagram *d), void *ctx)
 {
-	struct rte_mbuf *m[NFV_BURST_MAX];
 	struct nfv_burst b;
-	uint16_t got = rte_eth_rx_burst(n->port.id, 0, m, NFV_BURST_MAX);
 
-	n->out.tsc = tsc;
-	if (got == 0)
-		return 0;
-	n->count.rx_frames += got;
 	b.tsc = tsc;
 	b.dir = NFV_INWARD;
 	b.n = got;
@@ -372,7 +366,7 @@ net_poll(struct net *n, uint64_t tsc, void (*deliver)(void *ctx, const struct ne
 
 		if (p->verdict >= NFV_DROP_BASE)
 			n->count.l3_drops++;
-		else if (p->verdict == NFV_KEEP && p->proto == NFV_PROTO_UDP &&
+		else if (p->verdict == NFV_KEEP && p->proto == NFV_PROTO_UDP && deliver != NULL &&
 			(p->flags & NFV_PKT_LOCAL))
 			deliver_udp(n, p, deliver, ctx);
 		else if (p->verdict == NFV_KEEP)
@@ -380,7 +374,92 @@ net_poll(struct net *n, uint64_t tsc, void (*deliver)(void *ctx, const struct ne
 	}
 	rte_pktmbuf_free_bulk(m, got);
 	send_wire(n);
+}
+
+unsigned int
+net_poll(struct net *n, uint64_t tsc, void (*deliver)(void *ctx, const struct net_datagram *d),
+	void *ctx)
+{
+	struct rte_mbuf *m[NFV_BURST_MAX];
+	uint16_t got = rte_eth_rx_burst(n->port.id, 0, m, NFV_BURST_MAX);
+
+	n->out.tsc = tsc;
+	if (got == 0)
+		return 0;
+	n->count.rx_frames += got;
+	input(n, tsc, m, got, deliver, ctx);
 	return got;
+}
+
+unsigned int
+net_receive(struct net *n, uint64_t tsc,
+	uint16_t (*take)(void *ctx, struct rte_mbuf **m, uint16_t count), void *ctx)
+{
+	struct rte_mbuf *m[NFV_BURST_MAX];
+	uint16_t got = rte_eth_rx_burst(n->port.id, 0, m, NFV_BURST_MAX), left;
+
+	n->out.tsc = tsc;
+	if (got == 0)
+		return 0;
+	n->count.rx_frames += got;
+	left = take(ctx, m, got);
+	if (left > 0)
+		input(n, tsc, m, left, NULL, NULL);
+	return got;
+}
+
+uint16_t
+net_send(struct net *n, struct rte_mbuf **m, uint16_t count)
+{
+	uint16_t sent = rte_eth_tx_burst(n->port.id, 0, m, count);
+
+	n->count.tx_frames += sent;
+	return sent;
+}
+
+/* An empty datagram goes where the frames are to go, and comes back with its Ethernet header. */
+static int
+next_hop(struct net *n, const struct nfv_endpoint *from, const struct nfv_endpoint *to,
+	uint8_t head[NET_HEAD_MAX])
+{
+	struct nfv_burst b = { .dir = NFV_OUTWARD, .n = 1, .tsc = n->out.tsc };
+	int len = net_frame_template(n, from, to, 0, n->port.mac, head);
+
+	b.pkt[0] = (struct nfv_pkt){
+		.data = head, .len = (uint16_t)len, .l3 = NFV_ETH_LEN, .flags = NFV_PKT_OWN
+	};
+	nfv_l3_output(n->l3, &b, &n->wire, &n->back);
+	send_wire(n);
+	drop_back(n);
+	return b.pkt[0].verdict == NFV_KEEP ? 0 : -EHOSTUNREACH;
+}
+
+int
+net_frame_template(struct net *n, const struct nfv_endpoint *from, const struct nfv_endpoint *to,
+	uint16_t payload, const uint8_t *mac, uint8_t head[NET_HEAD_MAX])
+{
+	bool v4 = to->addr.family == NFV_IPV4;
+	uint16_t ip_len = v4 ? NFV_IP4_LEN : NFV_IP6_LEN,
+		 udp_len = (uint16_t)(NFV_UDP_LEN + payload);
+	uint8_t *ip = head + NFV_ETH_LEN;
+	struct nfv_udp udp = { htobe16(from->port), htobe16(to->port), htobe16(udp_len), 0 };
+	struct nfv_eth eth = { .be_type = htobe16(v4 ? NFV_ETH_IP4 : NFV_ETH_IP6) };
+	uint8_t found[NET_HEAD_MAX];
+
+	if (mac == NULL) {
+		if (next_hop(n, from, to, found) < 0)
+			return -EHOSTUNREACH;
+		mac = found;
+	}
+	memcpy(eth.dst, mac, sizeof(eth.dst));
+	memcpy(eth.src, n->port.mac, sizeof(eth.src));
+	memcpy(head, &eth, sizeof(eth));
+	if (v4)
+		write_ip4(n, (struct nfv_ip4 *)ip, &from->addr, &to->addr, udp_len);
+	else
+		write_ip6((struct nfv_ip6 *)ip, &from->addr, &to->addr, udp_len);
+	memcpy(ip + ip_len, &udp, sizeof(udp));
+	return NFV_ETH_LEN + ip_len + NFV_UDP_LEN;
 }
 
 int

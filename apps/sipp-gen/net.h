@@ -16,8 +16,10 @@
 #define NET_PAYLOAD_MAX 3900u /* bytes of a datagram; what exceeds the MTU leaves in fragments */
 #define NET_ADDRS       4
 #define NET_BURST       32u /* frames of a poll, at most */
+#define NET_HEAD_MAX    62u /* Ethernet, IPv6 and UDP headers */
 
 struct net;
+struct rte_mbuf;
 
 struct net_conf {
 	const char *device; /* lib/port's */
@@ -59,6 +61,23 @@ void net_flush(struct net *n, uint64_t tsc);
 int net_reach(struct net *n, const struct nfv_addr *to, uint64_t tsc);
 /** About once a millisecond. */
 void net_tick(struct net *n, uint64_t tsc);
+
+/* ---- frames without a datagram's ceremony, for who makes its own ---- */
+
+/**
+ * The headers of a frame whose datagram carries `payload` bytes, written to `head`; the UDP checksum is
+ * left zero. `mac` says where frames go; NULL: to the neighbour, which net_reach must have found.
+ * Returns the headers' length. Errors: -EHOSTUNREACH: no neighbour is known.
+ */
+int net_frame_template(struct net *n, const struct nfv_endpoint *from,
+	const struct nfv_endpoint *to, uint16_t payload, const uint8_t *mac,
+	uint8_t head[NET_HEAD_MAX]);
+/** Hand frames to the device once; returns how many it took, the rest stays the caller's. */
+uint16_t net_send(struct net *n, struct rte_mbuf **m, uint16_t count);
+/** As net_poll, but `take` sees the frames first: it takes out (and gives back) what it knows, moves the
+ * rest to the front and returns their number. */
+unsigned int net_receive(struct net *n, uint64_t tsc,
+	uint16_t (*take)(void *ctx, struct rte_mbuf **m, uint16_t count), void *ctx);
 
 /** The address that packets to `to` have as their source; NULL: none of this family. */
 const struct nfv_addr *net_source(const struct net *n, const struct nfv_addr *to);

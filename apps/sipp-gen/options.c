@@ -46,7 +46,14 @@ enum key {
 	INFINDEX,
 	BUFFERS,
 	LCORE,
+	PLAIN,
+	FLOWS,
+	DST_MAC,
 	AND,
+	SEARCH,
+	LOSS_TOLERANCE,
+	RESOLUTION,
+	TRIAL_TIME,
 	CHECK,
 	PRINT,
 	JSON,
@@ -113,7 +120,19 @@ static const struct {
 	[LOSS_IN] = { "loss-in", "PERCENT", "and of those received" },
 	[BUFFERS] = { "buffers", "N", "packet buffers (default 8191)" },
 	[LCORE] = { "lcore", "N", "the lcore that runs this role (default the next free one)" },
+	[PLAIN] = { "plain", "SIZE",
+		"no SIP: UDP packets in frames of SIZE bytes (header and check sum included),\n"
+		"                             -r a second (0: as fast as can be), -m of them; `imix`: 64, 594\n"
+		"                             and 1518 bytes as 7:4:1; `sink`: count those that come" },
+	[FLOWS] = { "flows", "N",
+		"source ports from -p on, then addresses from -i on (default 1)" },
+	[DST_MAC] = { "dst-mac", "MAC", "where plain packets go, without asking for a neighbour" },
 	[AND] = { "and", NULL, "what follows is another role" },
+	[SEARCH] = { "search", "ndr|pdr",
+		"the highest rate of plain packets up to -r without loss, or with little" },
+	[LOSS_TOLERANCE] = { "loss-tolerance", "PERCENT", "how little, for pdr (default 0.5)" },
+	[RESOLUTION] = { "resolution", "PERCENT", "of -r; the search is as fine (default 1)" },
+	[TRIAL_TIME] = { "trial-time", "S", "of each trial (default 1; RFC 2544 asks for 60)" },
 	[CHECK] = { "check", "FILE", "say what of a scenario is not supported, with its line" },
 	[PRINT] = { "sd", "NAME", "print a built-in scenario" },
 	[JSON] = { "json", NULL, "a summary as one JSON object on standard output" },
@@ -231,13 +250,29 @@ set_addr(enum key k, const char *text, struct nfv_addr *out, struct nfv_err *err
 		bad(row[k].name, text, "give an address", err);
 }
 
+static int
+set_mac(struct options_role *r, const char *text, struct nfv_err *err)
+{
+	unsigned int b[6];
+	int n = 0;
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+		    &n) != 6 ||
+		text[n] != '\0')
+		return bad("-dst-mac", text, "give a MAC address such as 02:00:00:00:00:01", err);
+	for (int i = 0; i < 6; i++)
+		r->mac[i] = (uint8_t)b[i];
+	r->mac_given = true;
+	return 0;
+}
+
 /* What takes a number within limits. */
 static const struct limit {
 	double min, max;
 } limit[KEYS] = {
 	[PORT] = { 1, 65535 },
 	[MTU] = { 576, 9000 },
-	[RATE] = { 0, 1e7 },
+	[RATE] = { 0, 1e9 },
 	[PERIOD] = { 1, 1e7 },
 	[RATE_INCREASE] = { -1e7, 1e7 },
 	[RATE_INTERVAL] = { 0.1, 1e6 },
@@ -257,6 +292,10 @@ static const struct limit {
 	[REORDER] = { 0, 100 },
 	[BUFFERS] = { 512, 16e6 },
 	[LCORE] = { 0, 1023 },
+	[FLOWS] = { 1, 65536 },
+	[LOSS_TOLERANCE] = { 0, 100 },
+	[RESOLUTION] = { 0.001, 50 },
+	[TRIAL_TIME] = { 0.01, 1e6 },
 	[INTERVAL] = { 0.1, 1e6 },
 	[TIMEOUT] = { 0.1, 1e9 },
 	[SEED] = { 0, 9007199254740992.0 },
@@ -333,6 +372,18 @@ set_number(struct options *o, struct options_role *r, enum key k, double v)
 	case LCORE:
 		r->lcore = (int)v;
 		break;
+	case FLOWS:
+		r->flows = (uint32_t)v;
+		break;
+	case LOSS_TOLERANCE:
+		o->loss_tolerance = v;
+		break;
+	case RESOLUTION:
+		o->resolution = v;
+		break;
+	case TRIAL_TIME:
+		o->trial_s = v;
+		break;
 	case INTERVAL:
 		o->interval_s = v;
 		break;
@@ -362,6 +413,16 @@ set(struct options *o, struct options_role *r, enum key k, const char *value, st
 	case SF:
 		r->file = value;
 		return 0;
+	case PLAIN:
+		r->plain = value;
+		return 0;
+	case DST_MAC:
+		return set_mac(r, value, err);
+	case SEARCH:
+		o->search = value;
+		return strcmp(value, "ndr") == 0 || strcmp(value, "pdr") == 0 ?
+			0 :
+			bad("-search", value, "give ndr or pdr", err);
 	case DEVICE:
 		r->device = value;
 		return 0;
@@ -465,6 +526,7 @@ role_defaults(struct options_role *r)
 		.retrans_other = 10,
 		.buffers = 8191,
 		.retransmit = true,
+		.flows = 1,
 		.lcore = -1 };
 }
 
@@ -474,9 +536,10 @@ finish_role(struct options_role *r, uint32_t i, struct nfv_err *err)
 	double per_second = r->pace.rate * 1000 / r->period_ms;
 	double most = r->pace.rate_to > per_second ? r->pace.rate_to : per_second;
 
-	if ((r->builtin == NULL) == (r->file == NULL))
-		return nfv_fail(
-			err, EINVAL, "role %u: give one scenario: -sn NAME or -sf FILE", i + 1);
+	if ((r->builtin != NULL) + (r->file != NULL) + (r->plain != NULL) != 1)
+		return nfv_fail(err, EINVAL,
+			"role %u: give one scenario: -sn NAME or -sf FILE; or plain packets: --plain",
+			i + 1);
 	if (r->device == NULL || r->n_addr == 0)
 		return nfv_fail(err, EINVAL,
 			"role %u: give its port (--device) and its address (-i)", i + 1);
@@ -515,7 +578,9 @@ int
 options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 {
 	struct option longs[KEYS + 1] = { { NULL, 0, NULL, 0 } };
-	struct options o = { .roles = 1, .interval_s = 1 };
+	struct options o = {
+		.roles = 1, .interval_s = 1, .loss_tolerance = 0.5, .resolution = 1, .trial_s = 1
+	};
 	struct options_role *r = &o.role[0];
 	int c, rc;
 

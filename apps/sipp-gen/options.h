@@ -42,7 +42,11 @@ struct options_role {
 	const char *inf[OPTIONS_FILES];
 	int index[OPTIONS_FILES]; /* field by which a file is looked up in, -1: none */
 	uint32_t n_inf;
-	int lcore; /* -1: the next free one */
+	int lcore;         /* -1: the next free one */
+	const char *plain; /* --plain: no scenario, but packets of this size, or "sink" */
+	uint32_t flows;
+	uint8_t mac[6]; /* --dst-mac */
+	bool mac_given;
 };
 
 struct options {
@@ -52,6 +56,8 @@ struct options {
 	const char *html, *stat_file;
 	double interval_s, timeout_s;
 	uint64_t seed;
+	const char *search;                         /* of plain packets: "ndr" or "pdr" */
+	double loss_tolerance, resolution, trial_s; /* percent, percent, seconds */
 	bool json, trace_stat, timeout_error, help, version;
 };
 

@@ -55,6 +55,12 @@ run_interrupt(void)
 	interrupts++;
 }
 
+bool
+run_interrupted(void)
+{
+	return interrupts > 0;
+}
+
 static uint64_t
 now_ns(void)
 {
@@ -158,29 +164,28 @@ set_up(struct run *r, uint32_t i, struct nfv_err *err)
 	return agent_create(&ac, &w->agent, err);
 }
 
-/* Roles take the lcores in order, but for those that name theirs. */
-static int
-place(struct run *r, struct nfv_err *err)
+int
+run_place(const struct options *o, unsigned int lcore[OPTIONS_ROLES], struct nfv_err *err)
 {
-	unsigned int lcore = 0;
+	unsigned int next = 0;
 
-	for (uint32_t i = 0; i < r->n; i++) {
-		int asked = r->worker[i].role->lcore;
+	for (uint32_t i = 0; i < o->roles; i++) {
+		int asked = o->role[i].lcore;
 
 		if (asked < 0) {
-			while (lcore < RTE_MAX_LCORE && !rte_lcore_is_enabled(lcore))
-				lcore++;
-			asked = (int)lcore++;
+			while (next < RTE_MAX_LCORE && !rte_lcore_is_enabled(next))
+				next++;
+			asked = (int)next++;
 		}
 		if (asked >= RTE_MAX_LCORE || !rte_lcore_is_enabled((unsigned int)asked))
 			return nfv_fail(err, EINVAL,
 				"role %u has no lcore; start with -l naming one for each role",
 				i + 1);
 		for (uint32_t k = 0; k < i; k++)
-			if (r->worker[k].lcore == (unsigned int)asked)
+			if (lcore[k] == (unsigned int)asked)
 				return nfv_fail(
 					err, EINVAL, "lcore %d is given to two roles", asked);
-		r->worker[i].lcore = (unsigned int)asked;
+		lcore[i] = (unsigned int)asked;
 	}
 	return 0;
 }
@@ -189,15 +194,18 @@ int
 run_create(const struct options *o, struct run **out, struct nfv_err *err)
 {
 	struct run *r = calloc(1, sizeof(*r));
+	unsigned int lcore[OPTIONS_ROLES];
 	int rc;
 
 	if (r == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
 	r->o = o;
 	r->n = o->roles;
-	for (uint32_t i = 0; i < r->n; i++)
+	rc = run_place(o, lcore, err);
+	for (uint32_t i = 0; i < r->n && rc == 0; i++) {
 		r->worker[i].role = &o->role[i];
-	rc = place(r, err);
+		r->worker[i].lcore = lcore[i];
+	}
 	if (rc == 0)
 		rc = floor_measure(&r->floor_ns, err);
 	for (uint32_t i = 0; i < r->n && rc == 0; i++)

@@ -22,5 +22,9 @@ void run_destroy(struct run *r);
 
 /** From a signal handler: end, soon; the second time, now. */
 void run_interrupt(void);
+bool run_interrupted(void);
+
+/** Roles take the lcores in order, but for those that name theirs. Errors: -EINVAL. */
+int run_place(const struct options *o, unsigned int lcore[OPTIONS_ROLES], struct nfv_err *err);
 
 #endif
