@@ -193,6 +193,8 @@ void play_timer(struct agent *a, struct call *c);
 /** A message of a call that no step waits for. */
 void dialog_unexpected(
 	struct agent *a, struct call *c, const struct nfv_sip_msg *m, const struct net_datagram *d);
+/** Answer a request of no call, if it is one that is answered by itself (-aa); false: it is not. */
+bool dialog_out_of_call(struct agent *a, const struct nfv_sip_msg *m, const struct net_datagram *d);
 /** End a call from our side that the peer believes to be alive: CANCEL or BYE, as it stands. */
 void dialog_abandon(struct agent *a, struct call *c);
 

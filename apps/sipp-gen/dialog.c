@@ -210,6 +210,26 @@ unexpected_response(struct agent *a, struct call *c, const struct nfv_sip_msg *m
 	call_fail(a, c, rejected ? CAUSE_REJECTED : CAUSE_UNEXPECTED);
 }
 
+static bool
+has_auto_answer(const struct agent *a, const struct nfv_sip_msg *m)
+{
+	return a->conf.auto_answer &&
+		(m->method == NFV_SIP_INFO || m->method == NFV_SIP_UPDATE ||
+			m->method == NFV_SIP_NOTIFY || m->method == NFV_SIP_OPTIONS);
+}
+
+bool
+dialog_out_of_call(struct agent *a, const struct nfv_sip_msg *m, const struct net_datagram *d)
+{
+	struct call nobody = { .peer = d->from };
+
+	if (m->response || !has_auto_answer(a, m))
+		return false;
+	answer(a, &nobody, m, "SIP/2.0 200 OK\r\n");
+	a->stats.auto_answered++;
+	return true;
+}
+
 static void
 unexpected_request(struct agent *a, struct call *c, const struct nfv_sip_msg *m)
 {
@@ -226,9 +246,7 @@ unexpected_request(struct agent *a, struct call *c, const struct nfv_sip_msg *m)
 		a->stats.absorbed++;
 		return;
 	}
-	if (a->conf.auto_answer &&
-		(m->method == NFV_SIP_INFO || m->method == NFV_SIP_UPDATE ||
-			m->method == NFV_SIP_NOTIFY || m->method == NFV_SIP_OPTIONS)) {
+	if (has_auto_answer(a, m)) {
 		answer(a, c, m, "SIP/2.0 200 OK\r\n");
 		a->stats.auto_answered++;
 		return;

@@ -8,6 +8,7 @@
 
 #include "plain_run.h"
 #include "run.h"
+#include "torture.h"
 
 enum { GOOD = 0, FAILED = 1, INTERNAL = 97, USAGE = 255 };
 
@@ -72,6 +73,10 @@ with_ports(const struct options *o)
 	sigaction(SIGTERM, &sa, NULL);
 	if (o->role[0].plain != NULL) {
 		status = plain_run(o, &err);
+		return status < 0 ? complain(&err, INTERNAL) : status;
+	}
+	if (o->torture != NULL) {
+		status = torture_go(o, run_interrupted, &err);
 		return status < 0 ? complain(&err, INTERNAL) : status;
 	}
 	if (run_create(o, &run, &err) < 0)

@@ -254,7 +254,7 @@ match_datagram(void *agent, const struct net_datagram *d)
 	if (c == NULL) {
 		if (dead)
 			a->stats.dead_call++;
-		else
+		else if (!dialog_out_of_call(a, m, d))
 			a->stats.out_of_call++;
 		return;
 	}

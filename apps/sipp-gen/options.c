@@ -66,6 +66,12 @@ enum key {
 	SEED,
 	NOSTDIN,
 	TRANSPORT,
+	TORTURE,
+	WAIT,
+	NO_PROBE,
+	OVERLOAD,
+	SOAK,
+	DRIFT,
 	VERSION,
 	HELP,
 	KEYS
@@ -128,11 +134,14 @@ static const struct {
 		"source ports from -p on, then addresses from -i on (default 1)" },
 	[DST_MAC] = { "dst-mac", "MAC", "where plain packets go, without asking for a neighbour" },
 	[AND] = { "and", NULL, "what follows is another role" },
-	[SEARCH] = { "search", "ndr|pdr",
-		"the highest rate of plain packets up to -r without loss, or with little" },
+	[SEARCH] = { "search", "ser|ndr|pdr",
+		"the highest rate of calls at which none fails (RFC 7502), begun at -r; or of\n"
+		"                             plain packets up to -r without loss, or with little" },
 	[LOSS_TOLERANCE] = { "loss-tolerance", "PERCENT", "how little, for pdr (default 0.5)" },
-	[RESOLUTION] = { "resolution", "PERCENT", "of -r; the search is as fine (default 1)" },
-	[TRIAL_TIME] = { "trial-time", "S", "of each trial (default 1; RFC 2544 asks for 60)" },
+	[RESOLUTION] = { "resolution", "PERCENT",
+		"the search is as fine (default 2 of calls; of packets 1, of -r)" },
+	[TRIAL_TIME] = { "trial-time", "S",
+		"of each trial (default 10 with calls; 1 with packets, RFC 2544 asks for 60)" },
 	[CHECK] = { "check", "FILE", "say what of a scenario is not supported, with its line" },
 	[PRINT] = { "sd", "NAME", "print a built-in scenario" },
 	[JSON] = { "json", NULL, "a summary as one JSON object on standard output" },
@@ -145,6 +154,13 @@ static const struct {
 	[SEED] = { "seed", "N", "of everything random (default: by the clock)" },
 	[NOSTDIN] = { "nostdin", NULL, "nothing; there are no keys here" },
 	[TRANSPORT] = { "t", "u1", "the transport: UDP by one port" },
+	[TORTURE] = { "torture", "DIR",
+		"send each DIR/*.dat as a datagram; does the peer survive?" },
+	[WAIT] = { "wait", "MS", "for the answer to each (default 500)" },
+	[NO_PROBE] = { "no-probe", NULL, "ask only at the end whether it is alive" },
+	[OVERLOAD] = { "overload", NULL, "goodput at 0.5 to 3 times -r, or what --search finds" },
+	[SOAK] = { "soak", "S", "run so long; fail if delays or memory grow" },
+	[DRIFT] = { "drift", "FACTOR", "by more than this, last tenth to first (default 1.5)" },
 	[VERSION] = { "v", NULL, "the version" },
 	[HELP] = { "help", NULL, "this text" },
 };
@@ -298,6 +314,9 @@ static const struct limit {
 	[TRIAL_TIME] = { 0.01, 1e6 },
 	[INTERVAL] = { 0.1, 1e6 },
 	[TIMEOUT] = { 0.1, 1e9 },
+	[WAIT] = { 1, 1e6 },
+	[SOAK] = { 1, 1e9 },
+	[DRIFT] = { 1, 1e6 },
 	[SEED] = { 0, 9007199254740992.0 },
 };
 
@@ -313,6 +332,7 @@ set_number(struct options *o, struct options_role *r, enum key k, double v)
 		break;
 	case RATE:
 		r->pace.rate = v;
+		o->rate_given = true;
 		break;
 	case PERIOD:
 		r->period_ms = v;
@@ -390,6 +410,15 @@ set_number(struct options *o, struct options_role *r, enum key k, double v)
 	case TIMEOUT:
 		o->timeout_s = v;
 		break;
+	case WAIT:
+		o->wait_ms = (uint32_t)v;
+		break;
+	case SOAK:
+		o->soak_s = v;
+		break;
+	case DRIFT:
+		o->drift = v;
+		break;
 	default: /* SEED */
 		o->seed = (uint64_t)v;
 	}
@@ -420,9 +449,10 @@ set(struct options *o, struct options_role *r, enum key k, const char *value, st
 		return set_mac(r, value, err);
 	case SEARCH:
 		o->search = value;
-		return strcmp(value, "ndr") == 0 || strcmp(value, "pdr") == 0 ?
+		return strcmp(value, "ser") == 0 || strcmp(value, "ndr") == 0 ||
+				strcmp(value, "pdr") == 0 ?
 			0 :
-			bad("-search", value, "give ndr or pdr", err);
+			bad("-search", value, "give ser, ndr or pdr", err);
 	case DEVICE:
 		r->device = value;
 		return 0;
@@ -500,6 +530,15 @@ set(struct options *o, struct options_role *r, enum key k, const char *value, st
 		return strcmp(value, "u1") == 0 ?
 			0 :
 			bad("t", value, "only u1 is supported: UDP by one port", err);
+	case TORTURE:
+		o->torture = value;
+		return 0;
+	case NO_PROBE:
+		o->probe = false;
+		return 0;
+	case OVERLOAD:
+		o->overload = true;
+		return 0;
 	case VERSION:
 		o->version = true;
 		return 0;
@@ -574,13 +613,61 @@ set_index(struct options_role *r, const char *file, const char *field, struct nf
 	return bad("infindex", file, "give the file before, by -inf", err);
 }
 
+bool
+options_has_trials(const struct options *o)
+{
+	return o->overload || (o->search != NULL && strcmp(o->search, "ser") == 0);
+}
+
+/* What is measured in trials, or without calls, is not to be mixed with other ways to run. */
+static int
+finish_modes(struct options *o, struct nfv_err *err)
+{
+	struct options_role *first = &o->role[0];
+	bool trials = options_has_trials(o);
+
+	if (o->resolution == 0)
+		o->resolution = trials ? 2 : 1;
+	if (o->trial_s == 0)
+		o->trial_s = trials ? 10 : 1;
+
+	if ((o->torture != NULL) + trials + (o->soak_s > 0) > 1)
+		return nfv_fail(err, EINVAL,
+			"--torture, --soak and --search ser or --overload: one of them at a time");
+	if (o->torture != NULL) {
+		if (o->roles > 1 || first->remote.addr.family == NFV_NO_ADDR)
+			return nfv_fail(err, EINVAL,
+				"--torture has one role, with the address of who is tortured");
+		if (first->builtin == NULL && first->file == NULL && first->plain == NULL)
+			first->builtin = "uac"; /* not played */
+	}
+	for (uint32_t i = 0; i < o->roles && (trials || o->soak_s > 0); i++) {
+		if (o->role[i].plain != NULL)
+			return nfv_fail(err, EINVAL,
+				"--search ser, --overload and --soak are for calls, not for --plain");
+		if (o->role[i].calls != 0)
+			return nfv_fail(err, EINVAL, "-m: here time ends the run, not calls");
+		/* Nobody knows yet how far up it goes. */
+		if (trials && o->role[i].open == 0)
+			o->role[i].open = 100000;
+	}
+	if (o->soak_s > 0) {
+		o->timeout_s = o->soak_s;
+		o->interval_s = fmin(o->interval_s, o->soak_s / 10);
+	}
+	return 0;
+}
+
 int
 options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 {
 	struct option longs[KEYS + 1] = { { NULL, 0, NULL, 0 } };
-	struct options o = {
-		.roles = 1, .interval_s = 1, .loss_tolerance = 0.5, .resolution = 1, .trial_s = 1
-	};
+	struct options o = { .roles = 1,
+		.interval_s = 1,
+		.loss_tolerance = 0.5,
+		.wait_ms = 500,
+		.probe = true,
+		.drift = 1.5 };
 	struct options_role *r = &o.role[0];
 	int c, rc;
 
@@ -621,6 +708,8 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 		if (rc < 0)
 			return rc;
 	}
+	if (finish_modes(&o, err) < 0)
+		return -EINVAL;
 	if (!o.help && !o.version && o.check == NULL && o.print == NULL)
 		for (uint32_t i = 0; i < o.roles; i++)
 			if ((rc = finish_role(&o.role[i], i, err)) < 0)

@@ -56,13 +56,19 @@ struct options {
 	const char *html, *stat_file;
 	double interval_s, timeout_s;
 	uint64_t seed;
-	const char *search;                         /* of plain packets: "ndr" or "pdr" */
+	const char *search;                         /* "ser", or of plain packets "ndr" or "pdr" */
 	double loss_tolerance, resolution, trial_s; /* percent, percent, seconds */
+	const char *torture;                        /* a folder */
+	uint32_t wait_ms;
+	double soak_s, drift; /* 0: no soak */
+	bool probe, overload, rate_given;
 	bool json, trace_stat, timeout_error, help, version;
 };
 
 /** Errors: -EINVAL. */
 int options_parse(int argc, char **argv, struct options *out, struct nfv_err *err);
+/** Calls are made in trials: --search ser, --overload. */
+bool options_has_trials(const struct options *o);
 void options_help(FILE *to);
 
 #endif
