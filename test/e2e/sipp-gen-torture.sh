@@ -29,7 +29,7 @@ wire caller eth0 callee eth0
 gen() {
 	local ns=$1 cpu=$2 own=$3
 	shift 3
-	ip netns exec "$PREFIX-$ns" timeout -k 2 120 "$SIPP_GEN" --no-huge --no-pci --no-shconf \
+	ip netns exec "$PREFIX-$ns" timeout -k 5 120 "$SIPP_GEN" --no-huge --no-pci --no-shconf \
 		--no-telemetry -m 256 --lcores "0@$cpu" -- --device net_af_packet0,iface=eth0 \
 		-i "$own" "$@" </dev/null &
 }
