@@ -14,8 +14,10 @@
 #include <rte_pause.h>
 
 #include "floor.h"
+#include "modes.h"
 #include "report.h"
 #include "run.h"
+#include "soak.h"
 
 #define REACH_S  5 /* seconds that a peer's neighbour has to answer */
 #define GRACE_NS 2000000000ull
@@ -43,6 +45,8 @@ struct run {
 	bool callers;    /* there are roles that call */
 	_Atomic bool go;
 	pthread_t control;
+	struct soak soak;
+	int verdict; /* of a search or a soak: 1 is bad */
 	struct nfv_err err;
 	int rc;
 };
@@ -154,6 +158,11 @@ set_up(struct run *r, uint32_t i, struct nfv_err *err)
 	ac.media = (struct nfv_endpoint){ o->media.family != NFV_NO_ADDR ? o->media : ac.local.addr,
 		o->media_port };
 	memcpy(nc.addr, o->addr, sizeof(nc.addr));
+	if (options_has_trials(r->o))
+		/* Trials set the rate; until then there is none. */
+		ac.pace = (struct pace_conf){
+			.shape = o->pace.shape == PACE_POISSON ? PACE_POISSON : PACE_FIXED,
+		};
 	rc = net_create(&nc, &w->net, err);
 	if (rc < 0)
 		return rc;
@@ -200,6 +209,7 @@ run_create(const struct options *o, struct run **out, struct nfv_err *err)
 	if (r == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
 	r->o = o;
+	r->soak.seconds = o->soak_s;
 	r->n = o->roles;
 	rc = run_place(o, lcore, err);
 	for (uint32_t i = 0; i < r->n && rc == 0; i++) {
@@ -334,6 +344,8 @@ one_interval(struct run *r, FILE *csv)
 	add_up(r);
 	m = moment(r);
 	report_series_add(&r->series, &m);
+	if (r->o->soak_s > 0)
+		soak_add(&r->soak, m.now_ns, &r->now, soak_rss());
 	if (csv != NULL)
 		report_csv_line(csv, &r->report, &m);
 	if (!r->o->json)
@@ -485,6 +497,59 @@ write_reports(struct run *r)
 		r->rc = -EIO;
 }
 
+/* ---- other ways to run ---- */
+
+static void
+set_rate(void *ctx, double rate)
+{
+	struct run *r = ctx;
+	double all = 0;
+
+	for (uint32_t i = 0; i < r->n; i++)
+		all += r->worker[i].scenario->caller ? r->worker[i].role->pace.rate : 0;
+	for (uint32_t i = 0; i < r->n && all > 0; i++)
+		agent_set_rate(r->worker[i].agent, rate * r->worker[i].role->pace.rate / all);
+}
+
+static const struct stats *
+sum(void *ctx)
+{
+	struct run *r = ctx;
+
+	add_up(r);
+	return &r->now;
+}
+
+static void
+make_trials(struct run *r)
+{
+	const struct modes_run mr = { r, set_rate, sum };
+	uint64_t end;
+	int rc;
+
+	atomic_store_explicit(&r->go, true, memory_order_release);
+	rc = modes_go(r->o, &mr, &r->err);
+	r->rc = rc < 0 ? rc : 0;
+	r->verdict = rc > 0;
+	stop_all(r, false);
+	for (end = now_ns() + GRACE_NS; !all_done(r); usleep(1000))
+		if (now_ns() > end || interrupts > 1)
+			stop_all(r, true);
+}
+
+/* The sentence stands among the summary's parameters too. */
+static void
+judge_soak(struct run *r)
+{
+	static struct nfv_err text;
+	static const struct report_param said = { "soak", text.text };
+
+	r->verdict = soak_verdict(&r->soak, r->o->drift, &text) != 0;
+	r->report.param = &said;
+	r->report.n_params = 1;
+	fprintf(r->verdict != 0 || r->o->json ? stderr : stdout, "sipp-gen: soak: %s\n", text.text);
+}
+
 static void *
 control(void *arg)
 {
@@ -497,8 +562,12 @@ control(void *arg)
 		interrupts += 2;
 		stop_all(r, true);
 		atomic_store_explicit(&r->go, true, memory_order_release);
+	} else if (options_has_trials(r->o)) {
+		make_trials(r);
 	} else {
 		supervise(r, csv);
+		if (r->o->soak_s > 0)
+			judge_soak(r);
 		write_reports(r);
 	}
 	if (csv != NULL)
@@ -545,5 +614,9 @@ run_status(const struct run *r)
 {
 	if (r->now.successful + r->now.failed == 0)
 		return 99;
+	if (options_has_trials(r->o))
+		return r->verdict;
+	if (r->verdict != 0)
+		return 1;
 	return r->now.failed > 0 ? 1 : 0;
 }
