@@ -26,11 +26,11 @@ generator_up() {
 	address peer eth0 10.3.0.2/24 fd00:3::2/64
 }
 
-# generator NAME OPTION…: starts it; $! is its process. Its report is NAME.json.
+# generator NAME OPTION…: starts it; $! is its process, and takes signals. Its report is NAME.json.
 generator() {
 	local name=$1
 	shift
-	ip netns exec "$PREFIX-${GEN_NS:-gen}" timeout -k 2 50 "$GEN" "${GEN_EAL[@]}" -- --json "$@" \
+	ip netns exec "$PREFIX-${GEN_NS:-gen}" timeout -k 10 50 "$GEN" "${GEN_EAL[@]}" -- --json "$@" \
 		>"$WORK/$name.json" 2>"$WORK/$name.err" </dev/null &
 }
 
@@ -63,11 +63,16 @@ value() {
 theirs() { value "$WORK/$1.csv" "$2"; }
 counts() { value "$(echo "$WORK/$1"/*_counts.csv)" "$2"; }
 
-# udp COUNTER: of the right kernel's since the case began.
-udp() {
-	in_ns peer awk -v c="$1" '$1 == "Udp:" && !names { for (i = 2; i <= NF; i++) at[$i] = i; names = 1; next }
-		$1 == "Udp:" { print $at[c] }' /proc/net/snmp
+# snmp COUNTER…: the sum of the right kernel's counters since the case began, of Ip.InDelivers and such.
+snmp() {
+	in_ns peer awk -v want="$*" '
+		!($1 in names) { names[$1] = $0; next }
+		{ n = split(names[$1], name); for (i = 2; i <= n; i++) at[substr($1, 1, length($1) - 1) "." name[i]] = $i }
+		END { n = split(want, w); for (i = 1; i <= n; i++) sum += at[w[i]]; print sum }' /proc/net/snmp
 }
+# Datagrams that have reached it, whether or not anybody has read them; and that it has sent.
+reached() { echo $(($(snmp Ip.InDelivers) - $(snmp Icmp.InMsgs))); }
+sent() { snmp Udp.OutDatagrams; }
 
 # same WHAT A B: two numbers that must be equal.
 same() {

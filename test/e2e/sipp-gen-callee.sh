@@ -19,6 +19,6 @@ calls() {
 }
 
 calls uas 500 10.3.0.2 10.3.0.1:5060 "${LEFT[@]}"
-same "datagrams received" "$(ours uas .messages_received)" "$(udp OutDatagrams)"
-same "datagrams sent" "$(ours uas .messages_sent)" "$(udp InDatagrams)"
+same "datagrams received" "$(ours uas .messages_received)" "$(sent)"
+same "datagrams sent" "$(ours uas .messages_sent)" "$(reached)"
 calls uas6 100 fd00:3::2 '[fd00:3::1]:5060' "${LEFT6[@]}"

@@ -8,8 +8,8 @@ uas=$!
 expect "500 calls" generate uac -sn uac -r 200 -m 500 "${LEFT[@]}" 10.3.0.2
 expect "SIPp ends well" wait "$uas"
 calls_agree uac uas 500
-same "datagrams sent" "$(ours uac .messages_sent)" "$(udp InDatagrams)"
-same "datagrams received" "$(ours uac .messages_received)" "$(udp OutDatagrams)"
+same "datagrams sent" "$(ours uac .messages_sent)" "$(reached)"
+same "datagrams received" "$(ours uac .messages_received)" "$(sent)"
 same "calls due" "$(ours uac .offered)" 500
 same "delays timed" "$(ours uac '"\(.latency_us.srd.n) \(.latency_us.sdd.n)"')" "500 500"
 
