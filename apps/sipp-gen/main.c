@@ -64,13 +64,10 @@ without_ports(const struct options *o)
 static int
 with_ports(const struct options *o)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
 	struct nfv_err err = { "" };
 	struct run *run = NULL;
 	int status;
 
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
 	if (o->role[0].plain != NULL) {
 		status = plain_run(o, &err);
 		return status < 0 ? complain(&err, INTERNAL) : status;
@@ -90,6 +87,7 @@ with_ports(const struct options *o)
 int
 main(int argc, char **argv)
 {
+	const struct sigaction sa = { .sa_handler = on_signal };
 	struct options o;
 	struct nfv_err err = { "" };
 	int own = 0, status;
@@ -105,6 +103,9 @@ main(int argc, char **argv)
 		return status;
 	if (o.seed == 0)
 		o.seed = (uint64_t)time(NULL);
+	/* EAL takes a while: who interrupts it wants a report, too. */
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
 	if (rte_eal_init(own > 0 ? own : 1, argv) < 0) {
 		nfv_fail(&err, EINVAL, "DPDK's environment does not start; see above");
 		return complain(&err, INTERNAL);
