@@ -452,6 +452,7 @@ begin_call(struct agent *a, uint64_t intended)
 		a->now > intended ? (a->now - intended) * 1000000 / a->ms : 0);
 	c->caller = true;
 	c->begun = intended;
+	call_start_rtds(a, c);
 	c->peer = a->conf.remote;
 	play(a, c, NULL);
 }

@@ -146,6 +146,14 @@ call_lines(const struct agent *a, const struct call *c)
 	return (uint32_t *)(uintptr_t)((const uint8_t *)c + a->lines_at);
 }
 
+/* Every timer runs from the call's beginning, until the scenario starts it anew. */
+static inline void
+call_start_rtds(const struct agent *a, struct call *c)
+{
+	for (unsigned int i = 1; i <= a->rtds; i++)
+		call_rtd(a, c)[i] = c->begun;
+}
+
 /* agent.c */
 
 /** A slot for a new call, its timer not running; NULL: none is free. */

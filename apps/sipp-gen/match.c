@@ -177,6 +177,7 @@ begin(struct agent *a, const struct nfv_sip_msg *m, const struct net_datagram *d
 	a->stats.created_in++;
 	c->peer = d->from;
 	c->begun = a->now;
+	call_start_rtds(a, c);
 	c->hash = hash;
 	c->chain = a->bucket[hash & a->mask];
 	a->bucket[hash & a->mask] = call_index(a, c);
