@@ -431,7 +431,7 @@ static void
 test_builtins(void **state)
 {
 	static const char *const names[] = { "uac", "uas", "regexp", "branchc", "branchs",
-		"register" };
+		"register", "registrar" };
 	struct scenario *s;
 	struct nfv_err err;
 
@@ -446,7 +446,7 @@ test_builtins(void **state)
 	}
 	assert_null(scenario_builtin_xml("none"));
 	assert_int_equal(scenario_builtin("none", &s, &err), -ENOENT);
-	assert_non_null(strstr(err.text, "branchs and register"));
+	assert_non_null(strstr(err.text, "register and registrar"));
 	assert_int_equal(scenario_load("/nowhere.xml", NULL, NULL, &s, &err), -ENOENT);
 }
 
