@@ -288,7 +288,7 @@ static const struct limit {
 } limit[KEYS] = {
 	[PORT] = { 1, 65535 },
 	[MTU] = { 576, 9000 },
-	[RATE] = { 0, 1e9 },
+	[RATE] = { 0, 3.2e8 },
 	[PERIOD] = { 1, 1e7 },
 	[RATE_INCREASE] = { -1e7, 1e7 },
 	[RATE_INTERVAL] = { 0.1, 1e6 },

@@ -8,6 +8,13 @@ per_second(const struct plain_report *r, uint64_t n, uint64_t from, uint64_t to)
 	return to > from ? (double)n * (double)r->tsc_hz / (double)(to - from) : 0;
 }
 
+/* Over all of a search a rate means nothing; the trials have theirs. */
+static json_t *
+rate(const struct plain_report *r, uint64_t n, uint64_t from, uint64_t to)
+{
+	return r->search == NULL ? json_real(per_second(r, n, from, to)) : json_null();
+}
+
 uint64_t
 plain_report_lost(const struct plain_report *r)
 {
@@ -57,6 +64,12 @@ plain_report_text(FILE *to, const struct plain_report *r)
 	const struct plain_stats *s = r->stats;
 	const struct hist *h = &s->latency;
 
+	if (r->search != NULL) {
+		fprintf(to, "%s: %.0f packets/s with %.4f %% lost, after %u trials%s\n", r->search,
+			r->found.rate, 100 * r->found.lost, r->found.trials,
+			r->found.limited ? "; what stood in the way is the generator" : "");
+		return;
+	}
 	if (r->frame != NULL)
 		fprintf(to, "sent %llu packets of %llu due, %.0f/s, in %u flows\n",
 			(unsigned long long)s->sent, (unsigned long long)s->offered,
@@ -77,10 +90,6 @@ plain_report_text(FILE *to, const struct plain_report *r)
 		fprintf(to,
 			"%llu packets were not sent: the generator or its device was too slow\n",
 			(unsigned long long)s->limited);
-	if (r->search != NULL)
-		fprintf(to, "%s: %.0f packets/s with %.4f %% lost, after %u trials%s\n", r->search,
-			r->found.rate, 100 * r->found.lost, r->found.trials,
-			r->found.limited ? "; what stood in the way is the generator" : "");
 }
 
 static json_t *
@@ -134,12 +143,12 @@ plain_report_json(FILE *to, const struct plain_report *r, struct nfv_err *err)
 		o, "reordered", counts ? json_integer((json_int_t)s->reordered) : json_null());
 	rc |= json_object_set_new(
 		o, "duplicated", counts ? json_integer((json_int_t)s->duplicated) : json_null());
-	rc |= json_object_set_new(o, "offered_pps",
-		json_real(per_second(r, s->offered, s->send_begun, s->send_ended)));
 	rc |= json_object_set_new(
-		o, "achieved_pps", json_real(per_second(r, s->sent, s->send_begun, s->send_ended)));
-	rc |= json_object_set_new(o, "received_pps",
-		json_real(per_second(r, s->received, s->first_received, s->last_received)));
+		o, "offered_pps", rate(r, s->offered, s->send_begun, s->send_ended));
+	rc |= json_object_set_new(
+		o, "achieved_pps", rate(r, s->sent, s->send_begun, s->send_ended));
+	rc |= json_object_set_new(
+		o, "received_pps", rate(r, s->received, s->first_received, s->last_received));
 	rc |= json_object_set(o, "latency_us", latency);
 	rc |= json_object_set_new(o, "generator_limited",
 		json_boolean(r->search != NULL ? r->found.limited : s->limited > 0));
