@@ -222,6 +222,8 @@ run_create(const struct options *o, struct run **out, struct nfv_err *err)
 		rc = set_up(r, i, err);
 	for (uint32_t i = 0; i < r->n && rc == 0; i++)
 		r->callers |= r->worker[i].scenario->caller;
+	if (rc == 0 && options_has_trials(o) && !r->callers)
+		rc = nfv_fail(err, EINVAL, "--search ser and --overload want a role that calls");
 	if (rc < 0) {
 		run_destroy(r);
 		return rc;
