@@ -129,7 +129,8 @@ static const struct {
 	[PLAIN] = { "plain", "SIZE",
 		"no SIP: UDP packets in frames of SIZE bytes (header and check sum included),\n"
 		"                             -r a second (0: as fast as can be), -m of them; `imix`: 64, 594\n"
-		"                             and 1518 bytes as 7:4:1; `sink`: count those that come" },
+		"                             and 1518 bytes as 7:4:1; FILE.pcap: the frames of a capture;\n"
+		"                             `sink`: count those that come" },
 	[FLOWS] = { "flows", "N",
 		"source ports from -p on, then addresses from -i on (default 1)" },
 	[DST_MAC] = { "dst-mac", "MAC", "where plain packets go, without asking for a neighbour" },

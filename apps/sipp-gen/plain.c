@@ -34,6 +34,8 @@ struct plain_sender {
 	struct frame *frame;      /* [flow][size] */
 	struct flow *flow;
 	uint32_t at_flow;
+	uint32_t at_replay;
+	uint8_t mac[12]; /* of replayed frames: to, from */
 	struct pace pace;
 	uint64_t group_cycles;         /* between two packets of a group */
 	uint32_t group;                /* packets that become due together */
@@ -62,8 +64,8 @@ plain_mix_parse(const char *text, struct plain_mix *out, struct nfv_err *err)
 	size = strtoul(text, &end, 10);
 	if (*text == '\0' || *end != '\0' || size < FRAME_MIN || size > FRAME_MAX)
 		return nfv_fail(err, EINVAL,
-			"--plain %s: give a frame's size from %u to %u, imix, or sink", text,
-			FRAME_MIN, FRAME_MAX);
+			"--plain %s: give a frame's size from %u to %u, imix, FILE.pcap, or sink",
+			text, FRAME_MIN, FRAME_MAX);
 	*out = (struct plain_mix){ { (uint16_t)size }, 1 };
 	return 0;
 }
@@ -114,6 +116,8 @@ plain_sender_create(const struct plain_conf *conf, struct plain_sender **out, st
 		return rc;
 	for (uint32_t i = 0; i < conf->mix.sizes; i++)
 		room = conf->mix.size[i] > room ? conf->mix.size[i] : room;
+	if (conf->replay != NULL)
+		room = conf->replay->longest;
 	room = room < HEAD ? HEAD : room;
 	snprintf(name, sizeof(name), "plain%u", serial++);
 	s = rte_zmalloc_socket(name, sizeof(*s), 64, conf->socket);
@@ -126,7 +130,7 @@ plain_sender_create(const struct plain_conf *conf, struct plain_sender **out, st
 	s->frame = rte_zmalloc_socket(
 		name, (size_t)conf->flows * conf->mix.sizes * sizeof(*s->frame), 64, conf->socket);
 	s->flow = rte_zmalloc_socket(name, conf->flows * sizeof(*s->flow), 64, conf->socket);
-	if (s->pool == NULL || s->frame == NULL || s->flow == NULL)
+	if (s->pool == NULL || (s->frame == NULL && conf->replay == NULL) || s->flow == NULL)
 		goto no_memory;
 	rte_mempool_obj_iter(s->pool, clear, NULL);
 	for (uint32_t i = 0; i < conf->flows; i++)
@@ -198,6 +202,7 @@ plain_sender_prepare(struct plain_sender *s)
 
 	if (rc < 0)
 		return rc;
+	memcpy(s->mac, head, sizeof(s->mac));
 	/* One look for the next hop serves all: the destination's address begins the frame. */
 	for (uint32_t i = 0; i < c->flows; i++) {
 		struct nfv_endpoint from = source(&c->from, i);
@@ -286,6 +291,22 @@ write_packet(struct plain_sender *s, struct rte_mbuf *m, uint64_t intended)
 	return (uint16_t)(f->len + FCS);
 }
 
+static uint16_t
+replay_packet(struct plain_sender *s, struct rte_mbuf *m)
+{
+	const struct plain_replay *p = s->conf.replay;
+	const uint32_t *at = &p->at[s->at_replay];
+	uint16_t len = (uint16_t)(at[1] - at[0]);
+	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
+
+	memcpy(data, p->data + at[0], len);
+	memcpy(data, s->mac, sizeof(s->mac));
+	m->data_len = len;
+	m->pkt_len = len;
+	s->at_replay = s->at_replay + 1 == p->frames ? 0 : s->at_replay + 1;
+	return (uint16_t)(len + FCS);
+}
+
 /* What is due, written into s->burst. What is far too late, or finds no buffer, is given up. */
 static void
 fill(struct plain_sender *s, uint64_t tsc)
@@ -307,8 +328,10 @@ fill(struct plain_sender *s, uint64_t tsc)
 	s->stats.offered += n;
 	s->stats.limited += gone;
 	s->left -= n;
-	for (uint32_t i = gone; i < n; i++)
-		s->stats.sent_bytes += write_packet(s, s->burst[s->n++], intended[i]);
+	for (uint32_t i = gone; i < n; i++, s->n++)
+		s->stats.sent_bytes += s->conf.replay != NULL ?
+			replay_packet(s, s->burst[s->n]) :
+			write_packet(s, s->burst[s->n], intended[i]);
 }
 
 static bool

@@ -43,8 +43,25 @@ struct plain_mix {
 /** "64", "imix": 64, 594 and 1518 bytes as 7:4:1. Errors: -EINVAL: no size of a frame. */
 int plain_mix_parse(const char *text, struct plain_mix *out, struct nfv_err *err);
 
+/** Recorded frames, to be sent in turn as they are but for their Ethernet addresses. They carry no
+ * stamp: a sink counts them among the others. */
+struct plain_replay {
+	uint8_t *data; /* one after another, without check sums */
+	uint32_t *at;  /* where each begins; the last: where all end */
+	uint32_t frames;
+	uint16_t longest;
+};
+
+/** Read a capture of Ethernet frames. Errors: no such file, not Ethernet, a frame cut short or too long
+ * for the MTU, none at all. */
+int plain_replay_load(
+	const char *file, uint16_t mtu, struct plain_replay *out, struct nfv_err *err);
+void plain_replay_free(struct plain_replay *p);
+
 struct plain_conf {
 	struct net *net;
+	const struct plain_replay
+		*replay; /* instead of the mix; NULL: none. Must outlive the sender */
 	struct plain_mix mix;
 	struct nfv_endpoint from, to; /* from: the first flow's */
 	const uint8_t *mac;           /* next hop; NULL: the neighbour that net_reach has found */

@@ -21,7 +21,7 @@ plain_report_lost(const struct plain_report *r)
 	const struct plain_stats *s = r->stats;
 	uint64_t came = s->received - s->duplicated;
 
-	if (r->frame == NULL || !r->sinks)
+	if (r->frame == NULL || !r->sinks || r->unmarked)
 		return s->lost;
 	return s->sent > came ? s->sent - came : 0;
 }
@@ -76,11 +76,11 @@ plain_report_text(FILE *to, const struct plain_report *r)
 			per_second(r, s->sent, s->send_begun, s->send_ended), r->flows);
 	if (r->sinks)
 		fprintf(to,
-			"received %llu packets, %.0f/s; lost %llu, reordered %llu, duplicated %llu\n",
+			"received %llu packets, %.0f/s; lost %llu, reordered %llu, duplicated %llu; %llu others\n",
 			(unsigned long long)s->received,
 			per_second(r, s->received, s->first_received, s->last_received),
 			(unsigned long long)plain_report_lost(r), (unsigned long long)s->reordered,
-			(unsigned long long)s->duplicated);
+			(unsigned long long)s->duplicated, (unsigned long long)s->other);
 	if (h->n > 0)
 		fprintf(to, "latency p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f us\n",
 			(double)hist_quantile(h, 0.5) / 1e3, (double)hist_quantile(h, 0.9) / 1e3,
@@ -128,12 +128,12 @@ plain_report_json(FILE *to, const struct plain_report *r, struct nfv_err *err)
 	bool counts = r->sinks;
 	int rc;
 
-	o = json_pack("{s:s, s:s?, s:i, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "mode", "plain",
-		"frame", r->frame, "flows", (int)r->flows, "target_pps", r->rate, "offered",
-		(json_int_t)s->offered, "sent", (json_int_t)s->sent, "sent_bytes",
+	o = json_pack("{s:s, s:s?, s:i, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "mode",
+		"plain", "frame", r->frame, "flows", (int)r->flows, "target_pps", r->rate,
+		"offered", (json_int_t)s->offered, "sent", (json_int_t)s->sent, "sent_bytes",
 		(json_int_t)s->sent_bytes, "limited", (json_int_t)s->limited, "no_buffer",
 		(json_int_t)s->no_buffer, "received", (json_int_t)s->received, "received_bytes",
-		(json_int_t)s->received_bytes);
+		(json_int_t)s->received_bytes, "received_other", (json_int_t)s->other);
 	if (o == NULL || latency == NULL)
 		goto fail;
 	/* What nobody counts is not zero but unknown. */

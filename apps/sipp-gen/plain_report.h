@@ -16,8 +16,9 @@
 struct plain_report {
 	const char *frame; /* --plain's word; NULL: nobody sends */
 	uint32_t flows;
-	bool sinks;  /* somebody counts */
-	double rate; /* packets/s asked for, all senders; 0: as fast as can be */
+	bool sinks;    /* somebody counts */
+	bool unmarked; /* some packets are recorded ones, which a sink cannot tell from others */
+	double rate;   /* packets/s asked for, all senders; 0: as fast as can be */
 	uint64_t tsc_hz;
 	const struct plain_stats *stats; /* all roles' together */
 	const char *search;              /* NULL: none */

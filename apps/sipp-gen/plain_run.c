@@ -29,6 +29,7 @@ struct role {
 	struct net *net;
 	struct plain_sender *sender; /* one of them */
 	struct plain_sink *sink;
+	struct plain_replay replay;
 	unsigned int lcore;
 	uint64_t poll, tick;   /* TSC when due */
 	_Atomic uint32_t done; /* orders carried out */
@@ -67,8 +68,17 @@ set_up_sender(struct run *r, uint32_t i, struct nfv_err *err)
 		.tsc_hz = r->hz,
 		.socket = (int)rte_lcore_to_socket_id(w->lcore) };
 	const struct nfv_addr *from;
-	int rc = plain_mix_parse(o->plain, &pc.mix, err);
+	const char *end = strrchr(o->plain, '.');
+	int rc;
 
+	if (end != NULL && strncmp(end, ".pcap", 5) == 0) {
+		rc = plain_replay_load(o->plain, o->mtu, &w->replay, err);
+		pc.replay = &w->replay;
+		pc.flows = 1;
+		r->report.unmarked = true;
+	} else {
+		rc = plain_mix_parse(o->plain, &pc.mix, err);
+	}
 	if (rc < 0)
 		return rc;
 	if (o->remote.addr.family == NFV_NO_ADDR)
@@ -82,7 +92,7 @@ set_up_sender(struct run *r, uint32_t i, struct nfv_err *err)
 		return nfv_fail(err, EINVAL, "a search wants the highest rate to try: -r");
 	pc.from = (struct nfv_endpoint){ *from, o->port };
 	r->report.frame = o->plain;
-	r->report.flows += o->flows;
+	r->report.flows += pc.flows;
 	r->report.rate += o->pace.rate;
 	return plain_sender_create(&pc, &w->sender, err);
 }
@@ -122,6 +132,7 @@ take_down(struct run *r)
 	for (uint32_t i = 0; i < r->n; i++) {
 		plain_sender_destroy(r->role[i].sender);
 		plain_sink_destroy(r->role[i].sink);
+		plain_replay_free(&r->role[i].replay);
 		net_destroy(r->role[i].net);
 	}
 	free(r);
@@ -420,6 +431,9 @@ plain_run(const struct options *o, struct nfv_err *err)
 	if (rc == 0 && o->search != NULL && (r->report.frame == NULL || !r->report.sinks))
 		rc = nfv_fail(
 			err, EINVAL, "a search wants a role that sends and one with --plain sink");
+	if (rc == 0 && o->search != NULL && r->report.unmarked)
+		rc = nfv_fail(err, EINVAL,
+			"a search wants packets that can be counted; recorded ones cannot");
 	if (rc == 0 && pthread_create(&thread, NULL, control, r) != 0)
 		rc = nfv_fail(err, EAGAIN, "no thread can be made");
 	if (rc < 0)

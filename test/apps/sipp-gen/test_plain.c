@@ -476,6 +476,87 @@ refuses_sizes_that_cannot_be(void **state)
 	assert_null(b->sender);
 }
 
+/* A capture of two frames, of 60 bytes of 0xaa and 1000 of 0xbb; the last but `cut` bytes of it. */
+static const char *
+capture(uint32_t cut)
+{
+	static char name[] = "/tmp/test_plain.XXXXXX";
+	static const uint32_t head[6] = { 0xa1b2c3d4, 0x00040002, 0, 0, 65535, 1 };
+	const uint32_t first[4] = { 0, 0, 60, 60 }, second[4] = { 0, 0, 1000 - cut, 1000 };
+	uint8_t frame[1000];
+	FILE *f;
+	int fd;
+
+	strcpy(name + strlen("/tmp/test_plain."), "XXXXXX");
+	fd = mkstemp(name);
+	assert_true(fd >= 0);
+	f = fdopen(fd, "w");
+	assert_non_null(f);
+	fwrite(head, sizeof(head), 1, f);
+	memset(frame, 0xaa, sizeof(frame));
+	fwrite(first, sizeof(first), 1, f);
+	fwrite(frame, 60, 1, f);
+	memset(frame, 0xbb, sizeof(frame));
+	fwrite(second, sizeof(second), 1, f);
+	fwrite(frame, 1000 - cut, 1, f);
+	fclose(f);
+	return name;
+}
+
+static void
+sends_a_capture_again(void **state)
+{
+	struct bench *b = *state;
+	struct plain_replay replay;
+	struct plain_conf c = { .net = b->from,
+		.replay = &replay,
+		.from = { address("10.0.0.1"), 5060 },
+		.to = { address("10.0.0.2"), 5060 },
+		.mac = anywhere,
+		.flows = 1,
+		.buffers = 511,
+		.mtu = 1500,
+		.tsc_hz = HZ };
+	const char *name = capture(0);
+	struct nfv_err err = { "" };
+
+	assert_int_equal(plain_replay_load(name, 900, &replay, &err), -EINVAL);
+	if (plain_replay_load(name, 1500, &replay, &err) < 0)
+		fail_msg("%s", err.text);
+	remove(name);
+	assert_int_equal(plain_sender_create(&c, &b->sender, &err), 0);
+	assert_int_equal(plain_sender_prepare(b->sender), 0);
+	begin(b, 0, 101, 0);
+	send_all(b, 1);
+	assert_int_equal(b->n, 101);
+	for (uint32_t i = 0; i < b->n; i++) {
+		const uint8_t *data = rte_pktmbuf_mtod(b->caught[i], const uint8_t *);
+
+		assert_int_equal(b->caught[i]->pkt_len, i % 2 == 0 ? 60 : 1000);
+		assert_memory_equal(data, anywhere, 6);
+		for (uint32_t k = 12; k < b->caught[i]->pkt_len; k++)
+			assert_int_equal(data[k], i % 2 == 0 ? 0xaa : 0xbb);
+	}
+	plain_replay_free(&replay);
+	give(b, 0, 1);
+	assert_int_equal(plain_sink_stats(b->sink)->received, 0);
+	assert_int_equal(plain_sink_stats(b->sink)->other, 1);
+}
+
+static void
+refuses_captures_that_cannot_be(void **state)
+{
+	struct plain_replay replay;
+	struct nfv_err err;
+	const char *name = capture(1);
+
+	(void)state;
+	assert_int_equal(plain_replay_load(name, 1500, &replay, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "frame 2 was not recorded whole"));
+	remove(name);
+	assert_int_equal(plain_replay_load(name, 1500, &replay, &err), -EINVAL);
+}
+
 static json_t *
 json_of(const struct plain_report *r)
 {
@@ -568,6 +649,8 @@ main(void)
 		ON_BENCH(gives_up_what_is_too_late),
 		ON_BENCH(finds_its_neighbour),
 		ON_BENCH(refuses_sizes_that_cannot_be),
+		ON_BENCH(sends_a_capture_again),
+		cmocka_unit_test(refuses_captures_that_cannot_be),
 		cmocka_unit_test(summary_has_its_keys),
 	};
 
