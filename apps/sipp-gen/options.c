@@ -188,6 +188,9 @@ options_help(FILE *to)
 	      "  sipp-gen -l 0-1 --no-huge --no-pci -m 1024 -- -sn uac -r 100000 -m 1000000\n"
 	      "      --device pair:x:a -i 10.0.0.1/24 10.0.0.2 --and -sn uas --device pair:x:b\n"
 	      "      -i 10.0.0.2/24\n"
+	      "  sipp-gen -l 0-1 --no-huge --no-pci -m 1024 -- --plain imix -r 1000000 -timeout 10\n"
+	      "      --device pair:x:a -i 10.0.0.1/24 10.0.0.2 --and --plain sink --device pair:x:b\n"
+	      "      -i 10.0.0.2/24\n"
 	      "  sipp-gen --check scenario.xml\n",
 		to);
 }
