@@ -164,7 +164,7 @@ is_alive(struct torture *t)
 static int
 read_file(const char *dir, struct file *f, struct nfv_err *err)
 {
-	char path[4096];
+	char path[4096] = "";
 	FILE *in;
 	int rc = 0;
 
@@ -244,7 +244,7 @@ static int
 all_messages(struct torture *t, struct nfv_err *err)
 {
 	struct dirent **name;
-	struct file *f = malloc(sizeof(*f));
+	struct file *f = calloc(1, sizeof(*f));
 	json_t *all = json_array();
 	int n = scandir(t->o->torture, &name, is_message, alphasort), sent = 0, rc = 0;
 	bool alive;
