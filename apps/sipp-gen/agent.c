@@ -99,6 +99,8 @@ allocate(struct agent *a, struct nfv_err *err)
 {
 	const struct agent_conf *c = &a->conf;
 	uint64_t buckets = 1;
+	/* A peer that lingers must not take this run's calls for those of the one before. */
+	uint32_t first = (uint32_t)(rte_rdtsc() * 0x9e3779b97f4a7c15u >> 33);
 
 	while (buckets < 2ull * c->open)
 		buckets *= 2;
@@ -119,6 +121,7 @@ allocate(struct agent *a, struct nfv_err *err)
 			c->open, agent_call_size(a));
 	for (uint32_t i = 0; i < c->open; i++) {
 		memset(call_at(a, i), 0, sizeof(struct call));
+		call_at(a, i)->generation = first;
 		a->free_slot[i] = c->open - 1 - i;
 	}
 	a->n_free = c->open;
