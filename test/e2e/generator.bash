@@ -40,8 +40,8 @@ generate() {
 	wait $!
 }
 
-# ours NAME JQ: something of a report; nothing if there is none.
-ours() { jq -r "$2" "$WORK/$1.json"; }
+# ours NAME [OPTION] JQ: something of a report.
+ours() { jq -r "${@:2}" "$WORK/$1.json"; }
 
 # sipp_peer NAME OPTION…: SIPp on the right; $! is its process. Its statistics are NAME.csv, its
 # counts NAME_counts.csv.

@@ -12,7 +12,7 @@ ns_add far
 in_ns far sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 wire peer eth1 far eth0
 address peer eth1 10.4.0.2/24
-FAR=(--device net_af_packet0,iface=eth0 -i 10.4.0.1/24)
+FAR=("${LEFT[@]:0:2}" -i 10.4.0.1/24)
 SCENARIOS=$E2E/scenarios
 
 mkdir "$WORK/kamailio"
