@@ -13,11 +13,10 @@ ndr_search(const struct ndr_conf *conf, ndr_try *try,
 	void (*tell)(void *, const struct ndr_trial *), void *ctx, struct ndr_result *out)
 {
 	struct ndr_result r = { 0 };
-	double high = conf->rate;
+	double high = conf->rate, rate = high;
 	int rc;
 
-	for (double rate = high; high - r.rate > conf->resolution * conf->rate;
-		rate = (r.rate + high) / 2) {
+	while (high - r.rate > conf->resolution * conf->rate) {
 		struct ndr_trial t = { .rate = rate };
 
 		rc = try(ctx, &t);
@@ -35,6 +34,7 @@ ndr_search(const struct ndr_conf *conf, ndr_try *try,
 		}
 		if (tell != NULL)
 			tell(ctx, &t);
+		rate = (r.rate + high) / 2;
 	}
 	*out = r;
 	return 0;

@@ -645,6 +645,10 @@ finish_modes(struct options *o, struct nfv_err *err)
 		if (first->builtin == NULL && first->file == NULL && first->plain == NULL)
 			first->builtin = "uac"; /* not played */
 	}
+	for (uint32_t i = 1; i < o->roles; i++)
+		if ((o->role[i].plain != NULL) != (first->plain != NULL))
+			return nfv_fail(err, EINVAL,
+				"calls and plain packets are not made in one process; start two");
 	for (uint32_t i = 0; i < o->roles && (trials || o->soak_s > 0); i++) {
 		if (o->role[i].plain != NULL)
 			return nfv_fail(err, EINVAL,

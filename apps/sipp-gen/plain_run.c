@@ -410,7 +410,7 @@ int
 plain_run(const struct options *o, struct nfv_err *err)
 {
 	struct run *r = calloc(1, sizeof(*r));
-	unsigned int lcore[OPTIONS_ROLES];
+	unsigned int lcore[OPTIONS_ROLES] = { 0 };
 	pthread_t thread;
 	int rc;
 
@@ -434,10 +434,12 @@ plain_run(const struct options *o, struct nfv_err *err)
 	if (rc == 0 && o->search != NULL && r->report.unmarked)
 		rc = nfv_fail(err, EINVAL,
 			"a search wants packets that can be counted; recorded ones cannot");
-	if (rc == 0 && pthread_create(&thread, NULL, control, r) != 0)
-		rc = nfv_fail(err, EAGAIN, "no thread can be made");
 	if (rc < 0)
 		goto end;
+	if (pthread_create(&thread, NULL, control, r) != 0) {
+		rc = nfv_fail(err, EAGAIN, "no thread can be made");
+		goto end;
+	}
 	rte_eal_mp_remote_launch(work, r, CALL_MAIN);
 	rte_eal_mp_wait_lcore();
 	pthread_join(thread, NULL);

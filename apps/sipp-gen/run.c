@@ -203,7 +203,7 @@ int
 run_create(const struct options *o, struct run **out, struct nfv_err *err)
 {
 	struct run *r = calloc(1, sizeof(*r));
-	unsigned int lcore[OPTIONS_ROLES];
+	unsigned int lcore[OPTIONS_ROLES] = { 0 };
 	int rc;
 
 	if (r == NULL)

@@ -57,7 +57,7 @@ pair_check(const char *device, struct nfv_err *err)
 int
 pair_open(const char *device, uint16_t *id, uint8_t mac[6], struct nfv_err *err)
 {
-	char name[16], side, text[RTE_ETH_NAME_MAX_LEN];
+	char name[16], side = 'a', text[RTE_ETH_NAME_MAX_LEN];
 	struct rte_ring *out, *in;
 	int rc = parse(device, name, &side, err);
 
