@@ -13,6 +13,7 @@ calls() {
 		die "sipp-gen does not start"
 	sipp_peer "$name-uac" -sn uac -i "$from" -r 200 -m "$n" "$to"
 	expect "$n calls of SIPp's" wait $!
+	kill -INT "$uas" # its calls are over and only linger
 	expect "sipp-gen ends well" wait "$uas"
 	calls_agree "$name" "$name-uac" "$n"
 	same "calls that came in" "$(ours "$name" '"\(.attempts_in) \(.attempts_out)"')" "$n 0"

@@ -36,6 +36,7 @@ in_far_ready() { in_ns peer ping -c 1 -W 1 10.4.0.1 >/dev/null; }
 wait_for 10 in_far_ready || die "sipp-gen does not start"
 expect "200 calls through it" \
 	generate uac -sf "$SCENARIOS/routed-uac.xml" -s callee -r 50 -m 200 -d 100 "${LEFT[@]}" 10.3.0.2
+kill -INT "$uas" # its calls are over and only linger
 expect "the callee ends well" wait "$uas"
 same "calls that the caller counts as good" "$(ours uac '"\(.successful) \(.failed)"')" "200 0"
 same "calls that the callee does" "$(ours uas '"\(.successful) \(.failed)"')" "200 0"
