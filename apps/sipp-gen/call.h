@@ -49,6 +49,7 @@ struct call {
 	uint32_t interval_ms; /* of the next retransmission */
 	uint32_t cseq;        /* of our last request */
 	uint32_t invite_cseq; /* of our INVITE, and its ACK */
+	uint32_t answer_cseq; /* of the response last dealt with */
 	uint32_t peer_cseq;   /* of the request last received */
 	uint32_t block_in, block_out;
 	uint16_t pc; /* step to be played next; in CALL_RECV the first one waited for */

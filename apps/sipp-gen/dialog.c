@@ -193,7 +193,7 @@ unexpected_response(struct agent *a, struct call *c, const struct nfv_sip_msg *m
 	uint8_t method = cseq_method(m, &number);
 	const struct step *last = c->last_recv != 0 ? &a->sc->step[c->last_recv - 1] : NULL;
 	bool seen = last != NULL && !last->request && last->status == m->status &&
-		a->answers[c->last_recv - 1] == method;
+		c->answer_cseq == number && a->answers[c->last_recv - 1] == method;
 	bool rejected = m->status >= 300;
 
 	/* To an earlier request, seen already, or overtaken by the final one. */

@@ -268,10 +268,12 @@ match_datagram(void *agent, const struct net_datagram *d)
 		dialog_unexpected(a, c, m, d);
 		return;
 	}
-	if (m->response)
+	if (m->response) {
+		c->answer_cseq = cseq;
 		time_answer(a, c, m, method);
-	else
+	} else {
 		c->peer_cseq = cseq;
+	}
 	if (!m->response)
 		c->peer_method = m->method;
 	play_received(a, c, (uint16_t)step, m);
