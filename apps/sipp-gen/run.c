@@ -384,8 +384,12 @@ callers_done(const struct run *r)
 static void
 stop_all(struct run *r, bool now)
 {
+	/* Who answers goes on answering until callers are done: a call begun in time may come late. */
+	bool all = now || !r->callers || callers_done(r);
+
 	for (uint32_t i = 0; i < r->n; i++)
-		agent_stop(r->worker[i].agent, now);
+		if (all || r->worker[i].scenario->caller)
+			agent_stop(r->worker[i].agent, now);
 }
 
 static bool
@@ -458,6 +462,7 @@ supervise(struct run *r, FILE *csv)
 			/* Their time is over; what others wait for after it does not count. */
 			one_interval(r, csv);
 			r->end_ns = t;
+			ending = false; /* for the others it only begins */
 		}
 		if (r->end_ns == 0 && t >= next) {
 			one_interval(r, csv);
@@ -468,7 +473,13 @@ supervise(struct run *r, FILE *csv)
 			ending = true;
 			stopped = t;
 		}
-		if (ending && (interrupts > 1 || t > stopped + GRACE_NS))
+		/* When time is over, calls that are open may end by themselves, with what has to be sent
+		 * again; whoever interrupts has less patience. */
+		if (ending &&
+			(interrupts > 1 ||
+				t > stopped +
+						(interrupts > 0 || r->end_ns != 0 ? 1 : 5) *
+							GRACE_NS))
 			stop_all(r, true);
 	}
 	if (r->end_ns == 0)
