@@ -407,33 +407,47 @@ what_cannot_be_is_refused(void **state)
 	bed_fini(&b);
 }
 
-/* The real thing, on memory that goes away in the midst of it. */
-static void
-take_away(void *arg, uint32_t done, uint32_t pages)
+/* The simulated cache, and a real page beside it that goes away in the midst of the work. */
+struct losing {
+	struct sim *sim;
+	uint8_t *page;
+	unsigned int calls;
+};
+
+static bool
+losing_time(void *ctx, uint8_t *const *page, unsigned int n, uint32_t *cycles)
 {
-	(void)done;
-	munmap(arg, (size_t)pages * MPC_PAGE);
+	struct losing *l = ctx;
+
+	if (++l->calls == 1000)
+		munmap(l->page, MPC_PAGE);
+	*(volatile uint8_t *)l->page;
+	return sim_time(l->sim, page, n, cycles);
+}
+
+static void
+losing_walk(void *ctx, uint8_t *const *page, unsigned int n)
+{
+	sim_walk(((struct losing *)ctx)->sim, page, n);
 }
 
 static void
 lost_memory_is_told(void **state)
 {
-	struct mpc_probe machine = mpc_probe_machine();
 	struct nfv_err err = { "" };
 	struct mpc_map map;
+	struct losing l;
 	struct bed b;
-	uint8_t *m;
 
 	(void)state;
-	bed_init(&b, 2, 2, 64, 0, true);
-	m = mmap(NULL, 64 * MPC_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_true(m != MAP_FAILED);
-	for (uint32_t i = 0; i < 64; i++)
-		b.page[i] = m + (size_t)i * MPC_PAGE;
-	munmap(m, 64 * MPC_PAGE);
-	b.what.progress = take_away;
-	b.what.arg = m;
-	assert_int_equal(mpc_calibrate(&b.what, &machine, &map, &err), -EFAULT);
+	bed_init(&b, 16, 8, 2048, 0, true);
+	l = (struct losing){ .sim = &b.sim,
+		.page = mmap(NULL, MPC_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0) };
+	assert_true(l.page != MAP_FAILED);
+	b.probe = (struct mpc_probe){ &l, losing_walk, losing_time };
+	assert_int_equal(mpc_calibrate(&b.what, &b.probe, &map, &err), -EFAULT);
+	assert_int_equal(l.calls, 1000);
 	assert_non_null(strstr(err.text, "went away"));
 	bed_fini(&b);
 }
