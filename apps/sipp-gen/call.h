@@ -178,6 +178,10 @@ struct nfv_sv agent_field(void *agent, struct nfv_sv file, int64_t line, unsigne
 /* match.c */
 
 void match_datagram(void *agent, const struct net_datagram *d);
+/** Value of a field's first line; a NULL view if there is none. */
+struct nfv_sv match_value(const struct nfv_sip_msg *m, enum nfv_sip_field field);
+/** "1 INVITE". False: it is none. */
+bool match_cseq(const struct nfv_sip_msg *m, uint32_t *number, uint8_t *method);
 uint64_t match_hash(const struct agent *a, struct nfv_sv call_id);
 void match_forget(struct agent *a, struct call *c);
 

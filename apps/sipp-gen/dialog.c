@@ -24,14 +24,11 @@ copy_headers(struct nfv_sip_writer *w, const struct nfv_sip_msg *m, bool all_via
 static uint8_t
 cseq_method(const struct nfv_sip_msg *m, uint32_t *number)
 {
-	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, NFV_SIP_H_CSEQ);
-	struct nfv_sv rest = nfv_sv(m->p + h->value, h->value_n), word = nfv_sv_word(&rest);
-	uint64_t n = 0;
+	uint8_t method = NFV_SIP_OTHER;
 
-	for (size_t i = 0; i < word.n; i++)
-		n = 10 * n + (uint64_t)(word.p[i] - '0');
-	*number = (uint32_t)n;
-	return nfv_sip_method(nfv_sv_word(&rest));
+	*number = 0;
+	match_cseq(m, number, &method);
+	return method;
 }
 
 static void

@@ -90,8 +90,8 @@ match_forget(struct agent *a, struct call *c)
 		*at = c->chain;
 }
 
-static struct nfv_sv
-value_of(const struct nfv_sip_msg *m, enum nfv_sip_field field)
+struct nfv_sv
+match_value(const struct nfv_sip_msg *m, enum nfv_sip_field field)
 {
 	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, field);
 
@@ -99,10 +99,10 @@ value_of(const struct nfv_sip_msg *m, enum nfv_sip_field field)
 }
 
 /* "1 INVITE". False: it is none. */
-static bool
-parse_cseq(const struct nfv_sip_msg *m, uint32_t *number, uint8_t *method)
+bool
+match_cseq(const struct nfv_sip_msg *m, uint32_t *number, uint8_t *method)
 {
-	struct nfv_sv rest = value_of(m, NFV_SIP_H_CSEQ), word = nfv_sv_word(&rest);
+	struct nfv_sv rest = match_value(m, NFV_SIP_H_CSEQ), word = nfv_sv_word(&rest);
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < word.n; i++) {
@@ -195,7 +195,7 @@ static void
 time_answer(struct agent *a, const struct call *c, const struct nfv_sip_msg *m, uint8_t method)
 {
 	static const char mark[] = "branch=" NFV_SIP_COOKIE "-";
-	struct nfv_sv via = value_of(m, NFV_SIP_H_VIA);
+	struct nfv_sv via = match_value(m, NFV_SIP_H_VIA);
 	const char *at = via.n > 0 ? memmem(via.p, via.n, mark, sizeof(mark) - 1) : NULL;
 	uint64_t tsc;
 	int which = method == NFV_SIP_REGISTER ? LATENCY_RRD :
@@ -237,8 +237,8 @@ match_datagram(void *agent, const struct net_datagram *d)
 	kind = nfv_sip_parse(m, d->payload.p, d->payload.n);
 	if (kind == NFV_SIP_KEEPALIVE)
 		return;
-	id = kind == NFV_SIP_MESSAGE_OK ? value_of(m, NFV_SIP_H_CALL_ID) : nfv_sv(NULL, 0);
-	if (id.n == 0 || !parse_cseq(m, &cseq, &method)) {
+	id = kind == NFV_SIP_MESSAGE_OK ? match_value(m, NFV_SIP_H_CALL_ID) : nfv_sv(NULL, 0);
+	if (id.n == 0 || !match_cseq(m, &cseq, &method)) {
 		a->stats.garbage++;
 		return;
 	}

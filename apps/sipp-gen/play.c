@@ -417,14 +417,6 @@ play(struct agent *a, struct call *c, const struct nfv_sip_msg *msg)
 
 /* ---- what was received ---- */
 
-static struct nfv_sv
-value_of(const struct nfv_sip_msg *m, enum nfv_sip_field field)
-{
-	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, field);
-
-	return h != NULL ? nfv_sv(m->p + h->value, h->value_n) : nfv_sv(NULL, 0);
-}
-
 /* The tag parameter of the peer's From or To. */
 static struct nfv_sv
 tag_of(struct nfv_sv value)
@@ -462,7 +454,7 @@ static bool
 learn_routes(struct agent *a, struct call *c, const struct nfv_sip_msg *m)
 {
 	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, NFV_SIP_H_RECORD_ROUTE);
-	struct nfv_sv contact = value_of(m, NFV_SIP_H_CONTACT), piece[16];
+	struct nfv_sv contact = match_value(m, NFV_SIP_H_CONTACT), piece[16];
 	char text[TEXT_ROUTE_SET];
 	size_t n = 0;
 	unsigned int pieces = 0;
@@ -489,7 +481,7 @@ learn_routes(struct agent *a, struct call *c, const struct nfv_sip_msg *m)
 static bool
 learn(struct agent *a, struct call *c, const struct step *s, const struct nfv_sip_msg *m)
 {
-	struct nfv_sv who = value_of(m, m->response ? NFV_SIP_H_TO : NFV_SIP_H_FROM), tag;
+	struct nfv_sv who = match_value(m, m->response ? NFV_SIP_H_TO : NFV_SIP_H_FROM), tag;
 
 	if (who.n > 0 && (tag = tag_of(who)).n > 0 && !call_set_text(a, c, TEXT_PEER_TAG, tag))
 		return false;
