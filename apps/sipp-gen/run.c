@@ -21,6 +21,7 @@
 
 #define REACH_S  5 /* seconds that a peer's neighbour has to answer */
 #define GRACE_NS 2000000000ull
+#define ECHO_NS  200000000ull
 
 struct worker {
 	const struct options_role *role;
@@ -53,18 +54,6 @@ struct run {
 
 static volatile sig_atomic_t interrupts;
 
-void
-run_interrupt(void)
-{
-	interrupts++;
-}
-
-bool
-run_interrupted(void)
-{
-	return interrupts > 0;
-}
-
 static uint64_t
 now_ns(void)
 {
@@ -72,6 +61,24 @@ now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Who sends a signal to a process and then to its group, as timeout(1) does, means it once. */
+void
+run_interrupt(void)
+{
+	static volatile uint64_t last;
+	uint64_t now = now_ns();
+
+	if (interrupts == 0 || now > last + ECHO_NS)
+		interrupts++;
+	last = now;
+}
+
+bool
+run_interrupted(void)
+{
+	return interrupts > 0;
 }
 
 /* ---- setting up ---- */

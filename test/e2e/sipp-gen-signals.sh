@@ -38,6 +38,8 @@ interrupted 0.5 0 1
 interrupted 1.5 0 1
 interrupted 2 100 1
 same "calls shorter than its patience end well" "$(ours cut .failed)" 0
+# timeout(1) hands a signal on to its child and then to its group: that is one, not two.
+same "and are not all that there were" "$(ours cut '.attempts > 10')" true
 interrupted 2 60000 1
 expect "longer ones are aborted" ours cut -e '.causes.aborted > 0 and .causes.aborted == .failed'
 interrupted 2 60000 2
