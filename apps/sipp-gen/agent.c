@@ -4,7 +4,7 @@
 #include <rte_malloc.h>
 
 #include "call.h"
-#include "digest.h"
+#include "nfv_digest.h"
 
 #define RX_BURSTS  4    /* a turn */
 #define EXPIRED    32   /* timers a turn */
@@ -175,19 +175,19 @@ static bool
 verify(void *ctx, const struct nfv_sip_msg *m, struct nfv_sv user, struct nfv_sv password)
 {
 	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, NFV_SIP_H_AUTHORIZATION);
-	struct digest_request r = { .user = user,
+	struct nfv_digest_request r = { .user = user,
 		.password = password,
 		.method = m->method_name,
 		.uri = m->uri,
 		.body = nfv_sv(m->p + m->body, m->body_n) };
-	struct digest_credentials c;
+	struct nfv_digest_credentials c;
 
 	(void)ctx;
 	if (h == NULL)
 		h = nfv_sip_first_hdr(m, NFV_SIP_H_PROXY_AUTHORIZATION);
 	return h != NULL &&
-		digest_credentials_parse(nfv_sv(m->p + h->value, h->value_n), &c) == 0 &&
-		digest_matches(&c, &r);
+		nfv_digest_credentials_parse(nfv_sv(m->p + h->value, h->value_n), &c) == 0 &&
+		nfv_digest_matches(&c, &r);
 }
 
 struct nfv_sv
@@ -256,7 +256,8 @@ agent_create(const struct agent_conf *conf, struct agent **out, struct nfv_err *
 	find_requests(a);
 	nfv_addr_text(&conf->local.addr, a->local_ip);
 	nfv_addr_text(&conf->media.addr, a->media_ip);
-	wheel_init(&a->wheel, a->slots, a->stride, offsetof(struct call, timer), conf->tsc_hz, now);
+	nfv_wheel_init(
+		&a->wheel, a->slots, a->stride, offsetof(struct call, timer), conf->tsc_hz, now);
 	rc = pace_init(&a->pace, &conf->pace, conf->tsc_hz, now, err);
 	if (rc < 0)
 		goto fail;
@@ -353,7 +354,7 @@ give_back(struct agent *a, struct call *c)
 {
 	uint32_t i = call_index(a, c);
 
-	wheel_cancel(&a->wheel, i);
+	nfv_wheel_cancel(&a->wheel, i);
 	if (!c->caller)
 		match_forget(a, c);
 	call_drop(a, &c->block_in);
@@ -403,9 +404,9 @@ call_arm(struct agent *a, struct call *c)
 	if (c->resend != 0 && (at == 0 || c->resend < at))
 		at = c->resend;
 	if (at != 0)
-		wheel_add(&a->wheel, call_index(a, c), at);
+		nfv_wheel_add(&a->wheel, call_index(a, c), at);
 	else
-		wheel_cancel(&a->wheel, call_index(a, c));
+		nfv_wheel_cancel(&a->wheel, call_index(a, c));
 }
 
 bool
@@ -523,7 +524,7 @@ agent_turn(struct agent *a, uint64_t tsc)
 		if (now < NET_BURST)
 			break;
 	}
-	n = wheel_advance(&a->wheel, tsc, expired, EXPIRED);
+	n = nfv_wheel_advance(&a->wheel, tsc, expired, EXPIRED);
 	for (uint32_t i = 0; i < n; i++) {
 		struct call *c = call_at(a, expired[i]);
 

@@ -10,7 +10,7 @@
 #include "actions.h"
 #include "agent.h"
 #include "impair.h"
-#include "wheel.h"
+#include "nfv_wheel.h"
 
 #define NO_CALL        UINT32_MAX
 #define NO_BLOCK       UINT32_MAX
@@ -36,7 +36,7 @@ struct block {
 };
 
 struct call {
-	struct wheel_timer timer;
+	struct nfv_wheel_timer timer;
 	uint64_t begun;  /* TSC: when it was to begin */
 	uint64_t sent;   /* TSC in the branch of the message last sent */
 	uint64_t resend; /* TSC; 0: nothing is to be sent again */
@@ -90,7 +90,7 @@ struct agent {
 	char field[2][USERS_FIELD_MAX]; /* fields that have to be made up, in turn */
 	unsigned int field_at;
 	uint64_t wall_us, created; /* the time of day at a TSC */
-	struct wheel wheel;
+	struct nfv_wheel wheel;
 	struct pace pace;
 	uint64_t number, random, next_tick;
 	uint64_t hash_key[3];

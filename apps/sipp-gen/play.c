@@ -1,6 +1,6 @@
 /* Playing a scenario's steps. */
 #include "call.h"
-#include "digest.h"
+#include "nfv_digest.h"
 
 #define T2_MS 4000 /* RFC 3261 §17.1.2.1 */
 
@@ -58,13 +58,13 @@ authenticate(void *ctx, struct nfv_sv user, struct nfv_sv password, struct nfv_s
 	struct agent *a = ctx;
 	enum nfv_sip_field field = NFV_SIP_H_WWW_AUTHENTICATE;
 	struct nfv_sv head = nfv_sip_written(w, 0), method = nfv_sv_word(&head);
-	struct digest_request r = { .user = user,
+	struct nfv_digest_request r = { .user = user,
 		.password = password,
 		.method = method,
 		.uri = nfv_sv_word(&head),
 		.body = body,
 		.nc = 1 };
-	struct digest_challenge c;
+	struct nfv_digest_challenge c;
 	char cnonce[16];
 	struct nfv_sip_writer cw = nfv_sip_writer(cnonce, sizeof(cnonce));
 
@@ -72,7 +72,7 @@ authenticate(void *ctx, struct nfv_sv user, struct nfv_sv password, struct nfv_s
 		return;
 	if (nfv_sip_first_hdr(a->last, field) == NULL)
 		field = NFV_SIP_H_PROXY_AUTHENTICATE;
-	if (digest_choose(a->last, field, &c) < 0) {
+	if (nfv_digest_choose(a->last, field, &c) < 0) {
 		a->stats.warnings++;
 		return;
 	}
@@ -80,7 +80,7 @@ authenticate(void *ctx, struct nfv_sv user, struct nfv_sv password, struct nfv_s
 	r.cnonce = nfv_sip_written(&cw, 0);
 	nfv_sip_put_str(w,
 		field == NFV_SIP_H_WWW_AUTHENTICATE ? "Authorization: " : "Proxy-Authorization: ");
-	digest_answer(&c, &r, w);
+	nfv_digest_answer(&c, &r, w);
 }
 
 /* Everything a template or an action may ask for; texts are written into `w`. */

@@ -4,14 +4,14 @@
 #include <nettle/md5.h>
 #include <nettle/sha2.h>
 
-#include "digest.h"
+#include "nfv_digest.h"
 #include "scan.h"
 
-const char *const digest_algorithm_name[DIGEST_ALGORITHMS] = {
-	[DIGEST_MD5] = "MD5",
-	[DIGEST_MD5_SESS] = "MD5-sess",
-	[DIGEST_SHA256] = "SHA-256",
-	[DIGEST_SHA256_SESS] = "SHA-256-sess",
+const char *const nfv_digest_algorithm_name[NFV_DIGEST_ALGORITHMS] = {
+	[NFV_DIGEST_MD5] = "MD5",
+	[NFV_DIGEST_MD5_SESS] = "MD5-sess",
+	[NFV_DIGEST_SHA256] = "SHA-256",
+	[NFV_DIGEST_SHA256_SESS] = "SHA-256-sess",
 };
 
 /* --- hashes --- */
@@ -26,19 +26,19 @@ struct hash {
 
 struct hex {
 	size_t n;
-	char text[DIGEST_HEX_MAX];
+	char text[NFV_DIGEST_HEX_MAX];
 };
 
 static bool
 is_sess(unsigned int algorithm)
 {
-	return algorithm == DIGEST_MD5_SESS || algorithm == DIGEST_SHA256_SESS;
+	return algorithm == NFV_DIGEST_MD5_SESS || algorithm == NFV_DIGEST_SHA256_SESS;
 }
 
 static void
 hash_init(struct hash *h, unsigned int algorithm)
 {
-	h->sha = algorithm >= DIGEST_SHA256;
+	h->sha = algorithm >= NFV_DIGEST_SHA256;
 	if (h->sha)
 		sha256_init(&h->sha256);
 	else
@@ -105,8 +105,8 @@ hex_view(const struct hex *hex)
 }
 
 size_t
-digest_ha1(enum digest_algorithm algorithm, struct nfv_sv user, struct nfv_sv realm,
-	struct nfv_sv password, char out[DIGEST_HEX_MAX])
+nfv_digest_ha1(enum nfv_digest_algorithm algorithm, struct nfv_sv user, struct nfv_sv realm,
+	struct nfv_sv password, char out[NFV_DIGEST_HEX_MAX])
 {
 	struct hash h;
 	struct hex hex;
@@ -129,12 +129,12 @@ struct facts {
 };
 
 static const struct nfv_sv qop_name[] = {
-	[DIGEST_AUTH] = { "auth", 4 },
-	[DIGEST_AUTH_INT] = { "auth-int", 8 },
+	[NFV_DIGEST_AUTH] = { "auth", 4 },
+	[NFV_DIGEST_AUTH_INT] = { "auth-int", 8 },
 };
 
 static void
-secret(const struct facts *f, const struct digest_request *r, struct hex *out)
+secret(const struct facts *f, const struct nfv_digest_request *r, struct hex *out)
 {
 	struct hash h;
 
@@ -142,7 +142,7 @@ secret(const struct facts *f, const struct digest_request *r, struct hex *out)
 		out->n = r->ha1.n < sizeof(out->text) ? r->ha1.n : sizeof(out->text);
 		memcpy(out->text, r->ha1.p, out->n);
 	} else {
-		out->n = digest_ha1(f->algorithm, r->user, f->realm, r->password, out->text);
+		out->n = nfv_digest_ha1(f->algorithm, r->user, f->realm, r->password, out->text);
 	}
 	if (!is_sess(f->algorithm))
 		return;
@@ -156,13 +156,13 @@ secret(const struct facts *f, const struct digest_request *r, struct hex *out)
 }
 
 static void
-response(const struct facts *f, const struct digest_request *r, struct hex *out)
+response(const struct facts *f, const struct nfv_digest_request *r, struct hex *out)
 {
 	struct hex a1, a2, body;
 	struct hash h;
 
 	secret(f, r, &a1);
-	if (f->qop == DIGEST_AUTH_INT) {
+	if (f->qop == NFV_DIGEST_AUTH_INT) {
 		hash_init(&h, f->algorithm);
 		hash_add(&h, r->body);
 		hash_end(&h, &body);
@@ -171,7 +171,7 @@ response(const struct facts *f, const struct digest_request *r, struct hex *out)
 	hash_add(&h, r->method);
 	hash_colon(&h);
 	hash_add_quoted(&h, f->uri);
-	if (f->qop == DIGEST_AUTH_INT) {
+	if (f->qop == NFV_DIGEST_AUTH_INT) {
 		hash_colon(&h);
 		hash_add(&h, hex_view(&body));
 	}
@@ -182,7 +182,7 @@ response(const struct facts *f, const struct digest_request *r, struct hex *out)
 	hash_colon(&h);
 	hash_add_quoted(&h, f->nonce);
 	hash_colon(&h);
-	if (f->qop != DIGEST_NO_QOP) {
+	if (f->qop != NFV_DIGEST_NO_QOP) {
 		hash_add(&h, f->nc);
 		hash_colon(&h);
 		hash_add_quoted(&h, f->cnonce);
@@ -215,8 +215,8 @@ put_escaped(struct nfv_sip_writer *w, struct nfv_sv s)
 }
 
 void
-digest_answer(
-	const struct digest_challenge *c, const struct digest_request *r, struct nfv_sip_writer *w)
+nfv_digest_answer(const struct nfv_digest_challenge *c, const struct nfv_digest_request *r,
+	struct nfv_sip_writer *w)
 {
 	char digits[8];
 	struct nfv_sip_writer count = nfv_sip_writer(digits, sizeof(digits));
@@ -232,13 +232,13 @@ digest_answer(
 	put_param(w, ", nonce=\"", c->nonce, "\"");
 	put_param(w, ", uri=\"", r->uri, "\"");
 	put_param(w, ", response=\"", hex_view(&hex), "\", algorithm=");
-	nfv_sip_put_str(w, digest_algorithm_name[c->algorithm]);
+	nfv_sip_put_str(w, nfv_digest_algorithm_name[c->algorithm]);
 	/* -sess cannot be checked without it, qop or not. */
-	if (c->qop != DIGEST_NO_QOP || is_sess(c->algorithm))
+	if (c->qop != NFV_DIGEST_NO_QOP || is_sess(c->algorithm))
 		put_param(w, ", cnonce=\"", r->cnonce, "\"");
 	if (c->opaque.p != NULL)
 		put_param(w, ", opaque=\"", c->opaque, "\"");
-	if (c->qop != DIGEST_NO_QOP) {
+	if (c->qop != NFV_DIGEST_NO_QOP) {
 		put_param(w, ", qop=", qop_name[c->qop], "");
 		put_param(w, ", nc=", f.nc, "");
 	}
@@ -261,7 +261,7 @@ equal(struct nfv_sv value, struct nfv_sv plain)
 }
 
 bool
-digest_matches(const struct digest_credentials *c, const struct digest_request *r)
+nfv_digest_matches(const struct nfv_digest_credentials *c, const struct nfv_digest_request *r)
 {
 	struct facts f = { c->algorithm, c->qop, c->realm, c->nonce, c->cnonce, c->nc, c->uri };
 	struct hex hex;
@@ -273,19 +273,20 @@ digest_matches(const struct digest_credentials *c, const struct digest_request *
 }
 
 void
-digest_server_init(struct digest_server *s, struct nfv_sv realm, enum digest_algorithm algorithm,
-	enum digest_qop qop, const uint8_t key[DIGEST_KEY], uint64_t lifetime_ms)
+nfv_digest_server_init(struct nfv_digest_server *s, struct nfv_sv realm,
+	enum nfv_digest_algorithm algorithm, enum nfv_digest_qop qop,
+	const uint8_t key[NFV_DIGEST_KEY], uint64_t lifetime_ms)
 {
-	*s = (struct digest_server){ .realm = realm, .lifetime = lifetime_ms };
+	*s = (struct nfv_digest_server){ .realm = realm, .lifetime = lifetime_ms };
 	s->algorithm = (uint8_t)algorithm;
 	s->qop = (uint8_t)qop;
-	hmac_sha256_set_key(&s->key, DIGEST_KEY, key);
+	hmac_sha256_set_key(&s->key, NFV_DIGEST_KEY, key);
 }
 
 #define NONCE 48u /* 16 digits of time, 32 of what proves it */
 
 static void
-make_nonce(const struct digest_server *s, uint64_t at, char nonce[NONCE])
+make_nonce(const struct nfv_digest_server *s, uint64_t at, char nonce[NONCE])
 {
 	struct nfv_sip_writer w = nfv_sip_writer(nonce, NONCE);
 	struct hmac_sha256_ctx ctx = s->key;
@@ -300,23 +301,23 @@ make_nonce(const struct digest_server *s, uint64_t at, char nonce[NONCE])
 }
 
 void
-digest_server_challenge(
-	const struct digest_server *s, uint64_t now_ms, bool stale, struct nfv_sip_writer *w)
+nfv_digest_server_challenge(
+	const struct nfv_digest_server *s, uint64_t now_ms, bool stale, struct nfv_sip_writer *w)
 {
 	char nonce[NONCE];
 
 	make_nonce(s, now_ms, nonce);
 	put_param(w, "Digest realm=\"", s->realm, "\"");
 	put_param(w, ", nonce=\"", nfv_sv(nonce, NONCE), "\", algorithm=");
-	nfv_sip_put_str(w, digest_algorithm_name[s->algorithm]);
-	if (s->qop != DIGEST_NO_QOP)
+	nfv_sip_put_str(w, nfv_digest_algorithm_name[s->algorithm]);
+	if (s->qop != NFV_DIGEST_NO_QOP)
 		put_param(w, ", qop=\"", qop_name[s->qop], "\"");
 	if (stale)
 		nfv_sip_put_str(w, ", stale=true");
 }
 
 static bool
-fresh(const struct digest_server *s, struct nfv_sv nonce, uint64_t now)
+fresh(const struct nfv_digest_server *s, struct nfv_sv nonce, uint64_t now)
 {
 	char ours[NONCE];
 	uint64_t at = 0;
@@ -334,12 +335,12 @@ fresh(const struct digest_server *s, struct nfv_sv nonce, uint64_t now)
 	return nfv_sv_eq(nonce, nfv_sv(ours, NONCE)) && at <= now && now - at <= s->lifetime;
 }
 
-enum digest_verdict
-digest_server_verify(const struct digest_server *s, const struct digest_credentials *c,
-	const struct digest_request *r, uint64_t now_ms)
+enum nfv_digest_verdict
+nfv_digest_server_verify(const struct nfv_digest_server *s, const struct nfv_digest_credentials *c,
+	const struct nfv_digest_request *r, uint64_t now_ms)
 {
 	if (!nfv_sv_eq(c->realm, s->realm) || c->algorithm != s->algorithm || c->qop != s->qop ||
-		!digest_matches(c, r))
-		return DIGEST_WRONG;
-	return fresh(s, c->nonce, now_ms) ? DIGEST_OK : DIGEST_STALE;
+		!nfv_digest_matches(c, r))
+		return NFV_DIGEST_WRONG;
+	return fresh(s, c->nonce, now_ms) ? NFV_DIGEST_OK : NFV_DIGEST_STALE;
 }

@@ -7,20 +7,25 @@
 
 #include <cmocka.h>
 
-#include "wheel.h"
+#include "nfv_wheel.h"
 
 #define HZ 2000000000ull /* a tick is 2^20 cycles, 0.52 ms */
 #define MS (HZ / 1000)
 #define N  2000
 
+#define PAGES ((N * sizeof(struct item) + NFV_PAGE - 1) / NFV_PAGE)
+
 struct item {
 	uint64_t expected; /* 0: not running */
 	char name[3];
-	struct wheel_timer timer;
+	struct nfv_wheel_timer timer;
 };
 
-static struct item item[N];
-static struct wheel wheel;
+static struct item item[N] __attribute__((aligned(NFV_PAGE)));
+static bool paged;
+static uint8_t *page[PAGES];
+static const struct nfv_pages pages = { page, PAGES };
+static struct nfv_wheel wheel;
 static uint64_t seed;
 
 static uint64_t
@@ -36,7 +41,13 @@ static void
 fresh(uint64_t now)
 {
 	memset(item, 0, sizeof(item));
-	wheel_init(&wheel, item, sizeof(*item), offsetof(struct item, timer), HZ, now);
+	if (!paged) {
+		nfv_wheel_init(&wheel, item, sizeof(*item), offsetof(struct item, timer), HZ, now);
+		return;
+	}
+	for (size_t i = 0; i < PAGES; i++)
+		page[i] = (uint8_t *)item + i * NFV_PAGE;
+	nfv_wheel_init_pages(&wheel, &pages, sizeof(*item), offsetof(struct item, timer), HZ, now);
 }
 
 /* Up to `now` in bursts; every one that comes must be due, and all that are due must come. */
@@ -46,21 +57,21 @@ advance(uint64_t now, uint32_t burst)
 	uint32_t out[64], n, total = 0, still = 0;
 
 	do {
-		n = wheel_advance(&wheel, now, out, burst);
+		n = nfv_wheel_advance(&wheel, now, out, burst);
 		for (uint32_t i = 0; i < n; i++) {
 			assert_in_range(out[i], 0, N - 1);
 			assert_int_not_equal(item[out[i]].expected, 0);
 			assert_true(item[out[i]].expected <= now);
-			assert_false(wheel_running(&wheel, out[i]));
+			assert_false(nfv_wheel_running(&wheel, out[i]));
 			item[out[i]].expected = 0;
 		}
 		total += n;
-	} while (!wheel_done(&wheel, now));
+	} while (!nfv_wheel_done(&wheel, now));
 	for (uint32_t i = 0; i < N; i++) {
 		still += item[i].expected != 0;
 		if (item[i].expected != 0)
 			assert_true(item[i].expected >> wheel.shift >= now >> wheel.shift);
-		assert_int_equal(item[i].expected != 0, wheel_running(&wheel, i));
+		assert_int_equal(item[i].expected != 0, nfv_wheel_running(&wheel, i));
 	}
 	assert_int_equal(still, wheel.n);
 	return total;
@@ -69,7 +80,7 @@ advance(uint64_t now, uint32_t burst)
 static void
 add(uint32_t i, uint64_t when)
 {
-	wheel_add(&wheel, i, when);
+	nfv_wheel_add(&wheel, i, when);
 	item[i].expected = when;
 }
 
@@ -88,7 +99,7 @@ a_timer_comes_once_and_not_early(void **state)
 		add(7, due);
 		if (ms[i] > 0) {
 			assert_int_equal(advance(due - 1, 1), 0);
-			assert_true(wheel_running(&wheel, 7));
+			assert_true(nfv_wheel_running(&wheel, 7));
 		}
 		/* A millisecond later it has come. */
 		assert_int_equal(advance(due + MS, 1), 1);
@@ -101,12 +112,12 @@ cancelled_timers_do_not_come(void **state)
 {
 	(void)state;
 	fresh(0);
-	wheel_cancel(&wheel, 3);
+	nfv_wheel_cancel(&wheel, 3);
 	add(1, 10 * MS);
 	add(2, 10 * MS);
 	add(3, 10 * MS);
-	wheel_cancel(&wheel, 2);
-	wheel_cancel(&wheel, 2);
+	nfv_wheel_cancel(&wheel, 2);
+	nfv_wheel_cancel(&wheel, 2);
 	item[2].expected = 0;
 	add(3, 5000 * MS); /* another time in place of the first */
 	assert_int_equal(advance(20 * MS, 8), 1);
@@ -138,7 +149,7 @@ one_too_far_away_comes_at_the_end_of_the_range(void **state)
 
 	(void)state;
 	fresh(0);
-	wheel_add(&wheel, 0, UINT64_MAX);
+	nfv_wheel_add(&wheel, 0, UINT64_MAX);
 	item[0].expected = range - (1 << 20);
 	assert_int_equal(advance(range - (2 << 20), 8), 0);
 	assert_int_equal(advance(range, 8), 1);
@@ -159,7 +170,7 @@ like_a_list(uint64_t start, unsigned int rounds, uint64_t span)
 			uint64_t far = 1ull << rnd() % span;
 
 			if (rnd() % 4 == 0) {
-				wheel_cancel(&wheel, i);
+				nfv_wheel_cancel(&wheel, i);
 				item[i].expected = 0;
 			} else {
 				add(i, now + rnd() % (far * MS) + 1);
@@ -192,8 +203,8 @@ a_call_does_a_bounded_amount(void **state)
 	for (uint32_t i = 0; i < N; i++)
 		add(i, 90000 * MS + i % 3 * MS);
 	/* All at once after a jump: every call gives at most four, and moves at most 16. */
-	while (!wheel_done(&wheel, 100000 * MS)) {
-		n = wheel_advance(&wheel, 100000 * MS, out, 4);
+	while (!nfv_wheel_done(&wheel, 100000 * MS)) {
+		n = nfv_wheel_advance(&wheel, 100000 * MS, out, 4);
 		assert_in_range(n, 0, 4);
 		got += n;
 		calls++;
@@ -214,9 +225,9 @@ moving_is_spread_over_time(void **state)
 		add(i, 120000 * MS + i % 3 * MS);
 	before = 0;
 	for (uint64_t now = 0; now < 119000 * MS; now += 1 << 20) {
-		assert_int_equal(wheel_advance(&wheel, now, out, 64), 0);
+		assert_int_equal(nfv_wheel_advance(&wheel, now, out, 64), 0);
 		near = 0;
-		for (unsigned int i = 0; i < 2 * WHEEL_SLOTS; i++)
+		for (unsigned int i = 0; i < 2 * NFV_WHEEL_SLOTS; i++)
 			near += wheel.slot[i].n;
 		if (near > before && near - before > most)
 			most = near - before;
@@ -239,5 +250,8 @@ main(void)
 		cmocka_unit_test(moving_is_spread_over_time),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("array", tests, NULL, NULL);
+
+	paged = true;
+	return failed + cmocka_run_group_tests_name("pages", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "digest.h"
+#include "nfv_digest.h"
 #include "scan.h"
 
 enum param {
@@ -101,8 +101,8 @@ params(struct nfv_sv s, struct nfv_sv out[PARAMS])
 static int
 algorithm(struct nfv_sv s, uint8_t *out)
 {
-	for (unsigned int i = 0; i < DIGEST_ALGORITHMS; i++) {
-		if (s.p == NULL || nfv_sv_ieq(s, nfv_sv_str(digest_algorithm_name[i]))) {
+	for (unsigned int i = 0; i < NFV_DIGEST_ALGORITHMS; i++) {
+		if (s.p == NULL || nfv_sv_ieq(s, nfv_sv_str(nfv_digest_algorithm_name[i]))) {
 			*out = (uint8_t)i;
 			return 0;
 		}
@@ -124,14 +124,14 @@ qop(struct nfv_sv s, uint8_t *out)
 	}
 	if (any && !auth && !auth_int)
 		return -ENOTSUP;
-	*out = auth ? DIGEST_AUTH : auth_int ? DIGEST_AUTH_INT : DIGEST_NO_QOP;
+	*out = auth ? NFV_DIGEST_AUTH : auth_int ? NFV_DIGEST_AUTH_INT : NFV_DIGEST_NO_QOP;
 	return 0;
 }
 
 int
-digest_challenge_parse(struct nfv_sv s, struct digest_challenge *out)
+nfv_digest_challenge_parse(struct nfv_sv s, struct nfv_digest_challenge *out)
 {
-	struct digest_challenge c = { 0 };
+	struct nfv_digest_challenge c = { 0 };
 	struct nfv_sv p[PARAMS];
 	int rc = params(s, p);
 
@@ -150,13 +150,14 @@ digest_challenge_parse(struct nfv_sv s, struct digest_challenge *out)
 }
 
 int
-digest_choose(const struct nfv_sip_msg *m, enum nfv_sip_field field, struct digest_challenge *out)
+nfv_digest_choose(
+	const struct nfv_sip_msg *m, enum nfv_sip_field field, struct nfv_digest_challenge *out)
 {
 	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, field);
 	int first = -ENOENT;
 
 	for (; h != NULL; h = nfv_sip_next_hdr(m, h)) {
-		int rc = digest_challenge_parse(nfv_sip_value(m, h), out);
+		int rc = nfv_digest_challenge_parse(nfv_sip_value(m, h), out);
 
 		if (rc == 0)
 			return 0;
@@ -166,9 +167,9 @@ digest_choose(const struct nfv_sip_msg *m, enum nfv_sip_field field, struct dige
 }
 
 int
-digest_credentials_parse(struct nfv_sv s, struct digest_credentials *out)
+nfv_digest_credentials_parse(struct nfv_sv s, struct nfv_digest_credentials *out)
 {
-	struct digest_credentials c = { 0 };
+	struct nfv_digest_credentials c = { 0 };
 	struct nfv_sv p[PARAMS], hex;
 	int rc = params(s, p);
 
@@ -180,7 +181,7 @@ digest_credentials_parse(struct nfv_sv s, struct digest_credentials *out)
 	if (algorithm(p[ALGORITHM], &c.algorithm) < 0 || qop(p[QOP], &c.qop) < 0)
 		return -ENOTSUP;
 	hex = p[NC];
-	if (c.qop != DIGEST_NO_QOP &&
+	if (c.qop != NFV_DIGEST_NO_QOP &&
 		(p[CNONCE].p == NULL || scan_span(&hex, CH_HEX).n != 8 || hex.n > 0))
 		return -EINVAL;
 	c.user = p[USERNAME];
@@ -196,7 +197,7 @@ digest_credentials_parse(struct nfv_sv s, struct digest_credentials *out)
 }
 
 struct nfv_sv
-digest_unquote(struct nfv_sv s, char *buf, size_t room)
+nfv_digest_unquote(struct nfv_sv s, char *buf, size_t room)
 {
 	size_t n = 0;
 

@@ -11,48 +11,48 @@
  *
  * Ownership: views point into the caller's text. Threads: pure functions; nothing allocates.
  */
-#ifndef DIGEST_H
-#define DIGEST_H
+#ifndef NFV_DIGEST_H
+#define NFV_DIGEST_H
 
 #include <nettle/hmac.h>
 
 #include "nfv_sip.h"
 #include "nfv_sip_write.h"
 
-enum digest_algorithm {
-	DIGEST_MD5,
-	DIGEST_MD5_SESS,
-	DIGEST_SHA256,
-	DIGEST_SHA256_SESS,
-	DIGEST_ALGORITHMS
+enum nfv_digest_algorithm {
+	NFV_DIGEST_MD5,
+	NFV_DIGEST_MD5_SESS,
+	NFV_DIGEST_SHA256,
+	NFV_DIGEST_SHA256_SESS,
+	NFV_DIGEST_ALGORITHMS
 };
 
-enum digest_qop { DIGEST_NO_QOP, DIGEST_AUTH, DIGEST_AUTH_INT };
+enum nfv_digest_qop { NFV_DIGEST_NO_QOP, NFV_DIGEST_AUTH, NFV_DIGEST_AUTH_INT };
 
-#define DIGEST_HEX_MAX 64u /* of a hash, in hexadecimal; MD5's has 32 */
+#define NFV_DIGEST_HEX_MAX 64u /* of a hash, in hexadecimal; MD5's has 32 */
 
 /** "MD5" and so on. */
-extern const char *const digest_algorithm_name[DIGEST_ALGORITHMS];
+extern const char *const nfv_digest_algorithm_name[NFV_DIGEST_ALGORITHMS];
 
-struct digest_challenge {
+struct nfv_digest_challenge {
 	struct nfv_sv realm, nonce;
 	struct nfv_sv opaque; /* p == NULL: none */
-	uint8_t algorithm;    /* enum digest_algorithm */
-	uint8_t qop;          /* enum digest_qop; of several offered, auth */
+	uint8_t algorithm;    /* enum nfv_digest_algorithm */
+	uint8_t qop;          /* enum nfv_digest_qop; of several offered, auth */
 	bool stale;
 };
 
 /** Value of a WWW- or Proxy-Authenticate field. 0; -ENOTSUP: another scheme, algorithm or qop; -EINVAL. */
-int digest_challenge_parse(struct nfv_sv value, struct digest_challenge *out);
+int nfv_digest_challenge_parse(struct nfv_sv value, struct nfv_digest_challenge *out);
 
 /** Of the challenges in a response the topmost that is supported (RFC 8760 §2.4); `field` is
  * NFV_SIP_H_WWW_AUTHENTICATE or NFV_SIP_H_PROXY_AUTHENTICATE. 0; -ENOENT: there is none; or what is
  * wrong with the first. */
-int digest_choose(
-	const struct nfv_sip_msg *m, enum nfv_sip_field field, struct digest_challenge *out);
+int nfv_digest_choose(
+	const struct nfv_sip_msg *m, enum nfv_sip_field field, struct nfv_digest_challenge *out);
 
 /** Who answers, and what is asked for. */
-struct digest_request {
+struct nfv_digest_request {
 	struct nfv_sv user, password; /* plain, without backslashes */
 	struct nfv_sv ha1; /* if not empty, H(user:realm:password) in place of the password */
 	struct nfv_sv method, uri;
@@ -62,54 +62,55 @@ struct digest_request {
 };
 
 /** Write the value of an Authorization or Proxy-Authorization field. */
-void digest_answer(
-	const struct digest_challenge *c, const struct digest_request *r, struct nfv_sip_writer *w);
+void nfv_digest_answer(const struct nfv_digest_challenge *c, const struct nfv_digest_request *r,
+	struct nfv_sip_writer *w);
 
 /** H(user:realm:password) in hexadecimal; returns its length. `realm` may have backslashes. */
-size_t digest_ha1(enum digest_algorithm algorithm, struct nfv_sv user, struct nfv_sv realm,
-	struct nfv_sv password, char out[DIGEST_HEX_MAX]);
+size_t nfv_digest_ha1(enum nfv_digest_algorithm algorithm, struct nfv_sv user, struct nfv_sv realm,
+	struct nfv_sv password, char out[NFV_DIGEST_HEX_MAX]);
 
 /** What came back. */
-struct digest_credentials {
+struct nfv_digest_credentials {
 	struct nfv_sv user, realm, nonce, uri, response;
 	struct nfv_sv opaque, cnonce, nc; /* p == NULL: none */
 	uint8_t algorithm, qop;
 };
 
-/** Value of an Authorization or Proxy-Authorization field; errors as of digest_challenge_parse. */
-int digest_credentials_parse(struct nfv_sv value, struct digest_credentials *out);
+/** Value of an Authorization or Proxy-Authorization field; errors as of nfv_digest_challenge_parse. */
+int nfv_digest_credentials_parse(struct nfv_sv value, struct nfv_digest_credentials *out);
 
 /** A value without its backslashes: itself, or a copy in `room` bytes at `buf`; NULL if too long. */
-struct nfv_sv digest_unquote(struct nfv_sv value, char *buf, size_t room);
+struct nfv_sv nfv_digest_unquote(struct nfv_sv value, char *buf, size_t room);
 
 /** Whether the credentials are those of user and password (or ha1) of `r`, of which method and body are
  * used too; the URI is the credentials' own, and comparing it to the request's is the caller's. */
-bool digest_matches(const struct digest_credentials *c, const struct digest_request *r);
+bool nfv_digest_matches(const struct nfv_digest_credentials *c, const struct nfv_digest_request *r);
 
 /** A server's side without state: its nonces say when they were made, and nobody else can make them. */
-struct digest_server {
+struct nfv_digest_server {
 	struct nfv_sv realm; /* the caller's; no quotes or backslashes */
 	uint64_t lifetime;   /* of a nonce, ms */
 	uint8_t algorithm, qop;
 	struct hmac_sha256_ctx key;
 };
 
-#define DIGEST_KEY 32u
+#define NFV_DIGEST_KEY 32u
 
-void digest_server_init(struct digest_server *s, struct nfv_sv realm,
-	enum digest_algorithm algorithm, enum digest_qop qop, const uint8_t key[DIGEST_KEY],
-	uint64_t lifetime_ms);
+void nfv_digest_server_init(struct nfv_digest_server *s, struct nfv_sv realm,
+	enum nfv_digest_algorithm algorithm, enum nfv_digest_qop qop,
+	const uint8_t key[NFV_DIGEST_KEY], uint64_t lifetime_ms);
 /** Write the value of a WWW- or Proxy-Authenticate field. */
-void digest_server_challenge(
-	const struct digest_server *s, uint64_t now_ms, bool stale, struct nfv_sip_writer *w);
+void nfv_digest_server_challenge(
+	const struct nfv_digest_server *s, uint64_t now_ms, bool stale, struct nfv_sip_writer *w);
 
-enum digest_verdict {
-	DIGEST_OK,
-	DIGEST_WRONG, /* another user, password, realm, algorithm or qop */
-	DIGEST_STALE, /* right, but for a nonce that is too old, or not ours */
+enum nfv_digest_verdict {
+	NFV_DIGEST_OK,
+	NFV_DIGEST_WRONG, /* another user, password, realm, algorithm or qop */
+	NFV_DIGEST_STALE, /* right, but for a nonce that is too old, or not ours */
 };
 
-enum digest_verdict digest_server_verify(const struct digest_server *s,
-	const struct digest_credentials *c, const struct digest_request *r, uint64_t now_ms);
+enum nfv_digest_verdict nfv_digest_server_verify(const struct nfv_digest_server *s,
+	const struct nfv_digest_credentials *c, const struct nfv_digest_request *r,
+	uint64_t now_ms);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "digest.h"
+#include "nfv_digest.h"
 #include "guard.h"
 
 /* Computed by other means, as RFC 7616 §3.4 says. */
@@ -21,13 +21,13 @@
 static char buf[4096];
 
 static struct nfv_sv
-answer(const char *challenge, const struct digest_request *r)
+answer(const char *challenge, const struct nfv_digest_request *r)
 {
 	struct nfv_sip_writer w = nfv_sip_writer(buf, sizeof(buf));
-	struct digest_challenge c;
+	struct nfv_digest_challenge c;
 
-	assert_int_equal(digest_challenge_parse(nfv_sv_str(challenge), &c), 0);
-	digest_answer(&c, r, &w);
+	assert_int_equal(nfv_digest_challenge_parse(nfv_sv_str(challenge), &c), 0);
+	nfv_digest_answer(&c, r, &w);
 	assert_false(w.full);
 	buf[w.n] = '\0';
 	return nfv_sv(buf, w.n);
@@ -44,7 +44,7 @@ says(struct nfv_sv value, const char *part)
 static void
 the_example_of_rfc_2617(void **state)
 {
-	struct digest_request r = { .user = NFV_SV("Mufasa"),
+	struct nfv_digest_request r = { .user = NFV_SV("Mufasa"),
 		.password = NFV_SV("Circle Of Life"),
 		.method = NFV_SV("GET"),
 		.uri = NFV_SV("/dir/index.html"),
@@ -72,7 +72,7 @@ the_example_of_rfc_2617(void **state)
 	"nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", "                                 \
 	"opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
 
-static const struct digest_request mufasa = { .user = { "Mufasa", 6 },
+static const struct nfv_digest_request mufasa = { .user = { "Mufasa", 6 },
 	.password = { "Circle of Life", 14 },
 	.method = { "GET", 3 },
 	.uri = { "/dir/index.html", 15 },
@@ -82,9 +82,9 @@ static const struct digest_request mufasa = { .user = { "Mufasa", 6 },
 static void
 the_examples_of_rfc_7616(void **state)
 {
-	struct digest_request r = mufasa;
-	struct digest_credentials c;
-	char ha1[DIGEST_HEX_MAX];
+	struct nfv_digest_request r = mufasa;
+	struct nfv_digest_credentials c;
+	char ha1[NFV_DIGEST_HEX_MAX];
 
 	(void)state;
 	says(answer(RFC_7616("MD5"), &mufasa), "response=\"8ca523f5e9506fed4657c9700eebdbec\"");
@@ -92,20 +92,20 @@ the_examples_of_rfc_7616(void **state)
 		"response=\"753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1\"");
 	/* the same from the hash of the password */
 	r.ha1 = nfv_sv(ha1,
-		digest_ha1(
-			DIGEST_SHA256, r.user, NFV_SV("http-auth@example.org"), r.password, ha1));
+		nfv_digest_ha1(NFV_DIGEST_SHA256, r.user, NFV_SV("http-auth@example.org"),
+			r.password, ha1));
 	r.password = nfv_sv(NULL, 0);
 	assert_int_equal(r.ha1.n, 64);
 	says(answer(RFC_7616("SHA-256"), &r), "response=\"753927fa0e85d155564e2e272a28d1802ca10d");
-	assert_int_equal(digest_credentials_parse(nfv_sv_str(buf), &c), 0);
-	assert_true(digest_matches(&c, &mufasa));
-	assert_true(digest_matches(&c, &r));
+	assert_int_equal(nfv_digest_credentials_parse(nfv_sv_str(buf), &c), 0);
+	assert_true(nfv_digest_matches(&c, &mufasa));
+	assert_true(nfv_digest_matches(&c, &r));
 }
 
 static void
 without_qop_as_rfc_2069(void **state)
 {
-	struct digest_request r = { .user = NFV_SV("alice"),
+	struct nfv_digest_request r = { .user = NFV_SV("alice"),
 		.password = NFV_SV("secret"),
 		.method = NFV_SV("REGISTER"),
 		.uri = NFV_SV("sip:example.com") };
@@ -123,7 +123,7 @@ without_qop_as_rfc_2069(void **state)
 static void
 sessions_and_bodies_differ(void **state)
 {
-	struct digest_request r = { .user = NFV_SV("alice"),
+	struct nfv_digest_request r = { .user = NFV_SV("alice"),
 		.password = NFV_SV("secret"),
 		.method = NFV_SV("REGISTER"),
 		.uri = NFV_SV("sip:example.com"),
@@ -148,37 +148,37 @@ sessions_and_bodies_differ(void **state)
 static void
 challenges_of_several_makes(void **state)
 {
-	struct digest_challenge c;
+	struct nfv_digest_challenge c;
 
 	(void)state;
 	/* as Kamailio writes them */
-	assert_int_equal(digest_challenge_parse(
+	assert_int_equal(nfv_digest_challenge_parse(
 				 NFV_SV("Digest realm=\"sip.example.org\", "
 					"nonce=\"ZVxyz2VccKOmBh4/AxPpq8Zb1pZ2g0dq\", qop=\"auth\""),
 				 &c),
 		0);
-	assert_int_equal(c.algorithm, DIGEST_MD5);
-	assert_int_equal(c.qop, DIGEST_AUTH);
+	assert_int_equal(c.algorithm, NFV_DIGEST_MD5);
+	assert_int_equal(c.qop, NFV_DIGEST_AUTH);
 	assert_null(c.opaque.p);
 	assert_false(c.stale);
 	/* as SIPp scenarios and Asterisk do */
-	assert_int_equal(digest_challenge_parse(
+	assert_int_equal(nfv_digest_challenge_parse(
 				 NFV_SV("digest algorithm=\"MD5\",realm=asterisk,stale=TRUE,"
 					"nonce=4d3b/+==,opaque=\"\",domain=\"sip:x\",qop=\"\""),
 				 &c),
 		0);
-	assert_int_equal(c.qop, DIGEST_NO_QOP);
+	assert_int_equal(c.qop, NFV_DIGEST_NO_QOP);
 	assert_true(c.stale);
 	assert_true(nfv_sv_eq(c.realm, NFV_SV("asterisk")));
 	assert_true(nfv_sv_eq(c.nonce, NFV_SV("4d3b/+==")));
 	assert_non_null(c.opaque.p);
 	/* white space, also over lines, and a comma too many */
 	assert_int_equal(
-		digest_challenge_parse(
+		nfv_digest_challenge_parse(
 			NFV_SV("Digest  realm = \"a, b\" ,\r\n\tnonce\t=\t\"n\",, qop=auth,"), &c),
 		0);
 	assert_true(nfv_sv_eq(c.realm, NFV_SV("a, b")));
-	assert_int_equal(c.qop, DIGEST_AUTH);
+	assert_int_equal(c.qop, NFV_DIGEST_AUTH);
 }
 
 static void
@@ -206,11 +206,11 @@ what_cannot_be_answered_is_refused(void **state)
 		{ "Digest realm=\"x\", nonce=\"z\", algorithm=SHA-512-256", -ENOTSUP },
 		{ "Digest realm=\"x\", nonce=\"z\", qop=\"auth-conf\"", -ENOTSUP },
 	};
-	struct digest_challenge c;
+	struct nfv_digest_challenge c;
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		int rc = digest_challenge_parse(nfv_sv_str(bad[i].text), &c);
+		int rc = nfv_digest_challenge_parse(nfv_sv_str(bad[i].text), &c);
 
 		if (rc != bad[i].rc)
 			print_error("%s\n", bad[i].text);
@@ -232,79 +232,83 @@ the_topmost_that_is_supported(void **state)
 				   "algorithm=MD5,qop=\"auth\"\r\n"
 				   "Content-Length: 0\r\n\r\n";
 	static struct nfv_sip_msg m;
-	struct digest_challenge c;
+	struct nfv_digest_challenge c;
 
 	(void)state;
 	assert_int_equal(nfv_sip_parse(&m, text, sizeof(text) - 1), NFV_SIP_MESSAGE_OK);
-	assert_int_equal(digest_choose(&m, NFV_SIP_H_WWW_AUTHENTICATE, &c), 0);
-	assert_int_equal(c.algorithm, DIGEST_SHA256);
+	assert_int_equal(nfv_digest_choose(&m, NFV_SIP_H_WWW_AUTHENTICATE, &c), 0);
+	assert_int_equal(c.algorithm, NFV_DIGEST_SHA256);
 	assert_true(nfv_sv_eq(c.nonce, NFV_SV("2")));
-	assert_int_equal(digest_choose(&m, NFV_SIP_H_PROXY_AUTHENTICATE, &c), -ENOENT);
+	assert_int_equal(nfv_digest_choose(&m, NFV_SIP_H_PROXY_AUTHENTICATE, &c), -ENOENT);
 }
 
 static void
 quotes_are_escaped_and_hashed_without(void **state)
 {
-	struct digest_request r = { .user = NFV_SV("al\"ice\\"),
+	struct nfv_digest_request r = { .user = NFV_SV("al\"ice\\"),
 		.password = NFV_SV("p\\\""),
 		.method = NFV_SV("INVITE"),
 		.uri = NFV_SV("sip:bob@example.com") };
-	struct digest_credentials c;
+	struct nfv_digest_credentials c;
 	char plain[16];
 	struct nfv_sv v = answer("Digest realm=\"a \\\"b\\\\c\\\"\", nonce=\"\\n\"", &r);
 
 	(void)state;
 	says(v, "username=\"al\\\"ice\\\\\", realm=\"a \\\"b\\\\c\\\"\", nonce=\"\\n\"");
 	says(v, "response=\"" RESPONSE_QUOTES "\"");
-	assert_int_equal(digest_credentials_parse(v, &c), 0);
-	assert_true(digest_matches(&c, &r));
-	assert_true(nfv_sv_eq(digest_unquote(c.user, plain, sizeof(plain)), r.user));
-	assert_null(digest_unquote(c.user, plain, 3).p);
-	assert_ptr_equal(digest_unquote(c.uri, plain, 3).p, c.uri.p);
+	assert_int_equal(nfv_digest_credentials_parse(v, &c), 0);
+	assert_true(nfv_digest_matches(&c, &r));
+	assert_true(nfv_sv_eq(nfv_digest_unquote(c.user, plain, sizeof(plain)), r.user));
+	assert_null(nfv_digest_unquote(c.user, plain, 3).p);
+	assert_ptr_equal(nfv_digest_unquote(c.uri, plain, 3).p, c.uri.p);
 	r.user = NFV_SV("al\"ice");
-	assert_false(digest_matches(&c, &r));
+	assert_false(nfv_digest_matches(&c, &r));
 }
 
 static void
 a_server_takes_what_it_asked_for(void **state)
 {
-	static const uint8_t key[2][DIGEST_KEY] = { "one", "another" };
-	struct digest_request r = { .user = NFV_SV("alice"),
+	static const uint8_t key[2][NFV_DIGEST_KEY] = { "one", "another" };
+	struct nfv_digest_request r = { .user = NFV_SV("alice"),
 		.password = NFV_SV("secret"),
 		.method = NFV_SV("REGISTER"),
 		.uri = NFV_SV("sip:x"),
 		.body = NFV_SV("body"),
 		.cnonce = NFV_SV("abc"),
 		.nc = 1 };
-	struct digest_server s, other;
-	struct digest_credentials c;
+	struct nfv_digest_server s, other;
+	struct nfv_digest_credentials c;
 
 	(void)state;
-	for (unsigned int i = 0; i < DIGEST_ALGORITHMS * 3; i++) {
+	for (unsigned int i = 0; i < NFV_DIGEST_ALGORITHMS * 3; i++) {
 		char text[512] = "";
 		struct nfv_sip_writer w = nfv_sip_writer(text, sizeof(text) - 1);
-		struct digest_request wrong = r;
+		struct nfv_digest_request wrong = r;
 
-		digest_server_init(&s, NFV_SV("realm"), i / 3, i % 3, key[0], 1000);
-		digest_server_init(&other, NFV_SV("realm"), i / 3, i % 3, key[1], 1000);
-		digest_server_challenge(&s, 123456, i % 2 == 0, &w);
-		assert_int_equal(digest_credentials_parse(answer(text, &r), &c), 0);
-		assert_int_equal(digest_server_verify(&s, &c, &r, 123456), DIGEST_OK);
-		assert_int_equal(digest_server_verify(&s, &c, &r, 124456), DIGEST_OK);
-		assert_int_equal(digest_server_verify(&s, &c, &r, 124457), DIGEST_STALE);
-		assert_int_equal(digest_server_verify(&s, &c, &r, 123455), DIGEST_STALE);
-		assert_int_equal(digest_server_verify(&other, &c, &r, 123456), DIGEST_STALE);
+		nfv_digest_server_init(&s, NFV_SV("realm"), i / 3, i % 3, key[0], 1000);
+		nfv_digest_server_init(&other, NFV_SV("realm"), i / 3, i % 3, key[1], 1000);
+		nfv_digest_server_challenge(&s, 123456, i % 2 == 0, &w);
+		assert_int_equal(nfv_digest_credentials_parse(answer(text, &r), &c), 0);
+		assert_int_equal(nfv_digest_server_verify(&s, &c, &r, 123456), NFV_DIGEST_OK);
+		assert_int_equal(nfv_digest_server_verify(&s, &c, &r, 124456), NFV_DIGEST_OK);
+		assert_int_equal(nfv_digest_server_verify(&s, &c, &r, 124457), NFV_DIGEST_STALE);
+		assert_int_equal(nfv_digest_server_verify(&s, &c, &r, 123455), NFV_DIGEST_STALE);
+		assert_int_equal(
+			nfv_digest_server_verify(&other, &c, &r, 123456), NFV_DIGEST_STALE);
 		wrong.password = NFV_SV("Secret");
-		assert_int_equal(digest_server_verify(&s, &c, &wrong, 123456), DIGEST_WRONG);
+		assert_int_equal(
+			nfv_digest_server_verify(&s, &c, &wrong, 123456), NFV_DIGEST_WRONG);
 		wrong = r;
 		wrong.method = NFV_SV("INVITE");
-		assert_int_equal(digest_server_verify(&s, &c, &wrong, 123456), DIGEST_WRONG);
+		assert_int_equal(
+			nfv_digest_server_verify(&s, &c, &wrong, 123456), NFV_DIGEST_WRONG);
 		wrong = r;
 		wrong.body = NFV_SV("Body");
-		assert_int_equal(digest_server_verify(&s, &c, &wrong, 123456),
-			i % 3 == DIGEST_AUTH_INT ? DIGEST_WRONG : DIGEST_OK);
+		assert_int_equal(nfv_digest_server_verify(&s, &c, &wrong, 123456),
+			i % 3 == NFV_DIGEST_AUTH_INT ? NFV_DIGEST_WRONG : NFV_DIGEST_OK);
 		other.realm = NFV_SV("else");
-		assert_int_equal(digest_server_verify(&other, &c, &r, 123456), DIGEST_WRONG);
+		assert_int_equal(
+			nfv_digest_server_verify(&other, &c, &r, 123456), NFV_DIGEST_WRONG);
 	}
 }
 
@@ -321,11 +325,11 @@ credentials_with_parts_missing(void **state)
 		"Digest username=\"a\", realm=\"b\", nonce=\"c\", uri=\"d\", response=\"e\", qop=auth, "
 		"cnonce=\"f\", nc=0000000g",
 	};
-	struct digest_credentials c;
+	struct nfv_digest_credentials c;
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_int_equal(digest_credentials_parse(nfv_sv_str(bad[i]), &c), -EINVAL);
+		assert_int_equal(nfv_digest_credentials_parse(nfv_sv_str(bad[i]), &c), -EINVAL);
 }
 
 /* Every beginning of an answer, against the end of readable memory; and every room for it. */
@@ -333,22 +337,22 @@ static void
 nothing_beyond_the_ends(void **state)
 {
 	struct guard g = guard_new();
-	struct digest_credentials cred;
-	struct digest_challenge c;
+	struct nfv_digest_credentials cred;
+	struct nfv_digest_challenge c;
 	struct nfv_sv v = answer(RFC_7616("MD5"), &mufasa);
 
 	(void)state;
 	for (size_t n = 0; n <= v.n; n++) {
 		const char *at = (const char *)guard_tail(&g, v.p, n);
 
-		digest_credentials_parse(nfv_sv(at, n), &cred);
-		digest_challenge_parse(nfv_sv(at, n), &c);
+		nfv_digest_credentials_parse(nfv_sv(at, n), &cred);
+		nfv_digest_challenge_parse(nfv_sv(at, n), &c);
 	}
-	assert_int_equal(digest_challenge_parse(NFV_SV(RFC_7616("MD5")), &c), 0);
+	assert_int_equal(nfv_digest_challenge_parse(NFV_SV(RFC_7616("MD5")), &c), 0);
 	for (size_t n = 0; n <= v.n; n++) {
 		struct nfv_sip_writer w = nfv_sip_writer((char *)guard_tail(&g, v.p, n), n);
 
-		digest_answer(&c, &mufasa, &w);
+		nfv_digest_answer(&c, &mufasa, &w);
 		assert_int_equal(w.full, n < v.n);
 	}
 	guard_free(&g);
