@@ -127,10 +127,6 @@ allocate(struct agent *a, struct nfv_err *err)
 	a->n_free = c->open;
 	memset(a->bucket, 0xff, sizeof(uint32_t) * buckets);
 	a->free_block = NO_BLOCK;
-	for (uint32_t i = a->blocks; i-- > 0;) {
-		a->block[i].next = a->free_block;
-		a->free_block = i;
-	}
 	return 0;
 }
 
@@ -414,11 +410,13 @@ call_keep(struct agent *a, uint32_t *block, struct nfv_sv bytes)
 {
 	if (bytes.n > sizeof(a->block[0].bytes))
 		return false;
-	if (*block == NO_BLOCK) {
-		if (a->free_block == NO_BLOCK)
-			return false;
+	if (*block == NO_BLOCK && a->free_block != NO_BLOCK) {
 		*block = a->free_block;
 		a->free_block = a->block[*block].next;
+	} else if (*block == NO_BLOCK) {
+		if (a->touched_blocks == a->blocks)
+			return false;
+		*block = a->touched_blocks++;
 	}
 	memcpy(a->block[*block].bytes, bytes.p, bytes.n);
 	a->block[*block].n = (uint16_t)bytes.n;

@@ -80,7 +80,8 @@ struct agent {
 	uint64_t linger_from, linger_to; /* places taken and given, modulo conf.open */
 	uint64_t lingering, heard;       /* calls; TSC of the last message */
 	struct block *block;
-	uint32_t blocks, free_block;
+	/* Those that have never been used are not in the list: the kernel has not given them yet. */
+	uint32_t blocks, free_block, touched_blocks;
 	uint32_t *bucket; /* calls of peers, by Call-ID */
 	uint64_t mask;
 	struct vars *global;
