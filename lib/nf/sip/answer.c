@@ -27,7 +27,7 @@ put_vias(struct nfv_sip_writer *w, struct sip_work *work)
 }
 
 static void
-put_to(struct nfv_sip_writer *w, const struct sip_work *work)
+put_to(struct nfv_sip_writer *w, const struct sip_work *work, bool tag)
 {
 	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(&work->msg, NFV_SIP_H_TO);
 
@@ -35,7 +35,7 @@ put_to(struct nfv_sip_writer *w, const struct sip_work *work)
 		return;
 	nfv_sip_put_str(w, "To: ");
 	nfv_sip_put(w, nfv_sip_value(&work->msg, h));
-	if (work->core.to.text.n > 0 && work->core.to.tag.p == NULL) {
+	if (tag && work->core.to.text.n > 0 && work->core.to.tag.p == NULL) {
 		nfv_sip_put_str(w, ";tag=");
 		nfv_sip_put_hex(w, sip_tag(work), 16);
 	}
@@ -43,8 +43,8 @@ put_to(struct nfv_sip_writer *w, const struct sip_work *work)
 }
 
 void
-sip_answer(struct sip_work *work, unsigned int status, const char *text, char *buf, size_t room,
-	struct sip_result *r)
+sip_answer(struct sip_work *work, unsigned int status, const char *text, struct nfv_sv lines,
+	char *buf, size_t room, struct sip_result *r)
 {
 	struct nfv_sip_writer w = nfv_sip_writer(buf, room);
 	const struct nfv_sip_msg *m = &work->msg;
@@ -66,7 +66,7 @@ sip_answer(struct sip_work *work, unsigned int status, const char *text, char *b
 	nfv_sip_put_str(&w, "\r\n");
 	put_vias(&w, work);
 	put_first(&w, m, NFV_SIP_H_FROM, "From");
-	put_to(&w, work);
+	put_to(&w, work, status > 100);
 	put_first(&w, m, NFV_SIP_H_CALL_ID, "Call-ID");
 	put_first(&w, m, NFV_SIP_H_CSEQ, "CSeq");
 	h = status == 420 ? nfv_sip_first_hdr(m, NFV_SIP_H_PROXY_REQUIRE) : NULL;
@@ -74,6 +74,7 @@ sip_answer(struct sip_work *work, unsigned int status, const char *text, char *b
 		nfv_sip_put_header(&w, "Unsupported", nfv_sip_value(m, h));
 	if (status == 200)
 		nfv_sip_put_str(&w, "Allow: OPTIONS\r\n");
+	nfv_sip_put(&w, lines);
 	nfv_sip_put_str(&w, "Content-Length: 0\r\n\r\n");
 	if (w.full)
 		sip_drop(r, SIP_DROP_TOO_LARGE);

@@ -1,9 +1,11 @@
 /**
  * @file
- * A stateless record-routing SIP proxy (RFC 3261 §16.11) as a function from a datagram and its
- * addresses to what is to be sent where. Knows nothing of packets; libc, lib/base and lib/sip only.
+ * A record-routing SIP proxy's handling of one message: what is wrong with it, where it goes, what has
+ * to be changed in it. sip_proxy() makes a stateless proxy of that (RFC 3261 §16.11), a function from
+ * a datagram and its addresses to what is to be sent where; server.h makes one with transactions.
+ * Knows nothing of packets; libc, lib/base and lib/sip only.
  *
- * Everything that has to be remembered travels in the messages. The branch of the Via that the
+ * Of the stateless one: everything that has to be remembered travels in the messages. The branch of the Via that the
  * proxy adds holds the own address that the request was sent to, so that the response leaves from
  * there and a NAT in front of the client sees it come from where the request went; a hash that is
  * the same for a request, its retransmissions, its CANCEL and its ACK (§16.11); and a keyed hash of
@@ -23,13 +25,34 @@
 
 #define SIP_OWN_MAX 32
 
+#define SIP_HOPS_MAX   8  /* targets of one request */
+#define SIP_BRANCH_MAX 64 /* bytes of a branch of ours */
+
 struct sip_own {
 	struct nfv_prefix prefix; /* the address with its network */
 	enum nfv_dir dir;         /* packets that travel so leave from it */
 };
 
+/** Where a request goes. */
+struct sip_hop {
+	struct nfv_endpoint to;
+	struct nfv_sv uri;  /* the Request-URI it gets; n == 0: its own */
+	struct nfv_sv path; /* Path values (RFC 3327) that become its Route; n == 0: none */
+	uint16_t q;         /* 0…1000; equal ones are tried at once, higher ones first */
+	uint8_t own;        /* index of the own address it leaves from */
+	uint8_t dir;        /* enum nfv_dir */
+	bool failover; /* the next one is for when this one is not there, not for its refusal */
+};
+
+/** The users of own domains: fills in up to `max` hops, by falling q; 0: not here. The views hold
+ * until the next message. */
+typedef unsigned int sip_locate(
+	void *ctx, struct nfv_sv user, struct nfv_sv domain, struct sip_hop *hop, unsigned int max);
+
 struct sip_proxy {
 	uint16_t port;
+	sip_locate *locate; /* NULL: there are no users here */
+	void *locate_ctx;
 	bool record_route;
 	bool relay;                /* forward from outside to outside */
 	struct nfv_endpoint trunk; /* NFV_NO_ADDR: none */
@@ -78,6 +101,16 @@ struct sip_result {
 	struct nfv_sv text; /* in the caller's buffer */
 };
 
+/** The way a request goes on, as its Request-URI and Route say (§16.4). */
+struct sip_course {
+	struct nfv_sip_uri target; /* the Request-URI, preprocessed */
+	struct nfv_sip_uri route;  /* topmost Route that is not ours; text.n == 0: none */
+	uint32_t n_routes;
+	uint32_t skip;                      /* Route values that go from the top */
+	bool last_taken;                    /* and the last one: it has become the Request-URI */
+	const struct nfv_sip_hdr *last_hdr; /* of the last Route value */
+};
+
 /** What the functions below hand to each other about one message. */
 struct sip_work {
 	const struct sip_proxy *px;
@@ -96,9 +129,10 @@ int sip_proxy_init(struct sip_proxy *px, const struct nfv_stage_ctx *ctx, struct
 void sip_proxy(const struct sip_proxy *px, const struct sip_in *in, struct sip_work *work,
 	char *buf, size_t room, struct sip_result *r);
 
-/** Answer the request in `work` with `status` (`text` NULL: its usual phrase). */
-void sip_answer(struct sip_work *work, unsigned int status, const char *text, char *buf,
-	size_t room, struct sip_result *r);
+/** Answer the request in `work` with `status` (`text` NULL: its usual phrase), and with `lines` of
+ * header fields more. */
+void sip_answer(struct sip_work *work, unsigned int status, const char *text, struct nfv_sv lines,
+	char *buf, size_t room, struct sip_result *r);
 
 static inline void
 sip_edits_reset(struct sip_work *work)
@@ -111,6 +145,27 @@ sip_edits_reset(struct sip_work *work)
 /* request.c and response.c: a message that has been framed. */
 void sip_request(struct sip_work *work, char *buf, size_t room, struct sip_result *r);
 void sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r);
+
+/** Check a request and see where its Route leads: 0, or the status to answer it with. */
+unsigned int sip_request_check(struct sip_work *work, const char **text);
+/** Read its course; sip_edits_reset() takes it back. */
+void sip_request_course(struct sip_work *work, struct sip_course *c);
+/** Where it goes: 0 and `*n` hops, or the status to answer with. */
+unsigned int sip_request_hops(const struct sip_work *work, const struct sip_course *c,
+	struct sip_hop hop[SIP_HOPS_MAX], unsigned int *n);
+/** Write it as it goes to `hop`, with our branch. False: it does not fit. */
+bool sip_request_write(struct sip_work *work, struct sip_course *c, const struct sip_hop *hop,
+	struct nfv_sv branch, struct nfv_sip_writer *w);
+/** A response without its topmost Via, which is ours. */
+bool sip_response_write(struct sip_work *work, struct nfv_sip_writer *w);
+/** The topmost Via is ours; then `*next` is the one below. */
+bool sip_response_vias(
+	const struct sip_work *work, struct nfv_sip_via *ours, struct nfv_sip_via *next);
+static inline struct nfv_endpoint
+sip_hop_from(const struct sip_proxy *px, const struct sip_hop *hop)
+{
+	return (struct nfv_endpoint){ px->own[hop->own].prefix.addr, px->port };
+}
 
 static inline void
 sip_drop(struct sip_result *r, enum sip_drop why)
@@ -143,8 +198,19 @@ bool sip_via_target(const struct nfv_sip_via *via, struct nfv_endpoint *out);
 struct nfv_endpoint sip_via_back(const struct sip_work *work);
 /** Add received and rport to the topmost Via (RFC 3261 §18.2.1, 3581 §4). */
 void sip_via_fix(struct sip_work *work);
-/** Write the branch for the request in `work`. */
+/** Write the stateless branch for the request in `work`. */
 void sip_branch_put(struct sip_work *work, struct nfv_sip_writer *w);
+/** The branch of a client transaction; it also says by which way the request came (RFC 5393 §4.2). */
+void sip_branch_txn(
+	const struct sip_work *work, uint32_t txn, uint32_t generation, struct nfv_sip_writer *w);
+/** Whether `branch` is that of a client transaction, and of which. */
+bool sip_branch_txn_read(
+	const struct sip_proxy *px, struct nfv_sv branch, uint32_t *txn, uint32_t *generation);
+/** The request in `work` has come here before and would go the same way again (RFC 5393 §4.2.2). */
+bool sip_is_loop(const struct sip_work *work);
+/** What a request is known by (§17.2.3): the same for its retransmissions; an ACK and a CANCEL have
+ * that of their INVITE. */
+void sip_txn_key(const struct sip_work *work, uint64_t key[2]);
 /** The own address a request came in on, if `branch` is ours for a response to `to`; else -1. */
 int sip_branch_check(
 	const struct sip_proxy *px, struct nfv_sv branch, const struct nfv_endpoint *to);

@@ -5,16 +5,6 @@
  */
 #include "proxy.h"
 
-/* Where a request is going. */
-struct course {
-	struct nfv_sip_uri target; /* the Request-URI, preprocessed */
-	struct nfv_sip_uri route;  /* topmost Route that is not ours; text.n == 0: none */
-	uint32_t n_routes;
-	uint32_t skip;                      /* Route values that go from the top */
-	bool last_taken;                    /* and the last one: it has become the Request-URI */
-	const struct nfv_sip_hdr *last_hdr; /* of the last Route value */
-};
-
 static struct nfv_sv
 none(void)
 {
@@ -45,7 +35,7 @@ is_our_record(const struct sip_proxy *px, const struct nfv_sip_uri *uri)
  * router, which has put our Route value into the Request-URI, the real one is the last Route value.
  */
 static void
-read_routes(const struct sip_work *work, struct course *c)
+read_routes(const struct sip_work *work, struct sip_course *c)
 {
 	bool strict = is_our_record(work->px, &work->core.uri), top = true;
 	struct nfv_sip_name name;
@@ -79,7 +69,7 @@ read_routes(const struct sip_work *work, struct course *c)
 
 /* §16.4: a maddr that is ours has done its work. What remains is the URI it was added to. */
 static void
-strip_maddr(struct sip_work *work, struct course *c)
+strip_maddr(struct sip_work *work, struct sip_course *c)
 {
 	struct nfv_sv maddr = nfv_sip_uri_param(&c->target, "maddr"), rest, param;
 	struct nfv_sip_writer *w = &work->ins;
@@ -141,55 +131,82 @@ resolve(const struct sip_proxy *px, const struct nfv_sip_uri *uri, struct nfv_en
 	return sip_is_host(&e.addr) ? 0 : 503;
 }
 
-/* What the proxy says to requests for itself: it has no users and no registrar. A user at its
- * address is the trunk's, unless the trunk is who asks. 0: go on to *to. */
+/* What the proxy says to requests for itself. A user at its address whom it does not know is the
+ * trunk's, unless the trunk is who asks. 0: there are hops, which want completing. */
 static unsigned int
-to_self(const struct sip_work *work, const struct course *c, struct nfv_endpoint *to)
+to_self(const struct sip_work *work, const struct sip_course *c, struct sip_hop *hop,
+	unsigned int *n)
 {
 	const struct sip_proxy *px = work->px;
+	bool user = c->target.user.p != NULL, domain = sip_is_domain(px, c->target.host);
 
-	if (c->target.user.p != NULL && px->trunk.addr.family != NFV_NO_ADDR &&
-		!nfv_addr_eq(&px->trunk.addr, &work->in->src.addr) &&
-		!sip_is_domain(px, c->target.host)) {
-		*to = px->trunk;
-		return sip_is_self(px, to) ? 482 : 0;
+	*n = 0;
+	if (user && px->locate != NULL)
+		*n = px->locate(px->locate_ctx, c->target.user, c->target.host, hop, SIP_HOPS_MAX);
+	if (*n > 0)
+		return 0;
+	if (user && px->trunk.addr.family != NFV_NO_ADDR && !domain &&
+		!nfv_addr_eq(&px->trunk.addr, &work->in->src.addr)) {
+		hop[0] = (struct sip_hop){ .to = px->trunk };
+		*n = 1;
+		return 0;
 	}
 	if (work->msg.method == NFV_SIP_REGISTER)
 		return 501;
 	if (work->msg.method == NFV_SIP_CANCEL)
 		return 481;
-	return work->msg.method == NFV_SIP_OPTIONS && c->target.user.p == NULL ? 200 : 404;
+	if (work->msg.method == NFV_SIP_OPTIONS && !user)
+		return 200;
+	return px->locate != NULL && user ? 480 : 404;
 }
 
-/* 0, with r->to, r->from and r->dir set, or the status to answer with. */
+/* Which way a hop lies, and the own address it is reached from. */
 static unsigned int
-next_hop(const struct sip_work *work, const struct course *c, struct sip_result *r)
+complete(const struct sip_work *work, struct sip_hop *hop)
 {
-	bool routed = c->route.text.n > 0;
-	unsigned int status;
+	const struct sip_proxy *px = work->px;
 	int own;
 
-	if (!routed && sip_uri_is_self(work->px, &c->target, true))
-		status = to_self(work, c, &r->to);
-	else
-		status = resolve(work->px, routed ? &c->route : &c->target, &r->to);
-	if (status != 0)
-		return status;
-	if (sip_is_self(work->px, &r->to))
+	if (sip_is_self(px, &hop->to))
 		return 482;
-	r->dir = sip_dir_of(work->px, &r->to.addr);
-	if (work->in->dir == NFV_INWARD && r->dir == NFV_OUTWARD && !work->px->relay)
+	hop->dir = (uint8_t)sip_dir_of(px, &hop->to.addr);
+	if (work->in->dir == NFV_INWARD && hop->dir == NFV_OUTWARD && !px->relay)
 		return 403;
-	own = sip_own_toward(work->px, r->dir, &r->to.addr);
+	own = sip_own_toward(px, (enum nfv_dir)hop->dir, &hop->to.addr);
 	if (own < 0)
 		return 503;
-	r->from = (struct nfv_endpoint){ work->px->own[own].prefix.addr, work->px->port };
+	hop->own = (uint8_t)own;
 	return 0;
+}
+
+unsigned int
+sip_request_hops(const struct sip_work *work, const struct sip_course *c,
+	struct sip_hop hop[SIP_HOPS_MAX], unsigned int *n)
+{
+	bool routed = c->route.text.n > 0;
+	unsigned int status, good = 0, first = 0;
+
+	*n = 1;
+	hop[0] = (struct sip_hop){ 0 };
+	if (!routed && sip_uri_is_self(work->px, &c->target, true))
+		status = to_self(work, c, hop, n);
+	else
+		status = resolve(work->px, routed ? &c->route : &c->target, &hop[0].to);
+	if (status != 0)
+		return status;
+	for (unsigned int i = 0; i < *n; i++) {
+		status = complete(work, &hop[i]);
+		first = first != 0 ? first : status;
+		if (status == 0)
+			hop[good++] = hop[i];
+	}
+	*n = good;
+	return good > 0 ? 0 : first;
 }
 
 /* Take the first `skip` Route values out, and the last one if it has become the Request-URI. */
 static void
-cut_routes(struct sip_work *work, const struct course *c)
+cut_routes(struct sip_work *work, const struct sip_course *c)
 {
 	uint32_t last = c->n_routes - (c->last_taken ? 1 : 0), i = 0;
 	const struct nfv_sip_msg *m = &work->msg;
@@ -224,7 +241,7 @@ cut_routes(struct sip_work *work, const struct course *c)
 /* §16.6 (6): a next hop that is a strict router wants its own URI in the Request-URI, and ours as
  * the last Route value. */
 static void
-strict_next_hop(struct sip_work *work, struct course *c)
+strict_next_hop(struct sip_work *work, struct sip_course *c)
 {
 	struct nfv_sip_writer *w = &work->ins;
 	size_t from = w->n;
@@ -257,20 +274,23 @@ put_record(struct nfv_sip_writer *w, const struct nfv_endpoint *e)
 /* The header fields that come on top: Via, Record-Route (RFC 5658: one for either side, if our
  * addresses differ), Max-Forwards where there was none. */
 static void
-put_on_top(struct sip_work *work, const struct sip_result *r)
+put_on_top(struct sip_work *work, const struct sip_hop *hop, struct nfv_sv branch)
 {
+	struct nfv_endpoint us = sip_hop_from(work->px, hop);
 	const struct nfv_sip_msg *m = &work->msg;
 	struct nfv_sip_writer *w = &work->ins;
 	size_t from = w->n, digits;
 
 	nfv_sip_put_str(w, "Via: SIP/2.0/UDP ");
-	nfv_sip_put_hostport(w, &r->from);
+	nfv_sip_put_hostport(w, &us);
 	nfv_sip_put_str(w, ";branch=");
-	sip_branch_put(work, w);
+	nfv_sip_put(w, branch);
 	nfv_sip_put_str(w, "\r\n");
+	if (hop->path.n > 0)
+		nfv_sip_put_header(w, "Route", hop->path);
 	if (work->px->record_route && forms_dialog(m->method)) {
-		put_record(w, &r->from);
-		if (!nfv_addr_eq(&r->from.addr, &work->in->dst.addr))
+		put_record(w, &us);
+		if (!nfv_addr_eq(&us.addr, &work->in->dst.addr))
 			put_record(w, &work->in->dst);
 	}
 	if (work->core.max_forwards < 0)
@@ -285,6 +305,39 @@ put_on_top(struct sip_work *work, const struct sip_result *r)
 		nfv_sip_written(w, digits));
 }
 
+unsigned int
+sip_request_check(struct sip_work *work, const char **text)
+{
+	unsigned int status = nfv_sip_validate(&work->msg, &work->core, text);
+
+	return status != 0 ? status : nfv_sip_validate_proxy(&work->msg, &work->core, text);
+}
+
+void
+sip_request_course(struct sip_work *work, struct sip_course *c)
+{
+	*c = (struct sip_course){ 0 };
+	read_routes(work, c);
+	strip_maddr(work, c);
+}
+
+bool
+sip_request_write(struct sip_work *work, struct sip_course *c, const struct sip_hop *hop,
+	struct nfv_sv branch, struct nfv_sip_writer *w)
+{
+	sip_via_fix(work);
+	put_on_top(work, hop, branch);
+	if (hop->uri.n > 0)
+		c->target.text = hop->uri;
+	strict_next_hop(work, c);
+	if (c->skip > 0 || c->last_taken)
+		cut_routes(work, c);
+	if (c->target.text.p != work->msg.uri.p)
+		nfv_sip_edit_view(&work->edits, &work->msg, work->msg.uri, c->target.text);
+	nfv_sip_edit_apply(&work->edits, &work->msg, 0, work->msg.n, w);
+	return !w->full && !work->edits.full && !work->ins.full;
+}
+
 static void
 refuse(struct sip_work *work, unsigned int status, const char *text, char *buf, size_t room,
 	struct sip_result *r)
@@ -292,40 +345,36 @@ refuse(struct sip_work *work, unsigned int status, const char *text, char *buf, 
 	if (work->msg.method == NFV_SIP_ACK)
 		sip_drop(r, status == 400 ? SIP_DROP_MALFORMED : SIP_DROP_ACK_UNROUTABLE);
 	else
-		sip_answer(work, status, text, buf, room, r);
+		sip_answer(work, status, text, none(), buf, room, r);
 }
 
 void
 sip_request(struct sip_work *work, char *buf, size_t room, struct sip_result *r)
 {
-	struct nfv_sip_writer w = nfv_sip_writer(buf, room);
-	struct course c = { 0 };
+	struct nfv_sip_writer w = nfv_sip_writer(buf, room), branch;
+	struct sip_hop hop[SIP_HOPS_MAX];
+	char branch_room[SIP_BRANCH_MAX];
+	struct sip_course c;
 	const char *text = NULL;
-	unsigned int status = nfv_sip_validate(&work->msg, &work->core, &text);
+	unsigned int status = sip_request_check(work, &text), n;
 
-	if (status == 0)
-		status = nfv_sip_validate_proxy(&work->msg, &work->core, &text);
 	if (status == 0) {
-		read_routes(work, &c);
-		strip_maddr(work, &c);
-		status = next_hop(work, &c, r);
+		sip_request_course(work, &c);
+		status = sip_request_hops(work, &c, hop, &n);
 	}
 	if (status != 0) {
 		refuse(work, status, text, buf, room, r);
 		return;
 	}
-	sip_via_fix(work);
-	put_on_top(work, r);
-	strict_next_hop(work, &c);
-	if (c.skip > 0 || c.last_taken)
-		cut_routes(work, &c);
-	if (c.target.text.p != work->msg.uri.p)
-		nfv_sip_edit_view(&work->edits, &work->msg, work->msg.uri, c.target.text);
-	nfv_sip_edit_apply(&work->edits, &work->msg, 0, work->msg.n, &w);
-	if (w.full || work->edits.full || work->ins.full) {
+	branch = nfv_sip_writer(branch_room, sizeof(branch_room));
+	sip_branch_put(work, &branch);
+	if (!sip_request_write(work, &c, &hop[0], nfv_sip_written(&branch, 0), &w)) {
 		refuse(work, 513, NULL, buf, room, r);
 		return;
 	}
 	r->action = SIP_FORWARD;
+	r->from = sip_hop_from(work->px, &hop[0]);
+	r->to = hop[0].to;
+	r->dir = (enum nfv_dir)hop[0].dir;
 	r->text = nfv_sip_written(&w, 0);
 }

@@ -10,8 +10,18 @@ via_is_ours(const struct sip_proxy *px, const struct nfv_sip_via *via)
 	return nfv_addr_parse(via->host, &e.addr) == 0 && sip_is_self(px, &e);
 }
 
-static void
-pop_via(struct sip_work *work)
+bool
+sip_response_vias(const struct sip_work *work, struct nfv_sip_via *ours, struct nfv_sip_via *next)
+{
+	struct nfv_sip_iter it;
+
+	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_VIA);
+	return via_is_ours(work->px, &work->core.via) && nfv_sip_next_via(&it, ours) > 0 &&
+		nfv_sip_next_via(&it, next) > 0;
+}
+
+bool
+sip_response_write(struct sip_work *work, struct nfv_sip_writer *w)
 {
 	const struct nfv_sip_msg *m = &work->msg;
 	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, NFV_SIP_H_VIA);
@@ -21,6 +31,8 @@ pop_via(struct sip_work *work)
 	else
 		nfv_sip_edit(&work->edits, h->value, (size_t)work->core.via_end - h->value,
 			nfv_sv(NULL, 0));
+	nfv_sip_edit_apply(&work->edits, m, 0, m->n, w);
+	return !w->full && !work->edits.full;
 }
 
 void
@@ -28,7 +40,6 @@ sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r
 {
 	struct nfv_sip_writer w = nfv_sip_writer(buf, room);
 	struct nfv_sip_via ours, next;
-	struct nfv_sip_iter it;
 	const char *text;
 	int own = -1;
 
@@ -36,9 +47,7 @@ sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r
 		sip_drop(r, SIP_DROP_MALFORMED);
 		return;
 	}
-	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_VIA);
-	if (via_is_ours(work->px, &work->core.via) && nfv_sip_next_via(&it, &ours) > 0 &&
-		nfv_sip_next_via(&it, &next) > 0 && sip_via_target(&next, &r->to))
+	if (sip_response_vias(work, &ours, &next) && sip_via_target(&next, &r->to))
 		own = sip_branch_check(work->px, ours.branch, &r->to);
 	if (own < 0) {
 		sip_drop(r, SIP_DROP_RESPONSE_STRAY);
@@ -48,9 +57,7 @@ sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r
 		sip_drop(r, SIP_DROP_NO_NEXT_HOP);
 		return;
 	}
-	pop_via(work);
-	nfv_sip_edit_apply(&work->edits, &work->msg, 0, work->msg.n, &w);
-	if (w.full || work->edits.full) {
+	if (!sip_response_write(work, &w)) {
 		sip_drop(r, SIP_DROP_TOO_LARGE);
 		return;
 	}

@@ -223,7 +223,7 @@ act(struct sip_state *s, struct nfv_burst *burst, struct nfv_pkt *p, struct nfv_
 		if (s->work.msg.response || s->work.msg.method == NFV_SIP_ACK)
 			sip_drop(r, SIP_DROP_TOO_LARGE);
 		else
-			sip_answer(&s->work, 513, NULL, s->buf, sizeof(s->buf), r);
+			sip_answer(&s->work, 513, NULL, nfv_sv(NULL, 0), s->buf, sizeof(s->buf), r);
 	}
 	if (r->action == SIP_ANSWER) {
 		if (!may_answer(s))

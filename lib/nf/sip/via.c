@@ -7,6 +7,10 @@
 #define HASH_DIGITS 16
 #define BRANCH_N    (MARK_N + OWN_DIGITS + HASH_DIGITS + HASH_DIGITS)
 
+/* Of a client transaction: cookie, mark, slot and generation, a keyed hash of them, the way here. */
+#define TXN_MARK NFV_SIP_COOKIE "nft"
+#define TXN_N    (MARK_N + 8 + 8 + 8 + HASH_DIGITS)
+
 /* With its length, so that "ab" "c" and "a" "bc" are not the same. */
 static void
 hash_sv(struct siphash *h, struct nfv_sv s)
@@ -77,8 +81,8 @@ sip_via_fix(struct sip_work *work)
 		nfv_sip_written(w, from));
 }
 
-/* RFC 3261 §16.11: the received branch where it is one, else all that tells transactions apart
- * but the method. */
+/* RFC 3261 §16.11, 17.2.3: the received branch where it is one, else all that tells transactions apart
+ * but the method, and but the To tag, which an ACK has and its INVITE has not. */
 static uint64_t
 transaction(const struct sip_work *work)
 {
@@ -94,7 +98,6 @@ transaction(const struct sip_work *work)
 		return siphash_end(&h);
 	}
 	hash_sv(&h, core->via.text);
-	hash_sv(&h, core->to.tag);
 	hash_sv(&h, core->from.tag);
 	hash_sv(&h, core->call_id);
 	siphash_add(&h, &core->cseq.number, sizeof(core->cseq.number));
@@ -162,6 +165,100 @@ sip_branch_check(const struct sip_proxy *px, struct nfv_sv branch, const struct 
 	if (own >= px->n_own || back != way_back(px, txn, (unsigned int)own, to))
 		return -1;
 	return (int)own;
+}
+
+/* RFC 5393 §4.2.1: all that decides about where the request goes, without its Vias. */
+static uint64_t
+course_hash(const struct sip_work *work)
+{
+	const struct nfv_sip_msg *m = &work->msg;
+	const struct nfv_sv part[] = { m->uri, work->core.from.tag, work->core.to.tag,
+		work->core.call_id, work->core.cseq.method };
+	struct siphash h;
+
+	siphash_init(&h, &work->px->key);
+	siphash_add(&h, "l", 1);
+	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		hash_sv(&h, part[i]);
+	siphash_add(&h, &work->core.cseq.number, sizeof(work->core.cseq.number));
+	for (const struct nfv_sip_hdr *r = nfv_sip_first_hdr(m, NFV_SIP_H_ROUTE); r != NULL;
+		r = nfv_sip_next_hdr(m, r))
+		hash_sv(&h, nfv_sip_value(m, r));
+	return siphash_end(&h);
+}
+
+static uint32_t
+seal(const struct sip_proxy *px, uint32_t txn, uint32_t generation)
+{
+	uint32_t part[2] = { txn, generation };
+	struct siphash h;
+
+	siphash_init(&h, &px->key);
+	siphash_add(&h, "x", 1);
+	siphash_add(&h, part, sizeof(part));
+	return (uint32_t)siphash_end(&h);
+}
+
+void
+sip_branch_txn(
+	const struct sip_work *work, uint32_t txn, uint32_t generation, struct nfv_sip_writer *w)
+{
+	nfv_sip_put_str(w, TXN_MARK);
+	nfv_sip_put_hex(w, txn, 8);
+	nfv_sip_put_hex(w, generation, 8);
+	nfv_sip_put_hex(w, seal(work->px, txn, generation), 8);
+	nfv_sip_put_hex(w, course_hash(work), HASH_DIGITS);
+}
+
+bool
+sip_branch_txn_read(
+	const struct sip_proxy *px, struct nfv_sv branch, uint32_t *txn, uint32_t *generation)
+{
+	const char *p = branch.p + MARK_N;
+	uint64_t i, g, s;
+
+	if (branch.n != TXN_N || memcmp(branch.p, TXN_MARK, MARK_N) != 0 ||
+		!hex(nfv_sv(p, 8), &i) || !hex(nfv_sv(p + 8, 8), &g) ||
+		!hex(nfv_sv(p + 16, 8), &s) || s != seal(px, (uint32_t)i, (uint32_t)g))
+		return false;
+	*txn = (uint32_t)i;
+	*generation = (uint32_t)g;
+	return true;
+}
+
+bool
+sip_is_loop(const struct sip_work *work)
+{
+	uint32_t txn, generation;
+	struct nfv_sip_via via;
+	struct nfv_sip_iter it;
+	uint64_t was;
+
+	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_VIA);
+	while (nfv_sip_next_via(&it, &via) > 0)
+		if (sip_branch_txn_read(work->px, via.branch, &txn, &generation) &&
+			hex(nfv_sv(via.branch.p + TXN_N - HASH_DIGITS, HASH_DIGITS), &was) &&
+			was == course_hash(work))
+			return true;
+	return false;
+}
+
+void
+sip_txn_key(const struct sip_work *work, uint64_t key[2])
+{
+	bool invite = work->msg.method == NFV_SIP_ACK || work->msg.method == NFV_SIP_CANCEL;
+	struct nfv_sv method =
+		invite ? nfv_sv_str(nfv_sip_method_name[NFV_SIP_INVITE]) : work->msg.method_name;
+	struct siphash h;
+
+	key[0] = transaction(work);
+	siphash_init(&h, &work->px->key);
+	siphash_add(&h, &key[0], sizeof(key[0]));
+	hash_sv(&h, method);
+	hash_sv(&h, work->core.call_id);
+	siphash_add(&h, &work->core.cseq.number, sizeof(work->core.cseq.number));
+	key[1] = siphash_end(&h);
+	key[0] ^= key[1];
 }
 
 uint64_t

@@ -1,0 +1,87 @@
+#include <string.h>
+
+#include "store.h"
+
+struct block {
+	uint32_t next;  /* of this text, or of the free ones */
+	uint16_t n;     /* bytes in this block */
+	uint16_t total; /* of the text, in its first block */
+	char bytes[SIP_STORE_BLOCK - 8];
+};
+
+#define PER_PAGE (NFV_PAGE / SIP_STORE_BLOCK)
+
+static inline struct block *
+at(const struct sip_store *s, uint32_t i)
+{
+	return (struct block *)(void *)(s->page[i / PER_PAGE] + i % PER_PAGE * SIP_STORE_BLOCK);
+}
+
+size_t
+sip_store_pages(uint32_t blocks)
+{
+	return ((size_t)blocks + PER_PAGE - 1) / PER_PAGE;
+}
+
+void
+sip_store_init(struct sip_store *s, const struct nfv_pages *pages)
+{
+	*s = (struct sip_store){ .page = pages->page, .free = SIP_NO_TEXT };
+	s->blocks = s->n_free = (uint32_t)pages->n * PER_PAGE;
+	for (uint32_t i = s->blocks; i-- > 0;) {
+		at(s, i)->next = s->free;
+		s->free = i;
+	}
+}
+
+uint32_t
+sip_store_keep(struct sip_store *s, struct nfv_sv text)
+{
+	size_t room = sizeof(((struct block *)0)->bytes), need = (text.n + room - 1) / room;
+	uint32_t first = s->free, *link = &first;
+
+	if (text.n == 0 || text.n > UINT16_MAX || need > s->n_free)
+		return SIP_NO_TEXT;
+	s->n_free -= (uint32_t)need;
+	at(s, first)->total = (uint16_t)text.n;
+	while (text.n > 0) {
+		struct block *b = at(s, *link);
+
+		b->n = (uint16_t)(text.n < room ? text.n : room);
+		memcpy(b->bytes, text.p, b->n);
+		text = nfv_sv(text.p + b->n, text.n - b->n);
+		link = &b->next;
+	}
+	s->free = *link;
+	*link = SIP_NO_TEXT;
+	return first;
+}
+
+struct nfv_sv
+sip_store_text(const struct sip_store *s, uint32_t id, char *buf)
+{
+	const struct block *b = at(s, id);
+	size_t n = 0, total = b->total;
+
+	if (b->n == total)
+		return nfv_sv(b->bytes, total);
+	for (; n < total; b = at(s, b->next)) {
+		memcpy(buf + n, b->bytes, b->n);
+		n += b->n;
+	}
+	return nfv_sv(buf, total);
+}
+
+void
+sip_store_drop(struct sip_store *s, uint32_t id)
+{
+	while (id != SIP_NO_TEXT) {
+		struct block *b = at(s, id);
+		uint32_t next = b->next;
+
+		b->next = s->free;
+		s->free = id;
+		s->n_free++;
+		id = next;
+	}
+}
