@@ -123,6 +123,7 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 		.toward = c->toward,
 		.n_toward = c->n_toward,
 		.tsc_hz = conf->tsc_hz,
+		.tsc = rte_rdtsc(),
 		.seed = conf->seed,
 		.socket = conf->socket };
 

@@ -46,6 +46,7 @@ struct nfv_stage_ctx {
 	const struct nfv_toward *toward; /* longest prefix first */
 	uint32_t n_toward;
 	uint64_t tsc_hz;
+	uint64_t tsc;  /* now */
 	uint64_t seed; /* random; for keyed hashes */
 	int socket;    /* NUMA node of the worker, for libraries that ask for one */
 };

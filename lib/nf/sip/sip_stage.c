@@ -5,17 +5,11 @@
  */
 #include "nfv_csum.h"
 #include "nfv_stage.h"
-#include "proxy.h"
+#include "server.h"
+#include "sip_conf.h"
 
 #define UDP_PAYLOAD_MAX (65535 - NFV_IP4_LEN - NFV_UDP_LEN)
-
-struct sip_conf {
-	uint32_t port, error_rate;
-	bool record_route, relay;
-	struct nfv_conf_list domains;
-	struct nfv_endpoint trunk;
-	const char *key;
-};
+#define TIMERS          24 /* a millisecond or a burst; each may send a message, of which 32 have room */
 
 struct sip_count {
 	uint64_t requests[NFV_SIP_METHODS];
@@ -25,43 +19,16 @@ struct sip_count {
 };
 
 struct sip_state {
-	struct sip_proxy px;
+	struct sip_server server;
+	bool stateful;
 	uint16_t be_port;
 	uint16_t ip_id;
-	/* Token bucket in ticks of the clock: an answer costs `cost`, at most a second's worth lies
-	 * in it. */
-	uint64_t credit, credit_max, cost, tsc;
 	struct sip_count count;
-	struct sip_work work;
-	char buf[UDP_PAYLOAD_MAX];
-};
-
-#define FIELD(name_, member, type_, def_, help_, ...)                                              \
-	{                                                                                          \
-		.name = name_, .help = help_, .def = def_, .type = type_,                          \
-		.offset = offsetof(struct sip_conf, member), __VA_ARGS__                           \
-	}
-
-static const struct nfv_conf_field fields[] = {
-	FIELD("port", port, NFV_CONF_UINT, "5060", "UDP port of the proxy", .min = 1, .max = 65535),
-	FIELD("domains", domains, NFV_CONF_STRING, "", "host names that are the proxy's own",
-		.list = true, .min = 1, .max = 253),
-	FIELD("trunk", trunk, NFV_CONF_ENDPOINT, "",
-		"where requests go whose target has no address"),
-	FIELD("record-route", record_route, NFV_CONF_BOOL, "true", "stay in the path of dialogs"),
-	FIELD("relay", relay, NFV_CONF_BOOL, "false", "forward requests from outside to outside"),
-	FIELD("error-rate", error_rate, NFV_CONF_UINT, "1000",
-		"answers of its own a second at most", .min = 1, .max = 1000000),
-	FIELD("key", key, NFV_CONF_STRING, "",
-		"secret of branches, shared by all that may see a response; random if left out",
-		.min = 8, .max = 128),
-	{ 0 },
-};
-
-static const struct nfv_conf_schema schema = {
-	.size = sizeof(struct sip_conf),
-	.help = "stateless record-routing SIP proxy",
-	.fields = fields,
+	struct sip_txns_pages pages;
+	/* Where goes what the server sends at the moment. */
+	struct nfv_pkt *pkt; /* in place, if it travels in direction `dir`; NULL: used, or none */
+	enum nfv_dir dir;
+	struct nfv_out *out;
 };
 
 static const char *const drops[] = {
@@ -94,29 +61,68 @@ make_key(uint64_t seed, const char *text)
 	return key;
 }
 
+static bool send_datagram(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from,
+	const struct nfv_endpoint *to, struct nfv_sv text);
+
+static int
+init_txns(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	const struct sip_conf *conf = ctx->conf;
+	const struct sip_txns_conf tc = { .max = conf->transactions,
+		.timer_c = conf->ring_time,
+		.tsc_hz = ctx->tsc_hz,
+		.now = ctx->tsc };
+	struct sip_txns_pages *p = &s->pages;
+	size_t slots, buckets, texts;
+
+	sip_txns_need(tc.max, &slots, &buckets, &texts);
+	p->slots = nfv_pages_alloc(slots);
+	p->buckets = nfv_pages_alloc(buckets);
+	p->texts = nfv_pages_alloc(texts);
+	if (p->slots.page == NULL || p->buckets.page == NULL || p->texts.page == NULL)
+		return nfv_fail(err, ENOMEM,
+			"sip: no memory for %u transactions: %zu MiB with their messages", tc.max,
+			(slots + buckets + texts) / 256);
+	sip_txns_init(&s->server.txns, &tc, p, (uint32_t)(s->server.px.key.k[0] >> 17));
+	s->server.failover_ms = conf->failover_time;
+	s->server.sink = (struct sip_sink){ s, send_datagram };
+	return 0;
+}
+
 static int
 sip_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 {
 	const struct sip_conf *conf = ctx->conf;
 	struct sip_state *s = state;
+	struct sip_proxy *px = &s->server.px;
 	int rc;
 
-	s->px.port = (uint16_t)conf->port;
-	s->px.record_route = conf->record_route;
-	s->px.relay = conf->relay;
-	s->px.trunk = conf->trunk;
-	s->px.domains = conf->domains.item;
-	s->px.n_domains = conf->domains.n;
-	s->px.key = make_key(ctx->seed, conf->key);
-	s->be_port = htobe16(s->px.port);
-	s->cost = ctx->tsc_hz / conf->error_rate;
-	s->credit_max = s->credit = ctx->tsc_hz;
-	rc = sip_proxy_init(&s->px, ctx, err);
+	px->port = (uint16_t)conf->port;
+	px->record_route = conf->record_route;
+	px->relay = conf->relay;
+	px->trunk = conf->trunk;
+	px->domains = conf->domains.item;
+	px->n_domains = conf->domains.n;
+	px->key = make_key(ctx->seed, conf->key);
+	s->stateful = conf->mode == SIP_STATEFUL;
+	s->be_port = htobe16(px->port);
+	s->server.refusals = sip_bucket(ctx->tsc_hz, conf->error_rate, 1);
+	rc = sip_proxy_init(px, ctx, err);
 	if (rc < 0)
 		return rc;
-	if (conf->trunk.addr.family != NFV_NO_ADDR && sip_is_self(&s->px, &conf->trunk))
+	if (conf->trunk.addr.family != NFV_NO_ADDR && sip_is_self(px, &conf->trunk))
 		return nfv_conf_fail(ctx->doc, &conf->trunk, err, "the trunk is the proxy itself");
-	return 0;
+	return s->stateful ? init_txns(s, ctx, err) : 0;
+}
+
+static void
+sip_fini(void *state)
+{
+	struct sip_state *s = state;
+
+	nfv_pages_free(&s->pages.slots);
+	nfv_pages_free(&s->pages.buckets);
+	nfv_pages_free(&s->pages.texts);
 }
 
 /* Source and destination of the packet, and whether it is for the proxy. */
@@ -136,17 +142,18 @@ is_ours(const struct sip_state *s, const struct nfv_pkt *p, struct sip_in *in)
 		in->dst.addr = nfv_addr6(nfv_pkt_ip6(p)->dst);
 	}
 	in->src.port = be16toh(udp->be_sport);
-	in->dst.port = s->px.port;
-	return sip_own_find(&s->px, &in->dst.addr) >= 0;
+	in->dst.port = s->server.px.port;
+	return sip_own_find(&s->server.px, &in->dst.addr) >= 0;
 }
 
-/* Write the result as an IP packet into p, whatever lay there; false, and p untouched, if it has
+/* Write a datagram as an IP packet into p, whatever lay there; false, and p untouched, if it has
  * not the room. A packet that is full at its end begins further in front. */
 static bool
-write_packet(struct sip_state *s, struct nfv_pkt *p, const struct sip_result *r)
+write_packet(struct sip_state *s, struct nfv_pkt *p, const struct nfv_endpoint *from,
+	const struct nfv_endpoint *to, struct nfv_sv text)
 {
-	size_t hlen = r->to.addr.family == NFV_IPV4 ? NFV_IP4_LEN : NFV_IP6_LEN;
-	size_t udp_len = NFV_UDP_LEN + r->text.n, need = NFV_ETH_LEN + hlen + udp_len;
+	size_t hlen = to->addr.family == NFV_IPV4 ? NFV_IP4_LEN : NFV_IP6_LEN;
+	size_t udp_len = NFV_UDP_LEN + text.n, need = NFV_ETH_LEN + hlen + udp_len;
 	size_t have = (size_t)p->len + p->tailroom, more = need > have ? need - have : 0;
 	struct nfv_udp *udp;
 
@@ -157,97 +164,80 @@ write_packet(struct sip_state *s, struct nfv_pkt *p, const struct sip_result *r)
 	p->headroom = (uint16_t)(p->headroom - more);
 	p->len = (uint16_t)(p->len + more);
 	p->l3 = NFV_ETH_LEN;
-	nfv_pkt_ip_header(p, r->to.addr.family, r->from.addr.b, r->to.addr.b, NFV_PROTO_UDP,
-		(uint16_t)udp_len);
-	if (r->to.addr.family == NFV_IPV4) {
+	nfv_pkt_ip_header(
+		p, to->addr.family, from->addr.b, to->addr.b, NFV_PROTO_UDP, (uint16_t)udp_len);
+	if (to->addr.family == NFV_IPV4) {
 		/* A router may fragment it, so it needs a number (RFC 6864 §4). */
 		nfv_pkt_ip4(p)->be_id = htobe16(++s->ip_id);
 		nfv_csum_ip4_set(nfv_pkt_ip4(p));
 	}
 	udp = nfv_pkt_l4(p);
-	*udp = (struct nfv_udp){ htobe16(r->from.port), htobe16(r->to.port),
-		htobe16((uint16_t)udp_len), 0 };
-	memcpy(udp + 1, r->text.p, r->text.n);
+	*udp = (struct nfv_udp){ htobe16(from->port), htobe16(to->port), htobe16((uint16_t)udp_len),
+		0 };
+	memcpy(udp + 1, text.p, text.n);
 	nfv_csum_l4_set(p);
 	p->flags = NFV_PKT_OWN;
 	return true;
 }
 
+/* In place where it travels on, into `out` where it turns back. */
 static bool
-send_result(struct sip_state *s, struct nfv_burst *burst, struct nfv_pkt *p, struct nfv_out *out,
-	const struct sip_result *r)
+send_datagram(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from,
+	const struct nfv_endpoint *to, struct nfv_sv text)
 {
+	struct sip_state *s = ctx;
 	struct nfv_pkt *o;
 
-	if (r->dir == burst->dir)
-		return write_packet(s, p, r);
-	p->verdict = NFV_CONSUMED;
-	o = nfv_out_take(out, r->dir);
+	if (s->pkt != NULL && s->dir == dir) {
+		if (!write_packet(s, s->pkt, from, to, text))
+			return false;
+		s->pkt = NULL;
+		return true;
+	}
+	o = nfv_out_take(s->out, dir);
 	if (o == NULL)
 		return true; /* the runtime counts it */
-	if (write_packet(s, o, r))
+	if (write_packet(s, o, from, to, text))
 		return true;
-	out->n--;
+	s->out->n--;
 	return false;
-}
-
-/* The clock fills the bucket. */
-static void
-refill(struct sip_state *s, uint64_t tsc)
-{
-	uint64_t passed = tsc > s->tsc ? tsc - s->tsc : 0;
-
-	s->tsc = tsc;
-	s->credit = passed >= s->credit_max - s->credit ? s->credit_max : s->credit + passed;
-}
-
-static bool
-may_answer(struct sip_state *s)
-{
-	if (s->credit < s->cost)
-		return false;
-	s->credit -= s->cost;
-	return true;
 }
 
 /* Forward or answer; what has grown too large for its packet is answered with 513 if it can be. */
 static void
-act(struct sip_state *s, struct nfv_burst *burst, struct nfv_pkt *p, struct nfv_out *out,
-	struct sip_result *r)
+act(struct sip_state *s, struct sip_result *r)
 {
+	struct sip_server *v = &s->server;
+
 	if (r->action == SIP_FORWARD) {
-		if (send_result(s, burst, p, out, r)) {
-			s->count.forwarded++;
+		if (send_datagram(s, r->dir, &r->from, &r->to, r->text))
 			return;
-		}
-		if (s->work.msg.response || s->work.msg.method == NFV_SIP_ACK)
+		if (v->work.msg.response || v->work.msg.method == NFV_SIP_ACK)
 			sip_drop(r, SIP_DROP_TOO_LARGE);
 		else
-			sip_answer(&s->work, 513, NULL, nfv_sv(NULL, 0), s->buf, sizeof(s->buf), r);
+			sip_answer(&v->work, 513, NULL, nfv_sv(NULL, 0), v->buf, sizeof(v->buf), r);
 	}
 	if (r->action == SIP_ANSWER) {
-		if (!may_answer(s))
+		if (!sip_bucket_take(&v->refusals))
 			sip_drop(r, SIP_DROP_ERROR_LIMITED);
-		else if (!send_result(s, burst, p, out, r))
+		else if (!send_datagram(s, r->dir, &r->from, &r->to, r->text))
 			sip_drop(r, SIP_DROP_TOO_LARGE);
-		else
-			s->count.answers[r->status]++;
 	}
-	if (r->action == SIP_DROP)
-		p->verdict = NFV_DROP(r->drop);
 }
 
 static void
-count_message(struct sip_state *s, const struct sip_result *r, struct nfv_pkt *p)
+count_message(struct sip_state *s, const struct sip_outcome *o)
 {
-	const struct nfv_sip_msg *m = &s->work.msg;
+	const struct nfv_sip_msg *m = &s->server.work.msg;
 
-	if (r->action == SIP_KEEPALIVE || r->action == SIP_STUN) {
-		s->count.keepalives += r->action == SIP_KEEPALIVE;
-		s->count.stun += r->action == SIP_STUN;
-		p->verdict = NFV_CONSUMED;
-	} else if (r->action == SIP_DROP && r->drop == SIP_DROP_NOT_SIP) {
+	s->count.forwarded += o->action == SIP_FORWARD;
+	if (o->action == SIP_ANSWER)
+		s->count.answers[o->status]++;
+	if (o->action == SIP_DROP && o->drop == SIP_DROP_NOT_SIP)
 		return;
+	if (o->action == SIP_KEEPALIVE || o->action == SIP_STUN) {
+		s->count.keepalives += o->action == SIP_KEEPALIVE;
+		s->count.stun += o->action == SIP_STUN;
 	} else if (m->response) {
 		s->count.responses[m->status / 100]++;
 	} else {
@@ -256,11 +246,12 @@ count_message(struct sip_state *s, const struct sip_result *r, struct nfv_pkt *p
 }
 
 static void
-one(struct sip_state *s, struct nfv_burst *burst, struct nfv_pkt *p, struct nfv_out *out)
+one(struct sip_state *s, struct nfv_burst *burst, struct nfv_pkt *p)
 {
 	const struct nfv_udp *udp = nfv_pkt_l4(p);
+	struct sip_server *v = &s->server;
 	struct sip_in in = { .dir = burst->dir };
-	struct sip_result r;
+	struct sip_outcome o;
 	unsigned int n;
 
 	if (!is_ours(s, p, &in))
@@ -272,9 +263,21 @@ one(struct sip_state *s, struct nfv_burst *burst, struct nfv_pkt *p, struct nfv_
 		return;
 	}
 	in.text = nfv_sv((const char *)(udp + 1), n - NFV_UDP_LEN);
-	sip_proxy(&s->px, &in, &s->work, s->buf, sizeof(s->buf), &r);
-	count_message(s, &r, p);
-	act(s, burst, p, out, &r);
+	s->pkt = p;
+	if (s->stateful) {
+		sip_server_take(v, &in, burst->tsc, &o);
+	} else {
+		struct sip_result r;
+
+		sip_proxy(&v->px, &in, &v->work, v->buf, sizeof(v->buf), &r);
+		act(s, &r);
+		o = (struct sip_outcome){ r.action, r.drop, r.status };
+	}
+	count_message(s, &o);
+	if (o.action == SIP_DROP)
+		p->verdict = NFV_DROP(o.drop);
+	else if (s->pkt != NULL)
+		p->verdict = NFV_CONSUMED;
 }
 
 static void
@@ -282,12 +285,43 @@ sip_process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 {
 	struct sip_state *s = state;
 
-	refill(s, burst->tsc);
+	sip_bucket_fill(&s->server.refusals, burst->tsc);
+	s->dir = burst->dir;
+	s->out = out;
 	for (uint16_t i = 0; i < burst->n; i++)
 		for (size_t line = 0; line < 4; line++)
 			__builtin_prefetch(burst->pkt[i].data + burst->pkt[i].l4 + 64 * line);
 	for (uint16_t i = 0; i < burst->n; i++)
-		one(s, burst, &burst->pkt[i], out);
+		one(s, burst, &burst->pkt[i]);
+}
+
+static void
+sip_tick(void *state, uint64_t tsc, struct nfv_out *out)
+{
+	struct sip_state *s = state;
+
+	if (!s->stateful)
+		return;
+	s->pkt = NULL;
+	s->out = out;
+	sip_server_tick(&s->server, tsc, TIMERS);
+}
+
+static void
+show_server(const struct sip_state *s, FILE *to)
+{
+	static const char *const names[] = { "invite-server", "server", "invite-client", "client" };
+	const struct sip_server_count *c = &s->server.count;
+	const struct sip_txns *t = &s->server.txns;
+
+	for (int i = 0; i < SIP_MACHINES; i++)
+		fprintf(to, "transactions %s %u\n", names[i], t->live[i]);
+	fprintf(to, "transactions free %u of %u\nmessages free %u of %u\n", t->n_free, t->max,
+		t->texts.n_free, t->texts.blocks);
+	fprintf(to, "absorbed %lu\nresent %lu\ntimeouts %lu\nacks %lu\ncancels %lu\n", c->absorbed,
+		c->resent, c->timeouts, c->acks, c->cancels);
+	fprintf(to, "refused-full %lu\nloops %lu\nforks %lu\nfailovers %lu\nunsent %lu\n", c->full,
+		c->loops, c->forks, c->failovers, c->unsent);
 }
 
 static void
@@ -308,6 +342,8 @@ sip_show(const void *state, FILE *to)
 			fprintf(to, "answered %u %s %lu\n", i, nfv_sip_reason(i),
 				s->count.answers[i]);
 	fprintf(to, "keepalives %lu\nstun %lu\n", s->count.keepalives, s->count.stun);
+	if (s->stateful)
+		show_server(s, to);
 }
 
 static struct nfv_stage_ops sip_ops = {
@@ -315,10 +351,12 @@ static struct nfv_stage_ops sip_ops = {
 	.access = NFV_WRITES,
 	.ends_flows = true,
 	.state_size = sizeof(struct sip_state),
-	.conf = &schema,
+	.conf = &sip_conf_schema,
 	.drops = drops,
 	.init = sip_init,
 	.process = sip_process,
+	.tick = sip_tick,
+	.fini = sip_fini,
 	.show = sip_show,
 };
 

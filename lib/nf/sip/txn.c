@@ -179,7 +179,7 @@ sip_txn_find(const struct sip_txns *t, const uint64_t key[2])
 }
 
 static uint32_t
-take(struct sip_txns *t, enum sip_machine machine, enum sip_state state)
+take(struct sip_txns *t, enum sip_machine machine, enum sip_txn_state state)
 {
 	uint32_t i = t->free, generation;
 	struct sip_txn *x;
@@ -284,7 +284,10 @@ later(struct sip_txns *t, struct sip_txn *x, uint64_t now)
 	uint32_t max = spans[x->machine][x->state].again_max;
 
 	x->interval = 2 * x->interval < max ? 2 * x->interval : max;
-	x->again = now + x->interval * t->ms;
+	/* From when it was due, so that small delays do not add up. */
+	x->again += x->interval * t->ms;
+	if (x->again <= now)
+		x->again = now + x->interval * t->ms;
 }
 
 unsigned int

@@ -23,7 +23,7 @@
 
 enum sip_machine { SIP_INVITE_SERVER, SIP_SERVER, SIP_INVITE_CLIENT, SIP_CLIENT, SIP_MACHINES };
 
-enum sip_state {
+enum sip_txn_state {
 	SIP_FREE,
 	SIP_TRYING, /* of an INVITE client: calling */
 	SIP_PROCEEDING,

@@ -211,7 +211,7 @@ calls_init(struct rig *rig, struct calls *calls)
 	calls->call = calloc(CALLS, sizeof(*calls->call));
 	if (calls->call == NULL)
 		abort();
-	rig_chain_create(rig, &calls->chain, sip_stage, 1, "sip: {port: 5060}\n", 1024, 1);
+	rig_chain_create(rig, &calls->chain, sip_stage, 1, "sip: {mode: stateless, port: 5060}\n", 1024, 1);
 	for (uint32_t i = 0; i < CALLS; i++)
 		sip_call_make(rig, &calls->chain, &calls->call[i], i);
 	for (int m = 0; m < CALL_MESSAGES; m++) {

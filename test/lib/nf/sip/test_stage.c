@@ -48,13 +48,14 @@ start(void **state)
 	struct nfv_err err;
 
 	(void)state;
-	return start_with("sip: { domains: [own.example.org] }", &err);
+	return start_with("sip: { mode: stateless, domains: [own.example.org] }", &err);
 }
 
 static int
 stop(void **state)
 {
 	(void)state;
+	ops->fini(stage);
 	free(stage);
 	nfv_conf_close(doc);
 	return 0;
@@ -373,7 +374,7 @@ answers_are_limited(void **state)
 	struct nfv_err err;
 
 	(void)state;
-	assert_int_equal(start_with("sip: { error-rate: 2 }", &err), 0);
+	assert_int_equal(start_with("sip: { mode: stateless, error-rate: 2 }", &err), 0);
 	for (int second = 0; second < 3; second++) {
 		assert_non_null(pass(NFV_OUTWARD, "10.0.0.9", 6000, IN4, bad, strlen(bad), &went));
 		assert_non_null(pass(NFV_OUTWARD, "10.0.0.9", 6000, IN4, bad, strlen(bad), &went));
@@ -473,8 +474,8 @@ configuration(void **state)
 	struct nfv_stage_ctx ctx;
 
 	(void)state;
-	assert_true(start_with("sip: { trunk: \"198.51.100.1:5060\" }", &err) < 0);
-	assert_non_null(strstr(err.text, "test:1:15: the trunk is the proxy itself"));
+	assert_true(start_with("sip: { mode: stateless, trunk: \"198.51.100.1:5060\" }", &err) < 0);
+	assert_non_null(strstr(err.text, "test:1:32: the trunk is the proxy itself"));
 	world_ctx(&ctx);
 	ctx.conf = conf_room;
 	ctx.n_own[0] = ctx.n_own[1] = 0;
@@ -487,9 +488,12 @@ configuration(void **state)
 static void
 key_is_shared(void **state)
 {
-	static const char *const yaml[2][2] = { { "sip: { key: \"secret-1\" }",
-							"sip: { key: \"secret-1\" }" },
-		{ "sip: { key: \"secret-1\" }", "sip: { key: \"secret-2\" }" } };
+	static const char *const yaml[2][2] = {
+		{ "sip: { mode: stateless, key: \"secret-1\" }",
+			"sip: { mode: stateless, key: \"secret-1\" }" },
+		{ "sip: { mode: stateless, key: \"secret-1\" }",
+			"sip: { mode: stateless, key: \"secret-2\" }" }
+	};
 	char text[4096];
 	struct nfv_err err;
 	enum nfv_dir went;

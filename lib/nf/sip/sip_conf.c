@@ -1,0 +1,44 @@
+#include "sip_conf.h"
+
+#define FIELD(name_, member, type_, def_, help_, ...)                                              \
+	{                                                                                          \
+		.name = name_, .help = help_, .def = def_, .type = type_,                          \
+		.offset = offsetof(struct sip_conf, member), __VA_ARGS__                           \
+	}
+
+static const char *const modes[] = { "stateless", "stateful", NULL };
+
+static const struct nfv_conf_field fields[] = {
+	FIELD("port", port, NFV_CONF_UINT, "5060", "UDP port of the proxy", .min = 1, .max = 65535),
+	FIELD("mode", mode, NFV_CONF_CHOICE, "stateful",
+		"stateful: absorbs and repeats, forks, answers for who does not; stateless: keeps "
+		"nothing",
+		.choices = modes),
+	FIELD("transactions", transactions, NFV_CONF_UINT, "65536",
+		"at once; a call of a minute has two for its whole life and four more for half a "
+		"minute at either end",
+		.min = 64, .max = 1 << 26),
+	FIELD("ring-time", ring_time, NFV_CONF_UINT, "181",
+		"seconds that a call may ring (timer C)", .min = 180, .max = 3600),
+	FIELD("domains", domains, NFV_CONF_STRING, "", "host names that are the proxy's own",
+		.list = true, .min = 1, .max = 253),
+	FIELD("trunk", trunk, NFV_CONF_ENDPOINT, "",
+		"where requests go whose target has no address"),
+	FIELD("failover-time", failover_time, NFV_CONF_UINT, "2000",
+		"milliseconds that a trunk may take to answer before the next one is tried",
+		.min = 100, .max = 32000),
+	FIELD("record-route", record_route, NFV_CONF_BOOL, "true", "stay in the path of dialogs"),
+	FIELD("relay", relay, NFV_CONF_BOOL, "false", "forward requests from outside to outside"),
+	FIELD("error-rate", error_rate, NFV_CONF_UINT, "1000",
+		"refusals of its own a second at most", .min = 1, .max = 1000000),
+	FIELD("key", key, NFV_CONF_STRING, "",
+		"secret of branches, shared by all that may see a response; random if left out",
+		.min = 8, .max = 128),
+	{ 0 },
+};
+
+const struct nfv_conf_schema sip_conf_schema = {
+	.size = sizeof(struct sip_conf),
+	.help = "SIP proxy",
+	.fields = fields,
+};

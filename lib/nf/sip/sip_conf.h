@@ -1,0 +1,19 @@
+/** @file  The SIP stage's section of the configuration. */
+#ifndef SIP_CONF_H
+#define SIP_CONF_H
+
+#include "nfv_conf.h"
+
+enum sip_mode { SIP_STATELESS, SIP_STATEFUL };
+
+struct sip_conf {
+	uint32_t port, mode, transactions, ring_time, failover_time, error_rate;
+	bool record_route, relay;
+	struct nfv_conf_list domains;
+	struct nfv_endpoint trunk;
+	const char *key;
+};
+
+extern const struct nfv_conf_schema sip_conf_schema;
+
+#endif

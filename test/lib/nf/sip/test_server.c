@@ -1,0 +1,686 @@
+/* The proxy with transactions, under a made-up clock: what it sends when, and that it forgets all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "server.h"
+#include "sip_world.h"
+
+#define HZ  1000000u
+#define MS  (HZ / 1000)
+#define MAX 256
+
+#define CALLER "10.0.0.9"
+#define CALLEE "203.0.113.5"
+
+struct sent {
+	enum nfv_dir dir;
+	struct nfv_endpoint from, to;
+	char text[4096];
+};
+
+static struct sip_server *s;
+static struct sip_txns_pages pages;
+static struct sent sent[64];
+static unsigned int n_sent;
+static uint64_t now;
+static struct sip_outcome last;
+static bool refuse_to_send;
+
+static bool
+sink(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from, const struct nfv_endpoint *to,
+	struct nfv_sv text)
+{
+	struct sent *o = &sent[n_sent];
+
+	(void)ctx;
+	if (refuse_to_send)
+		return false;
+	assert_in_range(n_sent, 0, 63);
+	assert_in_range(text.n, 1, sizeof(o->text) - 1);
+	*o = (struct sent){ dir, *from, *to, { 0 } };
+	memcpy(o->text, text.p, text.n);
+	n_sent++;
+	return true;
+}
+
+static int
+start_with(uint32_t max)
+{
+	const struct sip_txns_conf tc = { .max = max, .timer_c = 181, .tsc_hz = HZ, .now = 0 };
+	struct nfv_stage_ctx ctx;
+	struct nfv_err err;
+	size_t slots, buckets, texts;
+
+	s = calloc(1, sizeof(*s));
+	s->px.port = 5060;
+	s->px.record_route = true;
+	s->px.key = (struct siphash_key){ { 1, 2 } };
+	s->failover_ms = 2000;
+	s->refusals = sip_bucket(HZ, 1000, 1);
+	world_ctx(&ctx);
+	assert_int_equal(sip_proxy_init(&s->px, &ctx, &err), 0);
+	sip_txns_need(max, &slots, &buckets, &texts);
+	pages = (struct sip_txns_pages){ nfv_pages_alloc(slots), nfv_pages_alloc(buckets),
+		nfv_pages_alloc(texts) };
+	sip_txns_init(&s->txns, &tc, &pages, 7);
+	s->sink = (struct sip_sink){ NULL, sink };
+	now = 1000 * MS;
+	n_sent = 0;
+	refuse_to_send = false;
+	return 0;
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	return start_with(MAX);
+}
+
+static void
+tick_to(uint64_t to)
+{
+	for (; now < to; now += MS)
+		assert_true(sip_server_tick(s, now, 1000));
+}
+
+static void
+wait_ms(uint64_t ms)
+{
+	n_sent = 0;
+	tick_to(now + ms * MS);
+}
+
+/* After the last timer nothing is left of anything. */
+static int
+stop(void **state)
+{
+	(void)state;
+	wait_ms(400000);
+	assert_int_equal(s->txns.n_free, s->txns.max);
+	assert_int_equal(s->txns.texts.n_free, s->txns.texts.blocks);
+	for (int i = 0; i < SIP_MACHINES; i++)
+		assert_int_equal(s->txns.live[i], 0);
+	nfv_pages_free(&pages.slots);
+	nfv_pages_free(&pages.buckets);
+	nfv_pages_free(&pages.texts);
+	free(s);
+	return 0;
+}
+
+static void
+take(enum nfv_dir dir, const char *src, const char *dst, const char *text)
+{
+	struct sip_in in = { .dir = dir, .src = { .port = 5060 }, .dst = { .port = 5060 } };
+	/* At the end of a mapping of its own a read past it would be seen by ASan. */
+	size_t n = strlen(text);
+	char *copy = malloc(n);
+
+	memcpy(copy, text, n);
+	in.text = nfv_sv(copy, n);
+	assert_int_equal(nfv_addr_parse(nfv_sv_str(src), &in.src.addr), 0);
+	assert_int_equal(nfv_addr_parse(nfv_sv_str(dst), &in.dst.addr), 0);
+	n_sent = 0;
+	sip_server_take(s, &in, now, &last);
+	free(copy);
+}
+
+static const char *
+make(const char *method, const char *uri, const char *branch, const char *cseq)
+{
+	static char text[2048];
+
+	snprintf(text, sizeof(text),
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP " CALLER ";branch=z9hG4bK%s\r\n"
+		"Max-Forwards: 70\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@y>\r\nCall-ID: c1\r\n"
+		"CSeq: 1 %s\r\nContact: <sip:a@" CALLER ">\r\nContent-Length: 0\r\n\r\n",
+		method, uri, branch, cseq);
+	return text;
+}
+
+static void
+request(const char *method, const char *branch)
+{
+	take(NFV_OUTWARD, CALLER, IN4, make(method, "sip:b@" CALLEE, branch, method));
+}
+
+/* The response of whoever has got `to`. */
+static void
+reply(const char *status, const struct sent *to)
+{
+	static char text[4096];
+	char addr[NFV_ADDR_TEXT];
+
+	snprintf(text, sizeof(text), "SIP/2.0 %s%s", status, strstr(to->text, "\r\n"));
+	take(NFV_INWARD, nfv_addr_text(&to->to.addr, addr), OUT4, text);
+}
+
+static bool
+begins(const struct sent *o, const char *with)
+{
+	return strncmp(o->text, with, strlen(with)) == 0;
+}
+
+static struct sent
+invite(const char *branch)
+{
+	request("INVITE", branch);
+	assert_int_equal(n_sent, 2);
+	assert_true(begins(&sent[0], "SIP/2.0 100 Trying\r\n"));
+	assert_null(strstr(sent[0].text, "To: <sip:b@y>;tag"));
+	assert_int_equal(sent[0].dir, NFV_INWARD);
+	assert_true(begins(&sent[1], "INVITE sip:b@" CALLEE " SIP/2.0\r\n"));
+	assert_int_equal(sent[1].dir, NFV_OUTWARD);
+	return sent[1];
+}
+
+/* ---- what should happen ---- */
+
+static void
+a_call(void **state)
+{
+	struct sent inv, bye;
+
+	(void)state;
+	inv = invite("1");
+	reply("180 Ringing", &inv);
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 180 Ringing\r\n"));
+	assert_null(strstr(sent[0].text, "z9hG4bKnft"));
+	reply("200 OK", &inv);
+	assert_int_equal(n_sent, 1);
+	reply("200 OK", &inv); /* once more: its sender has not seen the ACK */
+	assert_int_equal(n_sent, 1);
+	request("INVITE", "1"); /* overtaken by its answer: absorbed (RFC 6026) */
+	assert_int_equal(n_sent, 0);
+	request("ACK", "2");
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "ACK sip:b@" CALLEE));
+	request("BYE", "3");
+	assert_int_equal(n_sent, 1);
+	bye = sent[0];
+	reply("200 OK", &bye);
+	assert_int_equal(n_sent, 1);
+	request("BYE", "3");
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 200 OK\r\n"));
+	reply("200 OK", &bye);
+	assert_int_equal(n_sent, 0);
+	assert_int_equal(s->count.absorbed, 3);
+}
+
+static void
+retransmissions_are_absorbed_and_made(void **state)
+{
+	static const unsigned int at[] = { 500, 1500, 3500, 7500, 15500, 31500 };
+	struct sent inv;
+	char first[4096];
+	uint64_t begin;
+
+	(void)state;
+	inv = invite("1");
+	memcpy(first, inv.text, sizeof(first));
+	begin = now;
+	request("INVITE", "1");
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 100 Trying\r\n"));
+	for (unsigned int i = 0; i < 6; i++) {
+		n_sent = 0;
+		tick_to(begin + (at[i] - 2) * MS);
+		assert_int_equal(n_sent, 0);
+		tick_to(begin + (at[i] + 4) * MS);
+		assert_int_equal(n_sent, 1);
+		assert_string_equal(sent[0].text, first);
+	}
+	n_sent = 0;
+	tick_to(begin + 32005 * MS);
+	assert_int_equal(n_sent, 1); /* timer B */
+	assert_true(begins(&sent[0], "SIP/2.0 408 Request Timeout\r\n"));
+	assert_int_equal(sent[0].dir, NFV_INWARD);
+	wait_ms(600); /* timer G: until it is acknowledged */
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 408"));
+	request("ACK", "1");
+	assert_int_equal(n_sent, 0);
+	wait_ms(5000);
+	assert_int_equal(n_sent, 0);
+}
+
+static void
+others_end_silently(void **state)
+{
+	(void)state;
+	request("OPTIONS", "1");
+	assert_int_equal(n_sent, 1);
+	wait_ms(31900);
+	assert_int_equal(n_sent, 10); /* 0.5, 1.5, 3.5, 7.5, 11.5 … 31.5 s (timer E) */
+	wait_ms(1000);
+	assert_int_equal(n_sent, 0); /* RFC 4320: no 408 to a non-INVITE request */
+}
+
+static void
+a_refusal_is_acknowledged_here(void **state)
+{
+	struct sent inv;
+
+	(void)state;
+	inv = invite("1");
+	reply("486 Busy Here", &inv);
+	assert_int_equal(n_sent, 2);
+	assert_true(begins(&sent[0], "ACK sip:b@" CALLEE " SIP/2.0\r\nVia: SIP/2.0/UDP " OUT4));
+	assert_non_null(strstr(sent[0].text, "CSeq: 1 ACK\r\n"));
+	assert_true(strncmp(strstr(sent[0].text, "branch="), strstr(inv.text, "branch="), 57) == 0);
+	assert_true(begins(&sent[1], "SIP/2.0 486 Busy Here\r\n"));
+	reply("486 Busy Here", &inv); /* the ACK was lost */
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "ACK "));
+	wait_ms(520);
+	assert_int_equal(n_sent, 1); /* ours was lost too */
+	assert_true(begins(&sent[0], "SIP/2.0 486"));
+	request("INVITE", "1");
+	assert_int_equal(n_sent, 1);
+	request("ACK", "1");
+	assert_int_equal(n_sent, 0);
+	request("ACK", "1");
+	assert_int_equal(n_sent, 0);
+	wait_ms(8000);
+	assert_int_equal(n_sent, 0);
+}
+
+static void
+cancelled_before_and_after_it_rings(void **state)
+{
+	struct sent inv, cancel;
+
+	(void)state;
+	for (int early = 0; early < 2; early++) {
+		const char *branch = early ? "e" : "l";
+
+		inv = invite(branch);
+		if (!early)
+			reply("180 Ringing", &inv);
+		request("CANCEL", branch);
+		assert_int_equal(n_sent, early ? 1 : 2);
+		assert_true(begins(&sent[0], "SIP/2.0 200 OK\r\n"));
+		assert_non_null(strstr(sent[0].text, "CSeq: 1 CANCEL"));
+		if (early) {
+			reply("180 Ringing", &inv);
+			assert_int_equal(n_sent, 2);
+		}
+		cancel = sent[early ? 0 : 1];
+		assert_true(begins(&cancel, "CANCEL sip:b@" CALLEE " SIP/2.0\r\n"));
+		request("CANCEL", branch);
+		assert_int_equal(n_sent, 1); /* answered again, not sent again */
+		wait_ms(510);
+		assert_int_equal(n_sent, 1); /* but by its own timer */
+		assert_true(begins(&sent[0], "CANCEL "));
+		reply("200 OK", &cancel);
+		assert_int_equal(n_sent, 0);
+		reply("487 Request Terminated", &inv);
+		assert_int_equal(n_sent, 2);
+		assert_true(begins(&sent[0], "ACK "));
+		assert_true(begins(&sent[1], "SIP/2.0 487"));
+		request("ACK", branch);
+	}
+	assert_int_equal(s->count.cancels, 2);
+}
+
+static void
+a_cancel_that_comes_too_late(void **state)
+{
+	struct sent inv;
+
+	(void)state;
+	inv = invite("1");
+	reply("180 Ringing", &inv);
+	reply("200 OK", &inv);
+	request("CANCEL", "1");
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 200 OK\r\n"));
+	/* Of nothing we know: it passes (§16.10). */
+	request("CANCEL", "9");
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "CANCEL sip:b@"));
+	reply("481 Call/Transaction Does Not Exist", &sent[0]);
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 481"));
+}
+
+static void
+rings_too_long(void **state)
+{
+	struct sent inv;
+
+	(void)state;
+	inv = invite("1");
+	reply("180 Ringing", &inv);
+	wait_ms(100000);
+	reply("180 Ringing", &inv); /* sets timer C anew */
+	wait_ms(180000);
+	assert_int_equal(n_sent, 0);
+	wait_ms(1010);
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "CANCEL "));
+	wait_ms(40000); /* and then it does not even say 487 */
+	assert_true(n_sent > 3);
+	for (unsigned int i = 0, final = 0; i < n_sent; i++) {
+		final += begins(&sent[i], "SIP/2.0 487");
+		if (i == n_sent - 1)
+			assert_true(final >= 1);
+	}
+	request("ACK", "1");
+}
+
+/* ---- several targets ---- */
+
+static const char *const users[3] = { "203.0.113.11", "203.0.113.12", "203.0.113.13" };
+static uint16_t q[3];
+static bool failover;
+
+static unsigned int
+locate(void *ctx, struct nfv_sv user, struct nfv_sv domain, struct sip_hop *hop, unsigned int max)
+{
+	static char uri[3][64];
+
+	(void)ctx;
+	(void)domain;
+	(void)max;
+	if (!nfv_sv_eq(user, NFV_SV("bob")))
+		return 0;
+	for (int i = 0; i < 3; i++) {
+		hop[i] =
+			(struct sip_hop){ .q = q[i], .failover = failover, .to = { .port = 5060 } };
+		nfv_addr_parse(nfv_sv_str(users[i]), &hop[i].to.addr);
+		snprintf(uri[i], sizeof(uri[i]), "sip:bob@%s;line=%d", users[i], i);
+		hop[i].uri = nfv_sv_str(uri[i]);
+	}
+	return 3;
+}
+
+static void
+call_bob(uint16_t q0, uint16_t q1, uint16_t q2)
+{
+	static const char *const domains[] = { "own.example.org" };
+
+	s->px.locate = locate;
+	s->px.domains = domains;
+	s->px.n_domains = 1;
+	q[0] = q0;
+	q[1] = q1;
+	q[2] = q2;
+	take(NFV_OUTWARD, CALLER, IN4, make("INVITE", "sip:bob@own.example.org", "f", "INVITE"));
+	assert_true(begins(&sent[0], "SIP/2.0 100"));
+}
+
+static void
+forks_and_the_first_to_answer_wins(void **state)
+{
+	struct sent branch[3];
+
+	(void)state;
+	call_bob(500, 500, 500);
+	assert_int_equal(n_sent, 4);
+	memcpy(branch, &sent[1], sizeof(branch));
+	assert_true(begins(&branch[1], "INVITE sip:bob@203.0.113.12;line=1 SIP/2.0\r\n"));
+	reply("180 Ringing", &branch[0]);
+	reply("183 Session Progress", &branch[1]);
+	assert_int_equal(n_sent, 1);
+	reply("404 Not Found", &branch[2]);
+	assert_int_equal(n_sent, 1); /* the ACK; the rest is still open */
+	/* Its caller is not told of the refusal yet. */
+	take(NFV_OUTWARD, CALLER, IN4, make("INVITE", "sip:bob@own.example.org", "f", "INVITE"));
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 1"));
+	reply("200 OK", &branch[1]);
+	assert_int_equal(n_sent, 2);
+	assert_true(begins(&sent[0], "SIP/2.0 200"));
+	assert_true(begins(&sent[1], "CANCEL sip:bob@203.0.113.11;line=0 SIP/2.0\r\n"));
+	reply("200 OK", &sent[1]);
+	reply("200 OK", &branch[0]); /* both have picked up: both are for the caller (§16.7 (5)) */
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 200"));
+	assert_int_equal(s->count.forks, 1);
+}
+
+static void
+tries_one_after_the_other(void **state)
+{
+	struct sent branch;
+
+	(void)state;
+	call_bob(1000, 500, 100);
+	assert_int_equal(n_sent, 2);
+	branch = sent[1];
+	reply("486 Busy Here", &branch);
+	assert_int_equal(n_sent, 2);
+	branch = sent[1];
+	assert_true(begins(&branch, "INVITE sip:bob@203.0.113.12;line=1 SIP/2.0\r\n"));
+	wait_ms(510);
+	assert_int_equal(n_sent, 1);
+	assert_string_equal(sent[0].text, branch.text);
+	reply("404 Not Found", &branch);
+	branch = sent[1];
+	assert_true(begins(&branch, "INVITE sip:bob@203.0.113.13;line=2 SIP/2.0\r\n"));
+	reply("500 Server Internal Error", &branch);
+	assert_int_equal(n_sent, 2);
+	assert_true(begins(&sent[1], "SIP/2.0 4")); /* the lowest class (§16.7 (6)) */
+	take(NFV_OUTWARD, CALLER, IN4, make("ACK", "sip:bob@own.example.org", "f", "ACK"));
+	assert_int_equal(n_sent, 0);
+}
+
+static void
+a_decline_ends_it(void **state)
+{
+	struct sent branch[2];
+
+	(void)state;
+	call_bob(500, 500, 100);
+	assert_int_equal(n_sent, 3);
+	memcpy(branch, &sent[1], sizeof(branch));
+	reply("180 Ringing", &branch[0]);
+	reply("603 Decline", &branch[1]);
+	assert_int_equal(n_sent, 2);
+	assert_true(begins(&sent[0], "ACK "));
+	assert_true(begins(&sent[1], "CANCEL "));
+	reply("487 Request Terminated", &branch[0]);
+	assert_int_equal(n_sent, 2);
+	assert_true(begins(&sent[1], "SIP/2.0 603")); /* not 487, and the third is not tried */
+	take(NFV_OUTWARD, CALLER, IN4, make("ACK", "sip:bob@own.example.org", "f", "ACK"));
+}
+
+static void
+the_next_one_is_for_absence(void **state)
+{
+	struct sent branch;
+
+	(void)state;
+	failover = true;
+	call_bob(3, 2, 1);
+	wait_ms(2010); /* nobody there */
+	assert_int_equal(n_sent, 3);
+	branch = sent[2];
+	assert_true(begins(&branch, "INVITE sip:bob@203.0.113.12"));
+	reply("503 Service Unavailable", &branch);
+	assert_int_equal(n_sent, 2);
+	branch = sent[1];
+	assert_true(begins(&branch, "INVITE sip:bob@203.0.113.13"));
+	reply("486 Busy Here", &branch);
+	assert_true(begins(&sent[1], "SIP/2.0 486"));
+	take(NFV_OUTWARD, CALLER, IN4, make("ACK", "sip:bob@own.example.org", "f", "ACK"));
+	assert_int_equal(s->count.failovers, 2);
+	failover = false;
+}
+
+static void
+someone_elses_overload_is_not_ours(void **state)
+{
+	struct sent inv;
+
+	(void)state;
+	inv = invite("1");
+	reply("503 Service Unavailable", &inv);
+	assert_int_equal(n_sent, 2);
+	assert_true(begins(&sent[1], "SIP/2.0 500"));
+	request("ACK", "1");
+}
+
+/* ---- what should not ---- */
+
+static void
+strays(void **state)
+{
+	struct sent inv;
+	char *branch;
+
+	(void)state;
+	inv = invite("1");
+	branch = strstr(inv.text, "z9hG4bKnft");
+	branch[17]++; /* another transaction: its seal does not fit */
+	reply("200 OK", &inv);
+	assert_int_equal(n_sent, 0);
+	assert_int_equal(last.action, SIP_DROP);
+	assert_int_equal(last.drop, SIP_DROP_RESPONSE_STRAY);
+	branch[17]--;
+	reply("200 OK", &inv);
+	assert_int_equal(n_sent, 1);
+	wait_ms(33000); /* RFC 6026 §7.3: what comes after that passes no more */
+	reply("200 OK", &inv);
+	assert_int_equal(n_sent, 0);
+	assert_int_equal(last.drop, SIP_DROP_RESPONSE_STRAY);
+}
+
+static void
+a_loop_is_ended(void **state)
+{
+	struct sent inv;
+
+	(void)state;
+	inv = invite("1");
+	/* It comes back from outside as it left. */
+	s->px.relay = true;
+	take(NFV_INWARD, CALLEE, OUT4, inv.text);
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 482"));
+	/* With another Request-URI it is a spiral, which is allowed (RFC 5393 §4.2). */
+	memcpy(strstr(inv.text, "sip:b@"), "sip:c@", 6);
+	take(NFV_INWARD, CALLEE, OUT4, inv.text);
+	assert_int_equal(n_sent, 2);
+	assert_true(begins(&sent[1], "INVITE sip:c@"));
+}
+
+static void
+full_tables_refuse_before_they_allocate(void **state)
+{
+	char branch[16];
+	unsigned int taken = 0;
+
+	(void)state;
+	for (int i = 0; i < 300; i++) {
+		snprintf(branch, sizeof(branch), "x%d", i);
+		request("INVITE", branch);
+		if (n_sent == 2) {
+			taken++;
+			continue;
+		}
+		assert_int_equal(n_sent, 1);
+		assert_true(begins(&sent[0], "SIP/2.0 503"));
+		assert_non_null(strstr(sent[0].text, "Retry-After: "));
+	}
+	assert_int_equal(taken, MAX / 2);
+	assert_int_equal(s->count.full, 300 - MAX / 2);
+	n_sent = 0;
+	for (uint64_t end = now + 70000 * MS; now < end; now += MS) {
+		n_sent = 0;
+		while (!sip_server_tick(s, now, 20))
+			n_sent = 0;
+	}
+}
+
+/* What has no room is sent when its timer says so. */
+static void
+a_sink_without_room(void **state)
+{
+	(void)state;
+	refuse_to_send = true;
+	request("INVITE", "1");
+	assert_int_equal(s->count.unsent, 2);
+	refuse_to_send = false;
+	wait_ms(510);
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "INVITE "));
+	reply("200 OK", &sent[0]);
+}
+
+/* Messages of one call in any order, from both sides, with time passing: it stays whole, and at the end
+ * (stop) nothing is left. */
+static void
+any_order(void **state)
+{
+	static const char *const methods[] = { "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS" };
+	static const char *const statuses[] = { "100 Trying", "180 Ringing", "200 OK", "302 Moved",
+		"404 Not Found", "408 Request Timeout", "487 Request Terminated", "503 No",
+		"603 Decline" };
+	static struct sent seen[64];
+	unsigned int n_seen = 0, seed = 1;
+	char branch[8];
+
+	(void)state;
+	s->px.locate = locate;
+	for (int i = 0; i < 20000; i++) {
+		seed = seed * 1103515245u + 12345u;
+		unsigned int what = seed >> 16 & 15, which = seed >> 20 & 63;
+
+		snprintf(branch, sizeof(branch), "%u", which % 8);
+		q[which % 3] = (uint16_t)(which % 2 * 500);
+		failover = which % 5 == 0;
+		if (what < 4)
+			request(methods[which % 5], branch);
+		else if (what < 6)
+			take(NFV_OUTWARD, CALLER, IN4,
+				make(methods[which % 5], "sip:bob@own.example.org", branch,
+					methods[which % 5]));
+		else if (what < 14 && n_seen > 0)
+			reply(statuses[which % 9], &seen[which % n_seen]);
+		else
+			wait_ms(which * which);
+		for (unsigned int k = 0; k < n_sent; k++)
+			if (!begins(&sent[k], "SIP/2.0")) {
+				seen[n_seen < 64 ? n_seen : which] = sent[k];
+				n_seen += n_seen < 64;
+			}
+	}
+	failover = false;
+}
+
+int
+main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
+	const struct CMUnitTest tests[] = {
+		CASE(a_call),
+		CASE(retransmissions_are_absorbed_and_made),
+		CASE(others_end_silently),
+		CASE(a_refusal_is_acknowledged_here),
+		CASE(cancelled_before_and_after_it_rings),
+		CASE(a_cancel_that_comes_too_late),
+		CASE(rings_too_long),
+		CASE(forks_and_the_first_to_answer_wins),
+		CASE(tries_one_after_the_other),
+		CASE(a_decline_ends_it),
+		CASE(the_next_one_is_for_absence),
+		CASE(someone_elses_overload_is_not_ours),
+		CASE(strays),
+		CASE(a_loop_is_ended),
+		CASE(full_tables_refuse_before_they_allocate),
+		CASE(a_sink_without_room),
+		CASE(any_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
