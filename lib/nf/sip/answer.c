@@ -19,6 +19,8 @@ put_vias(struct nfv_sip_writer *w, struct sip_work *work)
 
 	sip_edits_reset(work);
 	sip_via_fix(work);
+	if (work->core.via_ok)
+		sip_via_oc(work, &work->core.via);
 	for (; h != NULL; h = nfv_sip_next_hdr(m, h)) {
 		nfv_sip_put_str(w, "Via: ");
 		nfv_sip_edit_apply(&work->edits, m, h->value, (size_t)h->value + h->value_n, w);

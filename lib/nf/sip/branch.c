@@ -64,7 +64,7 @@ write_request(struct sip_server *s, uint32_t client, struct sip_work *work,
 	char branch_room[SIP_BRANCH_MAX];
 
 	branch = nfv_sip_writer(branch_room, sizeof(branch_room));
-	sip_branch_txn(work, client, sip_txn_at(&s->txns, client)->generation, &branch);
+	sip_branch_txn(&s->px, work, client, sip_txn_at(&s->txns, client)->generation, &branch);
 	if (!sip_request_write(work, course, hop, nfv_sip_written(&branch, 0), &w))
 		return nfv_sv(NULL, 0);
 	return nfv_sip_written(&w, 0);
@@ -109,7 +109,7 @@ try_hop(struct sip_server *s, uint32_t server, struct sip_work *work, struct sip
 		return true;
 	}
 	sip_txn_start(&s->txns, i, s->now);
-	if (hop->failover && s->failover_ms != 0)
+	if (hop->failover && sip_txn_at(&s->txns, server)->targets != SIP_NO_TEXT)
 		sip_txn_end_at(&s->txns, i, s->now + s->failover_ms * s->txns.ms);
 	sip_send(s, x->dir, x->own, &x->peer, text);
 	return true;
@@ -298,6 +298,8 @@ sip_branch_timeout(struct sip_server *s, uint32_t client)
 	struct sip_txn *x = sip_txn_at(&s->txns, client);
 
 	s->count.timeouts++;
+	if (x->flags & (SIP_PROBE | SIP_FAILOVER))
+		sip_probe_seen(s, &x->peer, false);
 	/* It has rung for too long (timer C, §16.8): it is cancelled, and then has its time to say so. */
 	if (x->machine == SIP_INVITE_CLIENT && x->state == SIP_PROCEEDING &&
 		!(x->flags & SIP_CANCELLED)) {

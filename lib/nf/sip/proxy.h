@@ -21,6 +21,7 @@
 #include "nfv_sip.h"
 #include "nfv_sip_write.h"
 #include "nfv_stage.h"
+#include "overload.h"
 #include "siphash.h"
 
 #define SIP_OWN_MAX 32
@@ -44,6 +45,22 @@ struct sip_hop {
 	bool failover; /* the next one is for when this one is not there, not for its refusal */
 };
 
+#define SIP_TRUNKS_MAX 16
+
+/** Another server that takes what has no address here. */
+struct sip_trunk {
+	struct nfv_endpoint to;
+	uint16_t weight,
+		priority; /* of those with the lowest number each gets calls by its weight */
+	bool dead;        /* passed over as long as another one is not */
+	uint64_t absences;
+};
+
+struct sip_trunks {
+	struct sip_trunk trunk[SIP_TRUNKS_MAX];
+	uint32_t n;
+};
+
 /** The users of own domains: fills in up to `max` hops, by falling q; 0: not here. The views hold
  * until the next message. */
 typedef unsigned int sip_locate(
@@ -54,8 +71,9 @@ struct sip_proxy {
 	sip_locate *locate; /* NULL: there are no users here */
 	void *locate_ctx;
 	bool record_route;
-	bool relay;                /* forward from outside to outside */
-	struct nfv_endpoint trunk; /* NFV_NO_ADDR: none */
+	bool relay; /* forward from outside to outside */
+	struct sip_trunks trunks;
+	const struct sip_overload *overload; /* to be told upstream; NULL: nothing */
 	const char *const *domains;
 	uint32_t n_domains;
 	struct sip_own own[SIP_OWN_MAX];
@@ -190,19 +208,36 @@ bool sip_is_host(const struct nfv_addr *addr);
 bool sip_uri_is_self(const struct sip_proxy *px, const struct nfv_sip_uri *uri, bool domains);
 bool sip_is_domain(const struct sip_proxy *px, struct nfv_sv host);
 
+/* trunk.c */
+
+/** All of them, in the order in which they are to be tried by who has this hash; at most `max`. Their
+ * `q` falls from one to the next. */
+unsigned int sip_trunks_pick(
+	const struct sip_trunks *t, uint64_t hash, struct sip_hop *hop, unsigned int max);
+/** Index by endpoint, or -1. */
+int sip_trunk_find(const struct sip_trunks *t, const struct nfv_endpoint *to);
+/** Whether a request from there comes from one of them. */
+bool sip_trunk_asks(const struct sip_trunks *t, const struct nfv_addr *src);
+
 /* via.c: branches, and where responses go. */
 
 /** Where a response goes by the Via of the one who asked; false if that is no address. */
 bool sip_via_target(const struct nfv_sip_via *via, struct nfv_endpoint *out);
 /** Where responses to the request in `work` go, once sip_via_fix() has completed its Via. */
 struct nfv_endpoint sip_via_back(const struct sip_work *work);
+/** Tell who sent by `via`, if he has asked for it, what share of his new requests to keep to himself for
+ * half a second (RFC 7339 §4, §6). */
+void sip_via_oc(struct sip_work *work, const struct nfv_sip_via *via);
 /** Add received and rport to the topmost Via (RFC 3261 §18.2.1, 3581 §4). */
 void sip_via_fix(struct sip_work *work);
 /** Write the stateless branch for the request in `work`. */
 void sip_branch_put(struct sip_work *work, struct nfv_sip_writer *w);
-/** The branch of a client transaction; it also says by which way the request came (RFC 5393 §4.2). */
-void sip_branch_txn(
-	const struct sip_work *work, uint32_t txn, uint32_t generation, struct nfv_sip_writer *w);
+/** The same for a request, its retransmissions, its CANCEL and the ACK of its refusal (§16.11). */
+uint64_t sip_txn_hash(const struct sip_work *work);
+/** The branch of a client transaction. With a request in `work` it also says by which way that came
+ * (RFC 5393 §4.2); NULL: it is one of our own. */
+void sip_branch_txn(const struct sip_proxy *px, const struct sip_work *work, uint32_t txn,
+	uint32_t generation, struct nfv_sip_writer *w);
 /** Whether `branch` is that of a client transaction, and of which. */
 bool sip_branch_txn_read(
 	const struct sip_proxy *px, struct nfv_sv branch, uint32_t *txn, uint32_t *generation);

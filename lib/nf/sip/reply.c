@@ -84,6 +84,7 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 	out->drop = SIP_DROP_RESPONSE_STRAY;
 	if (!sip_response_vias(work, &ours, &next))
 		return;
+	sip_via_oc(work, &next);
 	i = client_of(s, ours.branch);
 	if (i == SIP_NO_TXN) {
 		struct sip_result r = { 0 };
@@ -100,6 +101,8 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 	first = sip_txn_at(&s->txns, i)->state < SIP_ACCEPTED;
 	acts = sip_txn_event(&s->txns, i, event_of(work->msg.status), s->now);
 	s->count.absorbed += acts == 0;
+	if (sip_txn_at(&s->txns, i)->flags & (SIP_PROBE | SIP_FAILOVER))
+		sip_probe_seen(s, &sip_txn_at(&s->txns, i)->peer, true);
 	if (acts & SIP_ACK_IT)
 		sip_ack_it(s, i, work->core.to.text);
 	if ((acts & SIP_PASS) && sip_txn_at(&s->txns, i)->server != SIP_NO_TXN)

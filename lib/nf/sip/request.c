@@ -96,18 +96,25 @@ strip_maddr(struct sip_work *work, struct sip_course *c)
 		nfv_sip_uri(nfv_sip_written(w, from), &c->target);
 }
 
+static unsigned int
+to_trunk(const struct sip_work *work, struct sip_hop *hop)
+{
+	return sip_trunks_pick(&work->px->trunks, sip_txn_hash(work), hop, SIP_HOPS_MAX);
+}
+
 /* §16.6 (7) for UDP and addresses: 0 and where a URI leads, or the status for "nowhere". Names are
- * the trunk's to resolve; where there is none, a name that has no address is what RFC 3263 §4.3
+ * the trunks' to resolve; where there are none, a name that has no address is what RFC 3263 §4.3
  * makes of it: a transport failure, 503 (RFC 3261 §16.9). */
 static unsigned int
-resolve(const struct sip_proxy *px, const struct nfv_sip_uri *uri, struct nfv_endpoint *out)
+resolve(const struct sip_work *work, const struct nfv_sip_uri *uri, struct sip_hop *hop,
+	unsigned int *n)
 {
+	const struct sip_proxy *px = work->px;
 	struct nfv_sv transport, host = uri->host, maddr;
 	struct nfv_endpoint e = { .port = uri->port != 0 ? uri->port : NFV_SIP_PORT };
-	bool trunk = px->trunk.addr.family != NFV_NO_ADDR;
 
-	if (uri->scheme == NFV_SIP_SCHEME_TEL && trunk) {
-		*out = px->trunk;
+	if (uri->scheme == NFV_SIP_SCHEME_TEL && px->trunks.n > 0) {
+		*n = to_trunk(work, hop);
 		return 0;
 	}
 	if (uri->scheme != NFV_SIP_SCHEME_SIP)
@@ -123,34 +130,31 @@ resolve(const struct sip_proxy *px, const struct nfv_sip_uri *uri, struct nfv_en
 	if (nfv_addr_parse(host, &e.addr) < 0) {
 		if (sip_is_domain(px, host))
 			return 404;
-		if (!trunk)
-			return 503;
-		e = px->trunk;
+		*n = to_trunk(work, hop);
+		return *n > 0 ? 0 : 503;
 	}
-	*out = e;
+	hop[0] = (struct sip_hop){ .to = e };
+	*n = 1;
 	return sip_is_host(&e.addr) ? 0 : 503;
 }
 
 /* What the proxy says to requests for itself. A user at its address whom it does not know is the
- * trunk's, unless the trunk is who asks. 0: there are hops, which want completing. */
+ * trunks', unless a trunk is who asks. 0: there are hops, which want completing. */
 static unsigned int
 to_self(const struct sip_work *work, const struct sip_course *c, struct sip_hop *hop,
 	unsigned int *n)
 {
 	const struct sip_proxy *px = work->px;
-	bool user = c->target.user.p != NULL, domain = sip_is_domain(px, c->target.host);
+	bool user = c->target.user.p != NULL;
 
 	*n = 0;
 	if (user && px->locate != NULL)
 		*n = px->locate(px->locate_ctx, c->target.user, c->target.host, hop, SIP_HOPS_MAX);
+	if (*n == 0 && user && !sip_is_domain(px, c->target.host) &&
+		!sip_trunk_asks(&px->trunks, &work->in->src.addr))
+		*n = to_trunk(work, hop);
 	if (*n > 0)
 		return 0;
-	if (user && px->trunk.addr.family != NFV_NO_ADDR && !domain &&
-		!nfv_addr_eq(&px->trunk.addr, &work->in->src.addr)) {
-		hop[0] = (struct sip_hop){ .to = px->trunk };
-		*n = 1;
-		return 0;
-	}
 	if (work->msg.method == NFV_SIP_REGISTER)
 		return 501;
 	if (work->msg.method == NFV_SIP_CANCEL)
@@ -186,12 +190,10 @@ sip_request_hops(const struct sip_work *work, const struct sip_course *c,
 	bool routed = c->route.text.n > 0;
 	unsigned int status, good = 0, first = 0;
 
-	*n = 1;
-	hop[0] = (struct sip_hop){ 0 };
 	if (!routed && sip_uri_is_self(work->px, &c->target, true))
 		status = to_self(work, c, hop, n);
 	else
-		status = resolve(work->px, routed ? &c->route : &c->target, &hop[0].to);
+		status = resolve(work, routed ? &c->route : &c->target, hop, n);
 	if (status != 0)
 		return status;
 	for (unsigned int i = 0; i < *n; i++) {

@@ -199,6 +199,12 @@ take_request(struct sip_server *s, struct sip_outcome *out)
 		again(s, i, out);
 		return;
 	}
+	/* What is not of a call that goes on. */
+	if (work->core.to.tag.n == 0 && !sip_overload_admit(&s->overload, s->now)) {
+		s->count.shed++;
+		refuse(s, 503, NULL, NFV_SV(RETRY_AFTER), out);
+		return;
+	}
 	sip_request_course(work, &course);
 	status = sip_request_hops(work, &course, hop, &n);
 	if (status == 0 && sip_is_loop(work)) {
@@ -286,6 +292,7 @@ sip_server_tick(struct sip_server *s, uint64_t now, unsigned int max)
 	uint32_t due[AT_ONCE], n;
 
 	s->now = now;
+	sip_probe_tick(s);
 	for (; max > 0; max -= n) {
 		n = sip_txns_expired(&s->txns, now, due, max < AT_ONCE ? max : AT_ONCE);
 		if (n == 0)

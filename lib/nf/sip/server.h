@@ -9,8 +9,10 @@
  * ACK for a 2xx passes statelessly (RFC 6026 §6), as does a CANCEL that matches nothing (§16.10).
  * Refusals cost nothing: they are answered statelessly, before anything is allocated.
  *
+ * What cannot be done is not begun (overload.h).
+ *
  * server.c: requests; branch.c: client transactions, from being tried to having failed; reply.c:
- * responses; cancel.c: messages made from others.
+ * responses; cancel.c: messages made from others; probe.c: questions of its own.
  *
  * Ownership: pages are the caller's. Threads: one; nothing allocates.
  */
@@ -18,6 +20,7 @@
 #define SERVER_H
 
 #include "bucket.h"
+#include "overload.h"
 #include "proxy.h"
 #include "txn.h"
 
@@ -37,6 +40,7 @@ struct sip_server_count {
 	uint64_t acks, cancels; /* made here */
 	uint64_t full;          /* requests refused because a table is */
 	uint64_t loops, forks, failovers;
+	uint64_t shed;   /* new requests refused because there is too much to do */
 	uint64_t unsent; /* the sink had no room */
 };
 
@@ -45,10 +49,13 @@ struct sip_server {
 	struct sip_txns txns;
 	struct sip_sink sink;
 	uint64_t now;
-	struct sip_bucket refusals; /* answers of its own that say no, a second */
-	uint32_t failover_ms;       /* without any answer for so long, the next trunk is tried */
-	struct sip_work work;       /* the message at hand */
-	struct sip_work kept;       /* one that is made from a request we keep */
+	struct sip_overload overload;
+	uint64_t probe_every, probe_next; /* TSC cycles, 0: never; TSC */
+	uint32_t probes;                  /* made so far */
+	struct sip_bucket refusals;       /* answers of its own that say no, a second */
+	uint32_t failover_ms; /* without any answer for so long, the next trunk is tried */
+	struct sip_work work; /* the message at hand */
+	struct sip_work kept; /* one that is made from a request we keep */
 	struct sip_in kept_in;
 	struct nfv_sip_msg sent; /* one as it was sent */
 	struct sip_server_count count;
@@ -93,6 +100,13 @@ void sip_branch_failed(
 struct nfv_sv sip_branch_request(struct sip_server *s, uint32_t client, char *room);
 void sip_branch_resend(struct sip_server *s, uint32_t client);
 void sip_branch_timeout(struct sip_server *s, uint32_t client);
+
+/* probe.c: whether trunks are there */
+
+/** Ask them, if it is time. */
+void sip_probe_tick(struct sip_server *s);
+/** One at `to` has answered, or has not. */
+void sip_probe_seen(struct sip_server *s, const struct nfv_endpoint *to, bool there);
 
 /* reply.c */
 

@@ -8,6 +8,33 @@
 
 static const char *const modes[] = { "stateless", "stateful", NULL };
 
+static const struct nfv_conf_field trunk_fields[] = {
+	{ .name = "to",
+		.help = "address and port",
+		.type = NFV_CONF_ENDPOINT,
+		.offset = offsetof(struct sip_conf_trunk, to) },
+	{ .name = "weight",
+		.help = "its share of what those of its priority get",
+		.def = "1",
+		.type = NFV_CONF_UINT,
+		.min = 1,
+		.max = 1000,
+		.offset = offsetof(struct sip_conf_trunk, weight) },
+	{ .name = "priority",
+		.help = "higher numbers are for when lower ones are not there",
+		.def = "0",
+		.type = NFV_CONF_UINT,
+		.max = 1000,
+		.offset = offsetof(struct sip_conf_trunk, priority) },
+	{ 0 },
+};
+
+static const struct nfv_conf_schema trunk_schema = {
+	.size = sizeof(struct sip_conf_trunk),
+	.help = "servers that share the trunk's work",
+	.fields = trunk_fields,
+};
+
 static const struct nfv_conf_field fields[] = {
 	FIELD("port", port, NFV_CONF_UINT, "5060", "UDP port of the proxy", .min = 1, .max = 65535),
 	FIELD("mode", mode, NFV_CONF_CHOICE, "stateful",
@@ -24,11 +51,20 @@ static const struct nfv_conf_field fields[] = {
 		.list = true, .min = 1, .max = 253),
 	FIELD("trunk", trunk, NFV_CONF_ENDPOINT, "",
 		"where requests go whose target has no address"),
+	FIELD("trunks", trunks, NFV_CONF_SECTION, "", "the same, several, by weight and priority",
+		.list = true, .section = &trunk_schema),
+	FIELD("probe-interval", probe_interval, NFV_CONF_UINT, "10",
+		"seconds between OPTIONS that ask whether a trunk is there; 0: never asked",
+		.max = 3600),
 	FIELD("failover-time", failover_time, NFV_CONF_UINT, "2000",
 		"milliseconds that a trunk may take to answer before the next one is tried",
 		.min = 100, .max = 32000),
 	FIELD("record-route", record_route, NFV_CONF_BOOL, "true", "stay in the path of dialogs"),
 	FIELD("relay", relay, NFV_CONF_BOOL, "false", "forward requests from outside to outside"),
+	FIELD("call-rate", call_rate, NFV_CONF_UINT, "0",
+		"new requests let in a second; 0: as many as can be done", .max = 10000000),
+	FIELD("call-burst", call_burst, NFV_CONF_UINT, "100",
+		"of them at once, in milliseconds of that rate", .min = 1, .max = 10000),
 	FIELD("error-rate", error_rate, NFV_CONF_UINT, "1000",
 		"refusals of its own a second at most", .min = 1, .max = 1000000),
 	FIELD("key", key, NFV_CONF_STRING, "",

@@ -11,7 +11,14 @@ struct sip_conf {
 	bool record_route, relay;
 	struct nfv_conf_list domains;
 	struct nfv_endpoint trunk;
+	struct nfv_conf_list trunks; /* of struct sip_conf_trunk */
+	uint32_t probe_interval, call_rate, call_burst;
 	const char *key;
+};
+
+struct sip_conf_trunk {
+	struct nfv_endpoint to;
+	uint32_t weight, priority;
 };
 
 extern const struct nfv_conf_schema sip_conf_schema;

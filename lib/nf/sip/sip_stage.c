@@ -85,8 +85,43 @@ init_txns(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err *
 			(slots + buckets + texts) / 256);
 	sip_txns_init(&s->server.txns, &tc, p, (uint32_t)(s->server.px.key.k[0] >> 17));
 	s->server.failover_ms = conf->failover_time;
+	s->server.probe_every = conf->probe_interval * ctx->tsc_hz;
+	s->server.px.overload = &s->server.overload;
+	sip_overload_init(
+		&s->server.overload, ctx->tsc_hz, conf->call_rate, conf->call_burst / 1000.0);
 	s->server.sink = (struct sip_sink){ s, send_datagram };
 	return 0;
+}
+
+static int
+add_trunk(struct sip_proxy *px, const struct nfv_stage_ctx *ctx, const struct nfv_endpoint *to,
+	uint32_t weight, uint32_t priority, struct nfv_err *err)
+{
+	if (sip_is_self(px, to))
+		return nfv_conf_fail(ctx->doc, to, err, "the trunk is the proxy itself");
+	if (px->trunks.n == SIP_TRUNKS_MAX)
+		return nfv_conf_fail(
+			ctx->doc, to, err, "more than %d trunks are not supported", SIP_TRUNKS_MAX);
+	if (sip_trunk_find(&px->trunks, to) >= 0)
+		return nfv_conf_fail(ctx->doc, to, err, "this trunk is there twice");
+	px->trunks.trunk[px->trunks.n++] = (struct sip_trunk){
+		.to = *to, .weight = (uint16_t)weight, .priority = (uint16_t)priority
+	};
+	return 0;
+}
+
+static int
+add_trunks(struct sip_proxy *px, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	const struct sip_conf *conf = ctx->conf;
+	const struct sip_conf_trunk *t = conf->trunks.item;
+	int rc = 0;
+
+	if (conf->trunk.addr.family != NFV_NO_ADDR)
+		rc = add_trunk(px, ctx, &conf->trunk, 1, 0, err);
+	for (uint32_t i = 0; i < conf->trunks.n && rc == 0; i++)
+		rc = add_trunk(px, ctx, &t[i].to, t[i].weight, t[i].priority, err);
+	return rc;
 }
 
 static int
@@ -100,7 +135,6 @@ sip_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	px->port = (uint16_t)conf->port;
 	px->record_route = conf->record_route;
 	px->relay = conf->relay;
-	px->trunk = conf->trunk;
 	px->domains = conf->domains.item;
 	px->n_domains = conf->domains.n;
 	px->key = make_key(ctx->seed, conf->key);
@@ -110,8 +144,9 @@ sip_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	rc = sip_proxy_init(px, ctx, err);
 	if (rc < 0)
 		return rc;
-	if (conf->trunk.addr.family != NFV_NO_ADDR && sip_is_self(px, &conf->trunk))
-		return nfv_conf_fail(ctx->doc, &conf->trunk, err, "the trunk is the proxy itself");
+	rc = add_trunks(px, ctx, err);
+	if (rc < 0)
+		return rc;
 	return s->stateful ? init_txns(s, ctx, err) : 0;
 }
 
@@ -286,6 +321,7 @@ sip_process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 	struct sip_state *s = state;
 
 	sip_bucket_fill(&s->server.refusals, burst->tsc);
+	sip_overload_burst(&s->server.overload, burst->n, NFV_BURST_MAX, burst->tsc);
 	s->dir = burst->dir;
 	s->out = out;
 	for (uint16_t i = 0; i < burst->n; i++)
@@ -320,6 +356,16 @@ show_server(const struct sip_state *s, FILE *to)
 		t->texts.n_free, t->texts.blocks);
 	fprintf(to, "absorbed %lu\nresent %lu\ntimeouts %lu\nacks %lu\ncancels %lu\n", c->absorbed,
 		c->resent, c->timeouts, c->acks, c->cancels);
+	fprintf(to, "shed %lu\nadmitted %u%%\n", c->shed,
+		100 - sip_overload_loss(&s->server.overload));
+	for (uint32_t i = 0; i < s->server.px.trunks.n; i++) {
+		const struct sip_trunk *k = &s->server.px.trunks.trunk[i];
+		char text[NFV_ADDR_TEXT];
+
+		nfv_endpoint_text(&k->to, text);
+		fprintf(to, "trunk %s %s absences %lu\n", text, k->dead ? "gone" : "there",
+			k->absences);
+	}
 	fprintf(to, "refused-full %lu\nloops %lu\nforks %lu\nfailovers %lu\nunsent %lu\n", c->full,
 		c->loops, c->forks, c->failovers, c->unsent);
 }

@@ -57,6 +57,7 @@ enum sip_act {
 enum sip_txn_flag {
 	SIP_CANCELLED = 1
 		<< 0, /* server: nothing more is tried; client: has to be, or has been cancelled */
+	SIP_PROBE = 1 << 2,    /* client: asks whether a trunk is there */
 	SIP_FAILOVER = 1 << 1, /* client: others are tried only if this one is not there */
 };
 

@@ -83,8 +83,8 @@ sip_via_fix(struct sip_work *work)
 
 /* RFC 3261 §16.11, 17.2.3: the received branch where it is one, else all that tells transactions apart
  * but the method, and but the To tag, which an ACK has and its INVITE has not. */
-static uint64_t
-transaction(const struct sip_work *work)
+uint64_t
+sip_txn_hash(const struct sip_work *work)
 {
 	static const struct nfv_sv cookie = { NFV_SIP_COOKIE, sizeof(NFV_SIP_COOKIE) - 1 };
 	const struct nfv_sip_core *core = &work->core;
@@ -124,7 +124,7 @@ sip_branch_put(struct sip_work *work, struct nfv_sip_writer *w)
 {
 	unsigned int own = (unsigned int)sip_own_find(work->px, &work->in->dst.addr);
 	struct nfv_endpoint back = sip_via_back(work);
-	uint64_t txn = transaction(work);
+	uint64_t txn = sip_txn_hash(work);
 
 	nfv_sip_put_str(w, MARK);
 	nfv_sip_put_hex(w, own, OWN_DIGITS);
@@ -167,6 +167,41 @@ sip_branch_check(const struct sip_proxy *px, struct nfv_sv branch, const struct 
 	return (int)own;
 }
 
+void
+sip_via_oc(struct sip_work *work, const struct nfv_sip_via *via)
+{
+	static const struct nfv_sv ours[] = { { "oc", 2 }, { "oc-algo", 7 }, { "oc-validity", 11 },
+		{ "oc-seq", 6 } };
+	const struct sip_overload *o = work->px->overload;
+	const char *end = via->text.p + via->text.n;
+	struct nfv_sip_writer *w = &work->ins;
+	struct nfv_sv rest;
+	struct nfv_sip_param p;
+	bool asked = false;
+	size_t from = w->n;
+
+	if (o == NULL)
+		return;
+	rest.p = via->sent_by.p + via->sent_by.n;
+	rest.n = (size_t)(end - rest.p);
+	while (nfv_sip_param_next(&rest, &p) > 0)
+		asked |= nfv_sv_ieq(p.name, ours[0]);
+	if (!asked)
+		return;
+	rest.p = via->sent_by.p + via->sent_by.n;
+	rest.n = (size_t)(end - rest.p);
+	while (nfv_sip_param_next(&rest, &p) > 0)
+		for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+			if (nfv_sv_ieq(p.name, ours[i]))
+				nfv_sip_edit_view(
+					&work->edits, &work->msg, p.text, nfv_sv(NULL, 0));
+	nfv_sip_put_str(w, ";oc=");
+	nfv_sip_put_u64(w, sip_overload_loss(o));
+	nfv_sip_put_str(w, ";oc-algo=\"loss\";oc-validity=500;oc-seq=");
+	nfv_sip_put_u64(w, o->windows);
+	nfv_sip_edit(&work->edits, (size_t)(end - work->msg.p), 0, nfv_sip_written(w, from));
+}
+
 /* RFC 5393 §4.2.1: all that decides about where the request goes, without its Vias. */
 static uint64_t
 course_hash(const struct sip_work *work)
@@ -200,14 +235,14 @@ seal(const struct sip_proxy *px, uint32_t txn, uint32_t generation)
 }
 
 void
-sip_branch_txn(
-	const struct sip_work *work, uint32_t txn, uint32_t generation, struct nfv_sip_writer *w)
+sip_branch_txn(const struct sip_proxy *px, const struct sip_work *work, uint32_t txn,
+	uint32_t generation, struct nfv_sip_writer *w)
 {
 	nfv_sip_put_str(w, TXN_MARK);
 	nfv_sip_put_hex(w, txn, 8);
 	nfv_sip_put_hex(w, generation, 8);
-	nfv_sip_put_hex(w, seal(work->px, txn, generation), 8);
-	nfv_sip_put_hex(w, course_hash(work), HASH_DIGITS);
+	nfv_sip_put_hex(w, seal(px, txn, generation), 8);
+	nfv_sip_put_hex(w, work != NULL ? course_hash(work) : 0, HASH_DIGITS);
 }
 
 bool
@@ -251,7 +286,7 @@ sip_txn_key(const struct sip_work *work, uint64_t key[2])
 		invite ? nfv_sv_str(nfv_sip_method_name[NFV_SIP_INVITE]) : work->msg.method_name;
 	struct siphash h;
 
-	key[0] = transaction(work);
+	key[0] = sip_txn_hash(work);
 	siphash_init(&h, &work->px->key);
 	siphash_add(&h, &key[0], sizeof(key[0]));
 	hash_sv(&h, method);

@@ -323,7 +323,9 @@ trunk(void **state)
 	struct sip_result r;
 
 	(void)state;
-	px.trunk = ep("203.0.113.99:5080");
+	px.trunks =
+		(struct sip_trunks){ .trunk = { { .to = ep("203.0.113.99:5080"), .weight = 1 } },
+			.n = 1 };
 	r = run("10.0.0.9:5062", "10.0.0.1:5060", O, nfv_sv_str(REQ("INVITE", "tel:+123", "")));
 	assert_int_equal(r.action, SIP_FORWARD);
 	expect_endpoint(r.to, "203.0.113.99:5080");

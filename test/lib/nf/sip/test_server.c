@@ -36,12 +36,11 @@ static bool
 sink(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from, const struct nfv_endpoint *to,
 	struct nfv_sv text)
 {
-	struct sent *o = &sent[n_sent];
+	struct sent *o = &sent[n_sent < 64 ? n_sent : 63]; /* later ones are only counted */
 
 	(void)ctx;
 	if (refuse_to_send)
 		return false;
-	assert_in_range(n_sent, 0, 63);
 	assert_in_range(text.n, 1, sizeof(o->text) - 1);
 	*o = (struct sent){ dir, *from, *to, { 0 } };
 	memcpy(o->text, text.p, text.n);
@@ -62,6 +61,7 @@ start_with(uint32_t max)
 	s->px.record_route = true;
 	s->px.key = (struct siphash_key){ { 1, 2 } };
 	s->failover_ms = 2000;
+	sip_overload_init(&s->overload, HZ, 0, 1);
 	s->refusals = sip_bucket(HZ, 1000, 1);
 	world_ctx(&ctx);
 	assert_int_equal(sip_proxy_init(&s->px, &ctx, &err), 0);
@@ -602,6 +602,116 @@ full_tables_refuse_before_they_allocate(void **state)
 	}
 }
 
+/* ---- when there is too much, and when others are not there ---- */
+
+static void
+burst_windows(unsigned int windows, unsigned int n)
+{
+	for (unsigned int i = 0; i < windows; i++) {
+		now += 6 * MS;
+		sip_overload_burst(&s->overload, n, 32, now);
+	}
+}
+
+static unsigned int
+let_in(unsigned int of)
+{
+	static unsigned int serial;
+	unsigned int in = 0;
+	char branch[16];
+
+	for (unsigned int i = 0; i < of; i++) {
+		snprintf(branch, sizeof(branch), "o%u", serial++);
+		request("OPTIONS", branch);
+		assert_int_equal(n_sent, 1);
+		in += begins(&sent[0], "OPTIONS ");
+	}
+	return in;
+}
+
+static void
+new_requests_are_refused_while_there_is_too_much(void **state)
+{
+	(void)state;
+	s->px.overload = &s->overload;
+	assert_int_equal(let_in(10), 10);
+	burst_windows(11, 32);
+	assert_in_range(let_in(40), 15, 25); /* (15/16)^11 is a half */
+	burst_windows(100, 32);
+	assert_in_range(let_in(40), 0, 2);
+	assert_true(s->count.shed >= 53);
+	/* What goes on is not touched. */
+	take(NFV_OUTWARD, CALLER, IN4,
+		"BYE sip:b@" CALLEE " SIP/2.0\r\nVia: SIP/2.0/UDP " CALLER
+		";oc;branch=z9hG4bKbye\r\n"
+		"From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>;tag=2\r\nCall-ID: 1\r\nCSeq: 2 BYE\r\n\r\n");
+	assert_int_equal(n_sent, 1);
+	/* And who listens is told (RFC 7339). */
+	reply("200 OK", &sent[0]);
+	assert_non_null(
+		strstr(sent[0].text, ";branch=z9hG4bKbye;oc=98;oc-algo=\"loss\";oc-validity"));
+	burst_windows(300, 3);
+	assert_int_equal(let_in(40), 40);
+}
+
+static void
+a_rate_is_kept(void **state)
+{
+	(void)state;
+	sip_overload_init(&s->overload, HZ, 100, 0.1);
+	assert_int_equal(let_in(40), 10);
+	wait_ms(50);
+	assert_int_equal(let_in(40), 5);
+}
+
+static void
+trunks_that_are_gone_are_passed_over(void **state)
+{
+	struct sip_trunk *t = s->px.trunks.trunk;
+	struct sent probe[2];
+	unsigned int to_first = 0;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		t[i] = (struct sip_trunk){ .to.port = 5060, .weight = i == 0 ? 3 : 1 };
+		nfv_addr_parse(nfv_sv_str(users[i]), &t[i].to.addr);
+	}
+	s->px.trunks.n = 2;
+	s->probe_every = 10 * HZ;
+	wait_ms(2);
+	assert_int_equal(n_sent, 2);
+	memcpy(probe, sent, sizeof(probe));
+	assert_true(begins(&probe[0], "OPTIONS sip:203.0.113.11:5060 SIP/2.0\r\n"));
+	reply("404 Not Found", &probe[1]); /* whatever it says, it is there */
+	assert_int_equal(n_sent, 0);
+	for (int i = 0; i < 40; i++) {
+		char branch[16];
+
+		snprintf(branch, sizeof(branch), "t%d", i);
+		take(NFV_OUTWARD, CALLER, IN4,
+			make("OPTIONS", "sip:x@example.net", branch, "OPTIONS"));
+		assert_int_equal(n_sent, 1);
+		if (nfv_addr_eq(&sent[0].to.addr, &t[0].to.addr))
+			to_first++;
+		else
+			reply("200 OK", &sent[0]);
+	}
+	assert_in_range(to_first, 22, 38); /* three quarters */
+	wait_ms(4100);
+	assert_true(t[0].dead);
+	take(NFV_OUTWARD, CALLER, IN4, make("OPTIONS", "sip:x@example.net", "late", "OPTIONS"));
+	assert_true(nfv_addr_eq(&sent[0].to.addr, &t[1].to.addr));
+	wait_ms(6500);
+	for (unsigned int i = 0; i < n_sent && i < 64; i++)
+		if (begins(&sent[i], "OPTIONS sip:203.0.113.11:5060 ")) {
+			probe[0] = sent[i];
+			reply("200 OK", &probe[0]);
+			break;
+		}
+	assert_false(t[0].dead);
+	s->probe_every = 0;
+}
+
 /* What has no room is sent when its timer says so. */
 static void
 a_sink_without_room(void **state)
@@ -649,7 +759,7 @@ any_order(void **state)
 			reply(statuses[which % 9], &seen[which % n_seen]);
 		else
 			wait_ms(which * which);
-		for (unsigned int k = 0; k < n_sent; k++)
+		for (unsigned int k = 0; k < n_sent && k < 64; k++)
 			if (!begins(&sent[k], "SIP/2.0")) {
 				seen[n_seen < 64 ? n_seen : which] = sent[k];
 				n_seen += n_seen < 64;
@@ -678,6 +788,9 @@ main(void)
 		CASE(strays),
 		CASE(a_loop_is_ended),
 		CASE(full_tables_refuse_before_they_allocate),
+		CASE(new_requests_are_refused_while_there_is_too_much),
+		CASE(a_rate_is_kept),
+		CASE(trunks_that_are_gone_are_passed_over),
 		CASE(a_sink_without_room),
 		CASE(any_order),
 	};

@@ -1,0 +1,43 @@
+/**
+ * @file
+ * When there is more than can be done, less is begun: new requests are refused while they are still
+ * cheap, so that calls that are under way go on. Two limits: a rate that is configured, and one that
+ * finds itself. A worker that keeps up receives few packets at a time; one that does not finds a full
+ * burst whenever it looks. The share of new requests that is let in falls by a sixteenth with every
+ * 5 ms in which most bursts were full, and grows slowly otherwise. What is refused is reported upstream
+ * as a loss (RFC 7339 §6), to whoever has said that he listens.
+ *
+ * Threads: one.
+ */
+#ifndef OVERLOAD_H
+#define OVERLOAD_H
+
+#include "bucket.h"
+
+#define SIP_ADMIT_ALL 1024u
+
+struct sip_overload {
+	struct sip_bucket rate;
+	bool limited;   /* there is a rate */
+	uint32_t admit; /* of SIP_ADMIT_ALL */
+	uint32_t sum;   /* admitted so far, less those that were let in */
+	uint32_t bursts, full;
+	uint64_t window, until; /* TSC cycles; TSC */
+	uint64_t windows;       /* so far */
+	uint64_t shed;
+};
+
+/** `rate`: new requests a second, 0: no limit; `burst`: at once, in seconds of the rate. */
+void sip_overload_init(struct sip_overload *o, uint64_t tsc_hz, double rate, double burst);
+/** A burst of `n` out of `max` packets has been received. */
+void sip_overload_burst(struct sip_overload *o, unsigned int n, unsigned int max, uint64_t tsc);
+/** Whether one more request is to be let in. */
+bool sip_overload_admit(struct sip_overload *o, uint64_t tsc);
+/** Percent of new requests that upstream should keep to itself. */
+static inline unsigned int
+sip_overload_loss(const struct sip_overload *o)
+{
+	return (SIP_ADMIT_ALL - o->admit) * 100 / SIP_ADMIT_ALL;
+}
+
+#endif
