@@ -176,8 +176,8 @@ bool sip_request_write(struct sip_work *work, struct sip_course *c, const struct
 	struct nfv_sv branch, struct nfv_sip_writer *w);
 /** A response without its topmost Via, which is ours. */
 bool sip_response_write(struct sip_work *work, struct nfv_sip_writer *w);
-/** The topmost Via is ours; then `*next` is the one below. */
-bool sip_response_vias(
+/** 0: the topmost Via is not ours; 1: it is the only one; 2: `*next` is the one below. */
+unsigned int sip_response_vias(
 	const struct sip_work *work, struct nfv_sip_via *ours, struct nfv_sip_via *next);
 static inline struct nfv_endpoint
 sip_hop_from(const struct sip_proxy *px, const struct sip_hop *hop)

@@ -72,7 +72,7 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 	struct sip_work *work = &s->work;
 	struct nfv_sip_via ours, next;
 	uint32_t i = SIP_NO_TXN;
-	unsigned int acts;
+	unsigned int acts, vias;
 	const char *text;
 	bool first;
 
@@ -82,9 +82,11 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 		return;
 	}
 	out->drop = SIP_DROP_RESPONSE_STRAY;
-	if (!sip_response_vias(work, &ours, &next))
+	vias = sip_response_vias(work, &ours, &next);
+	if (vias == 0)
 		return;
-	sip_via_oc(work, &next);
+	if (vias == 2)
+		sip_via_oc(work, &next);
 	i = client_of(s, ours.branch);
 	if (i == SIP_NO_TXN) {
 		struct sip_result r = { 0 };
@@ -105,7 +107,7 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 		sip_probe_seen(s, &sip_txn_at(&s->txns, i)->peer, true);
 	if (acts & SIP_ACK_IT)
 		sip_ack_it(s, i, work->core.to.text);
-	if ((acts & SIP_PASS) && sip_txn_at(&s->txns, i)->server != SIP_NO_TXN)
+	if ((acts & SIP_PASS) && vias == 2 && sip_txn_at(&s->txns, i)->server != SIP_NO_TXN)
 		carry_on(s, i, first, out);
 }
 

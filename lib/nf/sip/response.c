@@ -10,14 +10,15 @@ via_is_ours(const struct sip_proxy *px, const struct nfv_sip_via *via)
 	return nfv_addr_parse(via->host, &e.addr) == 0 && sip_is_self(px, &e);
 }
 
-bool
+unsigned int
 sip_response_vias(const struct sip_work *work, struct nfv_sip_via *ours, struct nfv_sip_via *next)
 {
 	struct nfv_sip_iter it;
 
 	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_VIA);
-	return via_is_ours(work->px, &work->core.via) && nfv_sip_next_via(&it, ours) > 0 &&
-		nfv_sip_next_via(&it, next) > 0;
+	if (!via_is_ours(work->px, &work->core.via) || nfv_sip_next_via(&it, ours) <= 0)
+		return 0;
+	return nfv_sip_next_via(&it, next) > 0 ? 2 : 1;
 }
 
 bool
@@ -47,7 +48,7 @@ sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r
 		sip_drop(r, SIP_DROP_MALFORMED);
 		return;
 	}
-	if (sip_response_vias(work, &ours, &next) && sip_via_target(&next, &r->to))
+	if (sip_response_vias(work, &ours, &next) == 2 && sip_via_target(&next, &r->to))
 		own = sip_branch_check(work->px, ours.branch, &r->to);
 	if (own < 0) {
 		sip_drop(r, SIP_DROP_RESPONSE_STRAY);
