@@ -99,6 +99,8 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 		*out = (struct sip_outcome){ r.action, r.drop, 0 };
 		return;
 	}
+	if (vias != 2 && sip_txn_at(&s->txns, i)->server != SIP_NO_TXN)
+		return; /* nobody below us could get it */
 	out->action = SIP_KEEPALIVE;
 	first = sip_txn_at(&s->txns, i)->state < SIP_ACCEPTED;
 	acts = sip_txn_event(&s->txns, i, event_of(work->msg.status), s->now);
@@ -107,7 +109,7 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 		sip_probe_seen(s, &sip_txn_at(&s->txns, i)->peer, true);
 	if (acts & SIP_ACK_IT)
 		sip_ack_it(s, i, work->core.to.text);
-	if ((acts & SIP_PASS) && vias == 2 && sip_txn_at(&s->txns, i)->server != SIP_NO_TXN)
+	if ((acts & SIP_PASS) && sip_txn_at(&s->txns, i)->server != SIP_NO_TXN)
 		carry_on(s, i, first, out);
 }
 

@@ -26,7 +26,9 @@ struct sent {
 
 static struct sip_server *s;
 static struct sip_txns_pages pages;
-static struct sent sent[64];
+#define SENT 256
+
+static struct sent sent[SENT];
 static unsigned int n_sent;
 static uint64_t now;
 static struct sip_outcome last;
@@ -36,7 +38,7 @@ static bool
 sink(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from, const struct nfv_endpoint *to,
 	struct nfv_sv text)
 {
-	struct sent *o = &sent[n_sent < 64 ? n_sent : 63]; /* later ones are only counted */
+	struct sent *o = &sent[n_sent < SENT ? n_sent : SENT - 1]; /* later ones are only counted */
 
 	(void)ctx;
 	if (refuse_to_send)
@@ -705,7 +707,7 @@ trunks_that_are_gone_are_passed_over(void **state)
 	take(NFV_OUTWARD, CALLER, IN4, make("OPTIONS", "sip:x@example.net", "late", "OPTIONS"));
 	assert_true(nfv_addr_eq(&sent[0].to.addr, &t[1].to.addr));
 	wait_ms(6500);
-	for (unsigned int i = 0; i < n_sent && i < 64; i++)
+	for (unsigned int i = 0; i < n_sent && i < SENT; i++)
 		if (begins(&sent[i], "OPTIONS sip:203.0.113.11:5060 ")) {
 			probe[0] = sent[i];
 			reply("200 OK", &probe[0]);
@@ -762,7 +764,7 @@ any_order(void **state)
 			reply(statuses[which % 9], &seen[which % n_seen]);
 		else
 			wait_ms(which * which);
-		for (unsigned int k = 0; k < n_sent && k < 64; k++)
+		for (unsigned int k = 0; k < n_sent && k < SENT; k++)
 			if (!begins(&sent[k], "SIP/2.0")) {
 				seen[n_seen < 64 ? n_seen : which] = sent[k];
 				n_seen += n_seen < 64;
