@@ -23,7 +23,7 @@ static void
 start(void)
 {
 	static const char yaml[] =
-		"sip: { domains: [a.b], trunk: \"203.0.113.9:5060\", error-rate: 1000000 }";
+		"sip: { mode: stateless, domains: [a.b], trunk: \"203.0.113.9:5060\", error-rate: 1000000 }";
 	static uint64_t conf[64];
 	struct nfv_stage_ctx ctx;
 	static struct nfv_conf *doc; /* what the stage points to */
