@@ -2,12 +2,13 @@
  * @file
  * Cycles a packet costs in each part of a chain, on one core, without a kernel or a device in the way:
  *
- *   bench_pipeline [--json] [--rounds N] [--chain NAME] [--flows N] [--beside NAME=CYCLES]…
+ *   bench_pipeline [--json] [--rounds N] [--chain NAME] [--flows N] [--sip YAML] [--beside NAME=CYCLES]…
  *
  * 64-byte UDP packets of established flows, half of them each way, visited in shuffled order; then
  * the messages of SIP calls. All chains are there from the start and take turns, a round each.
- * --chain and --flows pick one of them, for profiling. --beside puts a figure of another program into
- * the output.
+ * --chain and --flows pick one of them, for profiling or for who wants `sip` alone. --sip is the SIP
+ * stage's section, of one that forwards without state: messages are sent again and again. --beside
+ * puts a figure of another program into the output.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -56,13 +57,19 @@ struct lane {
 struct options {
 	bool json;
 	uint32_t rounds, flows;
-	const char *chain;
+	const char *chain, *sip;
 	struct {
 		const char *name;
 		double cycles;
 	} beside[BESIDE];
 	int n_beside;
 };
+
+static bool
+has_calls(const struct options *o)
+{
+	return o->chain == NULL || strcmp(o->chain, "sip") == 0;
+}
 
 static uint64_t random_state = 1;
 
@@ -206,12 +213,12 @@ struct calls {
 };
 
 static void
-calls_init(struct rig *rig, struct calls *calls)
+calls_init(struct rig *rig, struct calls *calls, const char *yaml)
 {
 	calls->call = calloc(CALLS, sizeof(*calls->call));
 	if (calls->call == NULL)
 		abort();
-	rig_chain_create(rig, &calls->chain, sip_stage, 1, "sip: {mode: stateless, port: 5060}\n", 1024, 1);
+	rig_chain_create(rig, &calls->chain, sip_stage, 1, yaml, 1024, 1);
 	for (uint32_t i = 0; i < CALLS; i++)
 		sip_call_make(rig, &calls->chain, &calls->call[i], i);
 	for (int m = 0; m < CALL_MESSAGES; m++) {
@@ -275,7 +282,7 @@ print_table(const struct options *opt, const struct lane *lane, uint32_t lanes,
 	table_head(stdout, "chain");
 	for (uint32_t i = 0; i < lanes; i++)
 		table_line(stdout, &lane[i].line);
-	if (opt->chain == NULL) {
+	if (has_calls(opt)) {
 		printf("\nSIP messages through a chain of the stage sip; `flows` is the message's length.\n");
 		table_head(stdout, "message");
 		for (int m = 0; m < CALL_MESSAGES; m++)
@@ -298,15 +305,19 @@ print_json(const struct options *opt, const struct lane *lane, uint32_t lanes,
 
 	for (uint32_t i = 0; i < lanes; i++)
 		json_array_append_new(chains, line_json(&lane[i].line));
-	for (int m = 0; opt->chain == NULL && m < CALL_MESSAGES; m++)
+	for (int m = 0; has_calls(opt) && m < CALL_MESSAGES; m++)
 		json_array_append_new(sip, line_json(&calls->line[m]));
 	for (int i = 0; i < opt->n_beside; i++)
 		json_object_set_new(beside, opt->beside[i].name, json_real(opt->beside[i].cycles));
 	all = json_pack("{s:f, s:i, s:i, s:o, s:o, s:o}", "tsc_mhz", (double)hz / 1e6, "rounds",
 		(int)opt->rounds, "frame", 64, "chains", chains, "sip", sip, "beside", beside);
-	if (opt->chain == NULL)
-		json_object_set_new(all, "calls_per_second",
-			json_real((double)hz / call_cycles(calls, COL_TOTAL)));
+	if (has_calls(opt)) {
+		double calls_s = (double)hz / call_cycles(calls, COL_TOTAL);
+
+		json_object_set_new(all, "calls_per_second", json_real(calls_s));
+		json_object_set_new(
+			all, "sip_messages_per_second", json_real(CALL_MESSAGES * calls_s));
+	}
 	json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
 	putchar('\n');
 	json_decref(all);
@@ -330,11 +341,11 @@ parse_options(int argc, char **argv, struct options *o)
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "chain", required_argument, NULL, 'c' },
-		{ "flows", required_argument, NULL, 'f' },
+		{ "flows", required_argument, NULL, 'f' }, { "sip", required_argument, NULL, 's' },
 		{ "beside", required_argument, NULL, 'b' }, { NULL, 0, NULL, 0 } };
 	int c;
 
-	*o = (struct options){ .rounds = 5 };
+	*o = (struct options){ .rounds = 5, .sip = "sip: {mode: stateless, port: 5060}\n" };
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
 		case 'j':
@@ -348,6 +359,9 @@ parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'f':
 			o->flows = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
+		case 's':
+			o->sip = optarg;
 			break;
 		case 'b':
 			parse_beside(o, optarg);
@@ -379,12 +393,12 @@ main(int argc, char **argv)
 			if ((opt.chain == NULL || strcmp(opt.chain, chain_kind[k].name) == 0) &&
 				(opt.flows == 0 || opt.flows == sizes[s]))
 				lane_init(&rig, &lane[lanes++], k, sizes[s]);
-	if (opt.chain == NULL)
-		calls_init(&rig, &calls);
+	if (has_calls(&opt))
+		calls_init(&rig, &calls, opt.sip);
 	for (uint32_t r = 0; r < opt.rounds; r++) {
 		for (uint32_t i = 0; i < lanes; i++)
 			lane_round(&rig, &lane[i]);
-		if (opt.chain == NULL)
+		if (has_calls(&opt))
 			calls_round(&rig, &calls);
 	}
 	print_table(&opt, lane, lanes, &calls, rig.tsc_hz);
@@ -392,7 +406,7 @@ main(int argc, char **argv)
 		print_json(&opt, lane, lanes, &calls, rig.tsc_hz);
 	for (uint32_t i = 0; i < lanes; i++)
 		lane_fini(&lane[i]);
-	if (opt.chain == NULL)
+	if (has_calls(&opt))
 		calls_fini(&calls);
 	return 0;
 }
