@@ -1,0 +1,231 @@
+/**
+ * @file
+ * Calls a second that something between a caller and a callee carries; one rate, one run:
+ *
+ *   bench_stage [EAL options] -- [--rate R] [--seconds S] [--drain S] [--caller FILE] [--no-callee]
+ *               [--sip YAML | --joined | --inside DEVICE --outside DEVICE]
+ *
+ * The generator's agents run on the main lcore, both in one thread. Between them, on the next lcore,
+ * runs a chain of the stage `sip` with the configuration YAML; or nothing (--joined), for what the
+ * agents themselves take; or what is behind two devices, another program. Calls are begun for S
+ * seconds, after which those still open have --drain seconds to end.
+ *
+ * Prints one JSON object: good (every call that was due was begun in time and succeeded, with at most
+ * one message in a thousand calls sent again), offered skipped limited successful failed causes{}
+ * retransmissions; cps (successful calls, by the time until the last one ended), goodput (those that
+ * succeeded while the load was on, a second), limited_by_generator; srd_us sdd_us rrd_us lag_us, each
+ * n p50 p99 p999 max; stage{} as middle.h says, or null. Keys are as apps/sipp-gen/report.h names them.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+
+#include "middle.h"
+#include "party.h"
+
+struct options {
+	double rate, seconds, drain;
+	const char *sip, *caller, *device[2];
+	bool joined, no_callee;
+};
+
+/* What is known of a run besides the agents' own figures. */
+struct run {
+	struct options opt;
+	struct party caller, callee;
+	struct middle middle;
+	uint64_t hz, begun, ended;
+	uint64_t in_time; /* calls that succeeded while the load was on */
+	json_t *stage;    /* of that time */
+};
+
+static double
+number(const char *text, double min, double max)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (*text != '\0' && *end == '\0' && v >= min && v <= max)
+		return v;
+	fprintf(stderr, "bench: \"%s\" is not a number from %g to %g\n", text, min, max);
+	exit(2);
+}
+
+static void
+parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = { { "rate", required_argument, NULL, 'r' },
+		{ "seconds", required_argument, NULL, 's' },
+		{ "drain", required_argument, NULL, 'd' },
+		{ "caller", required_argument, NULL, 'c' }, { "no-callee", no_argument, NULL, 'n' },
+		{ "sip", required_argument, NULL, 'y' }, { "joined", no_argument, NULL, 'j' },
+		{ "inside", required_argument, NULL, 'i' },
+		{ "outside", required_argument, NULL, 'o' }, { NULL, 0, NULL, 0 } };
+	int c;
+
+	*o = (struct options){
+		.rate = 1000, .seconds = 3, .drain = 2, .sip = "sip: {port: 5060}\n"
+	};
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (c == 'r')
+			o->rate = number(optarg, 1, 10e6);
+		else if (c == 's')
+			o->seconds = number(optarg, 0.1, 3600);
+		else if (c == 'd')
+			o->drain = number(optarg, 0, 60);
+		else if (c == 'c')
+			o->caller = optarg;
+		else if (c == 'n')
+			o->no_callee = true;
+		else if (c == 'y')
+			o->sip = optarg;
+		else if (c == 'j')
+			o->joined = true;
+		else if (c == 'i' || c == 'o')
+			o->device[c == 'o'] = optarg;
+		else
+			exit(2);
+	}
+	if ((o->device[0] == NULL) != (o->device[1] == NULL) || optind < argc) {
+		fprintf(stderr,
+			"bench: --inside and --outside go together, and nothing else does\n");
+		exit(2);
+	}
+}
+
+static bool
+has_stage(const struct options *o)
+{
+	return !o->joined && o->device[0] == NULL;
+}
+
+static void
+set_up(struct run *r)
+{
+	static const char *const ring[2][2] = { { MIDDLE_INSIDE "b", MIDDLE_OUTSIDE "b" },
+		{ "pair:joined:a", "pair:joined:b" } };
+	const struct options *o = &r->opt;
+	double most = o->rate * 4;
+	struct party_conf pc = { .scenario = o->caller,
+		.joined = o->joined,
+		.rate = o->rate,
+		.calls = (uint64_t)(o->rate * o->seconds),
+		.open = most < 4096   ? 4096 :
+			most > 100000 ? 100000 :
+					(uint32_t)most };
+
+	r->hz = rte_get_tsc_hz();
+	if (has_stage(o))
+		middle_create(&r->middle, o->sip);
+	pc.device = o->device[0] != NULL ? o->device[0] : ring[o->joined][0];
+	party_create(&r->caller, &pc);
+	/* It answers, at most so many at once, those included that only linger. */
+	pc = (struct party_conf){ .device =
+					  o->device[1] != NULL ? o->device[1] : ring[o->joined][1],
+		.callee = true,
+		.joined = o->joined,
+		.open = most < 4096   ? 4096 :
+			most > 400000 ? 400000 :
+					(uint32_t)most };
+	party_create(&r->callee, &pc);
+	party_meet(&r->caller, &r->callee);
+}
+
+static void
+end_load(struct run *r)
+{
+	r->in_time = agent_stats(r->caller.agent)->successful;
+	r->stage = has_stage(&r->opt) ? middle_json(&r->middle) : json_null();
+}
+
+static void
+go(struct run *r)
+{
+	uint64_t now = r->begun = rte_rdtsc(),
+		 load = now + (uint64_t)(r->opt.seconds * (double)r->hz);
+	uint64_t late = load + (uint64_t)(r->opt.drain * (double)r->hz);
+
+	if (has_stage(&r->opt))
+		middle_mark(&r->middle);
+	agent_begin(r->callee.agent, now);
+	agent_begin(r->caller.agent, now);
+	do {
+		now = rte_rdtsc();
+		agent_turn(r->caller.agent, now);
+		if (!r->opt.no_callee)
+			agent_turn(r->callee.agent, now);
+		if (now >= load && r->stage == NULL)
+			end_load(r);
+		if (now >= late)
+			agent_stop(r->caller.agent, true);
+	} while (!agent_is_done(r->caller.agent));
+	r->ended = now;
+	if (r->stage == NULL)
+		end_load(r);
+	agent_stop(r->callee.agent, true);
+	agent_turn(r->callee.agent, rte_rdtsc());
+}
+
+static json_t *
+times(const struct hist *h)
+{
+	return json_pack("{s:I, s:f, s:f, s:f, s:f}", "n", (json_int_t)h->n, "p50",
+		(double)hist_quantile(h, 0.5) / 1000, "p99", (double)hist_quantile(h, 0.99) / 1000,
+		"p999", (double)hist_quantile(h, 0.999) / 1000, "max", (double)h->max / 1000);
+}
+
+static void
+print(const struct run *r)
+{
+	const struct stats *s = agent_stats(r->caller.agent);
+	double took = (double)(r->ended - r->begun) / (double)r->hz;
+	json_t *causes = json_object(), *all;
+
+	for (int i = 0; i < CAUSES; i++)
+		if (s->cause[i] > 0)
+			json_object_set_new(
+				causes, cause_name[i], json_integer((json_int_t)s->cause[i]));
+	all = json_pack("{s:b, s:f, s:f, s:f, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "good",
+		s->offered > 0 && s->skipped == 0 && s->failed == 0 &&
+			s->retransmitted * 1000 <= s->offered,
+		"rate", r->opt.rate, "cps", (double)s->successful / took, "goodput",
+		(double)r->in_time / (took < r->opt.seconds ? took : r->opt.seconds),
+		"limited_by_generator", s->limited > 0, "offered", (json_int_t)s->offered,
+		"skipped", (json_int_t)s->skipped, "limited", (json_int_t)s->limited, "successful",
+		(json_int_t)s->successful, "failed", (json_int_t)s->failed, "causes", causes,
+		"retransmissions", (json_int_t)s->retransmitted);
+	json_object_set_new(all, "elapsed_s", json_real(took));
+	json_object_set_new(all, "srd_us", times(&s->latency[LATENCY_SRD]));
+	json_object_set_new(all, "sdd_us", times(&s->latency[LATENCY_SDD]));
+	json_object_set_new(all, "rrd_us", times(&s->latency[LATENCY_RRD]));
+	json_object_set_new(all, "lag_us", times(&s->latency[LATENCY_LAG]));
+	json_object_set_new(all, "stage", r->stage);
+	json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
+	putchar('\n');
+	json_decref(all);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct run r;
+	int own = 0;
+
+	while (own < argc && strcmp(argv[own], "--") != 0)
+		own++;
+	party_need(own < argc, "EAL's options come first, then --");
+	parse_options(argc - own, argv + own, &r.opt);
+	party_need(rte_eal_init(own, argv) >= 0, "DPDK's environment does not start; see above");
+	set_up(&r);
+	go(&r);
+	print(&r);
+	if (has_stage(&r.opt))
+		middle_destroy(&r.middle);
+	party_destroy(&r.caller);
+	party_destroy(&r.callee);
+	rte_eal_cleanup();
+	return 0;
+}
