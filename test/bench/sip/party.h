@@ -36,7 +36,14 @@ void party_destroy(struct party *p);
 /** Have both know the hardware addresses they send to, and be known. `b` may be NULL. */
 void party_meet(struct party *a, struct party *b);
 
-/** Say what is wrong, if anything is, and end the process. */
-void party_need(bool ok, const char *what);
+/** Say what is wrong and end the process. */
+void party_fail(const char *what) __attribute__((noreturn));
+
+static inline void
+party_need(bool ok, const char *what)
+{
+	if (!ok)
+		party_fail(what);
+}
 
 #endif
