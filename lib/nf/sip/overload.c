@@ -2,7 +2,7 @@
 
 #define WINDOW_MS 5
 #define FALL      16  /* a sixteenth */
-#define RISE      4   /* of SIP_ADMIT_ALL */
+#define RISE      8   /* of SIP_ADMIT_ALL */
 #define ADMIT_MIN 16  /* so that it learns when things are better */
 #define IDLE      200 /* windows without a packet after which nothing is known any more */
 

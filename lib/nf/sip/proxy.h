@@ -106,6 +106,7 @@ enum sip_action {
 	SIP_FORWARD,
 	SIP_ANSWER,    /* with `status` */
 	SIP_DROP,      /* for `drop` */
+	SIP_ABSORB,    /* it has done its work here */
 	SIP_KEEPALIVE, /* nothing to do */
 	SIP_STUN,
 };

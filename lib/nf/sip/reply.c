@@ -101,7 +101,7 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 	}
 	if (vias != 2 && sip_txn_at(&s->txns, i)->server != SIP_NO_TXN)
 		return; /* nobody below us could get it */
-	out->action = SIP_KEEPALIVE;
+	out->action = SIP_ABSORB;
 	first = sip_txn_at(&s->txns, i)->state < SIP_ACCEPTED;
 	acts = sip_txn_event(&s->txns, i, event_of(work->msg.status), s->now);
 	s->count.absorbed += acts == 0;

@@ -95,7 +95,7 @@ again(struct sip_server *s, uint32_t i, struct sip_outcome *out)
 	struct sip_result r;
 
 	s->count.absorbed++;
-	out->action = SIP_KEEPALIVE;
+	out->action = SIP_ABSORB;
 	if (!(sip_txn_event(&s->txns, i, SIP_AGAIN, s->now) & SIP_RESEND))
 		return;
 	s->count.resent++;
@@ -123,7 +123,7 @@ take_ack(struct sip_server *s, uint32_t i, struct sip_outcome *out)
 {
 	if (i != SIP_NO_TXN ? !(sip_txn_event(&s->txns, i, SIP_ACKED, s->now) & SIP_PASS) :
 			      is_ack_to_us(&s->work))
-		out->action = SIP_KEEPALIVE;
+		out->action = SIP_ABSORB;
 	else
 		pass_statelessly(s, out);
 }

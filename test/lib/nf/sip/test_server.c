@@ -324,7 +324,7 @@ cancelled_before_and_after_it_rings(void **state)
 		assert_true(begins(&sent[0], "CANCEL "));
 		reply("200 OK", &cancel);
 		assert_int_equal(n_sent, 0);
-		assert_int_equal(last.action, SIP_KEEPALIVE);
+		assert_int_equal(last.action, SIP_ABSORB);
 		wait_ms(3000);
 		assert_int_equal(n_sent, 0);
 		reply("487 Request Terminated", &inv);
