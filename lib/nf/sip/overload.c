@@ -1,8 +1,10 @@
 #include "overload.h"
 
+#define FULL      128 /* bursts: some milliseconds of work */
+#define FULL_MORE 32
+#define FALL      16 /* a sixteenth */
+#define RISE      8  /* of SIP_ADMIT_ALL */
 #define WINDOW_MS 5
-#define FALL      16  /* a sixteenth */
-#define RISE      8   /* of SIP_ADMIT_ALL */
 #define ADMIT_MIN 16  /* so that it learns when things are better */
 #define IDLE      200 /* windows without a packet after which nothing is known any more */
 
@@ -17,20 +19,23 @@ sip_overload_init(struct sip_overload *o, uint64_t tsc_hz, double rate, double b
 }
 
 void
-sip_overload_burst(struct sip_overload *o, unsigned int n, unsigned int max, uint64_t tsc)
+sip_overload_burst(
+	struct sip_overload *o, unsigned int dir, unsigned int n, unsigned int max, uint64_t tsc)
 {
-	o->bursts++;
-	o->full += n + 4 >= max;
+	/* Some of a burst may have been others' packets, and dropped. */
+	o->full[dir] = n + 4 >= max ? o->full[dir] + 1 : 0;
+	if (o->full[dir] == FULL + FULL_MORE) {
+		o->full[dir] = FULL;
+		o->until = tsc + o->window;
+		o->admit -= o->admit > ADMIT_MIN ? (o->admit + FALL - 1) / FALL : 0;
+	}
 	if (tsc < o->until)
 		return;
 	if (tsc > o->until + IDLE * o->window)
 		o->admit = SIP_ADMIT_ALL;
-	else if (2 * o->full > o->bursts)
-		o->admit -= o->admit > ADMIT_MIN ? (o->admit + FALL - 1) / FALL : 0;
 	else
 		o->admit = o->admit + RISE < SIP_ADMIT_ALL ? o->admit + RISE : SIP_ADMIT_ALL;
 	o->windows++;
-	o->bursts = o->full = 0;
 	o->until = tsc + o->window;
 }
 

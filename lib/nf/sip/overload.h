@@ -2,9 +2,10 @@
  * @file
  * When there is more than can be done, less is begun: new requests are refused while they are still
  * cheap, so that calls that are under way go on. Two limits: a rate that is configured, and one that
- * finds itself. A worker that keeps up receives few packets at a time; one that does not finds a full
- * burst whenever it looks. The share of new requests that is let in falls by a sixteenth with every
- * 5 ms in which most bursts were full, and grows slowly otherwise. What is refused is reported upstream
+ * finds itself. A worker that keeps up comes to the end of its queue now and then; also one that was
+ * kept from its core for a while does soon. One that receives a hundred full bursts from a side without
+ * a break does not: then the share of new requests that is let in falls by a sixteenth, and again with
+ * every few bursts more; without that it grows by the clock. What is refused is reported upstream
  * as a loss (RFC 7339 §6), to whoever has said that he listens.
  *
  * Threads: one.
@@ -18,10 +19,10 @@
 
 struct sip_overload {
 	struct sip_bucket rate;
-	bool limited;   /* there is a rate */
-	uint32_t admit; /* of SIP_ADMIT_ALL */
-	uint32_t sum;   /* admitted so far, less those that were let in */
-	uint32_t bursts, full;
+	bool limited;           /* there is a rate */
+	uint32_t admit;         /* of SIP_ADMIT_ALL */
+	uint32_t sum;           /* admitted so far, less those that were let in */
+	uint32_t full[2];       /* bursts in succession that were, of each direction */
 	uint64_t window, until; /* TSC cycles; TSC */
 	uint64_t windows;       /* so far */
 	uint64_t shed;
@@ -29,8 +30,9 @@ struct sip_overload {
 
 /** `rate`: new requests a second, 0: no limit; `burst`: at once, in seconds of the rate. */
 void sip_overload_init(struct sip_overload *o, uint64_t tsc_hz, double rate, double burst);
-/** A burst of `n` out of `max` packets has been received. */
-void sip_overload_burst(struct sip_overload *o, unsigned int n, unsigned int max, uint64_t tsc);
+/** A burst of `n` out of `max` packets has been received from side `dir`, 0 or 1. */
+void sip_overload_burst(
+	struct sip_overload *o, unsigned int dir, unsigned int n, unsigned int max, uint64_t tsc);
 /** Whether one more request is to be let in. */
 bool sip_overload_admit(struct sip_overload *o, uint64_t tsc);
 /** Percent of new requests that upstream should keep to itself. */
