@@ -164,6 +164,8 @@ sip_edits_reset(struct sip_work *work)
 /* request.c and response.c: a message that has been framed. */
 void sip_request(struct sip_work *work, char *buf, size_t room, struct sip_result *r);
 void sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r);
+/** A request that has been checked. */
+void sip_request_pass(struct sip_work *work, char *buf, size_t room, struct sip_result *r);
 
 /** Check a request and see where its Route leads: 0, or the status to answer it with. */
 unsigned int sip_request_check(struct sip_work *work, const char **text);

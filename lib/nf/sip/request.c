@@ -351,21 +351,18 @@ refuse(struct sip_work *work, unsigned int status, const char *text, char *buf, 
 }
 
 void
-sip_request(struct sip_work *work, char *buf, size_t room, struct sip_result *r)
+sip_request_pass(struct sip_work *work, char *buf, size_t room, struct sip_result *r)
 {
 	struct nfv_sip_writer w = nfv_sip_writer(buf, room), branch;
 	struct sip_hop hop[SIP_HOPS_MAX];
 	char branch_room[SIP_BRANCH_MAX];
 	struct sip_course c;
-	const char *text = NULL;
-	unsigned int status = sip_request_check(work, &text), n;
+	unsigned int status, n;
 
-	if (status == 0) {
-		sip_request_course(work, &c);
-		status = sip_request_hops(work, &c, hop, &n);
-	}
+	sip_request_course(work, &c);
+	status = sip_request_hops(work, &c, hop, &n);
 	if (status != 0) {
-		refuse(work, status, text, buf, room, r);
+		refuse(work, status, NULL, buf, room, r);
 		return;
 	}
 	branch = nfv_sip_writer(branch_room, sizeof(branch_room));
@@ -379,4 +376,16 @@ sip_request(struct sip_work *work, char *buf, size_t room, struct sip_result *r)
 	r->to = hop[0].to;
 	r->dir = (enum nfv_dir)hop[0].dir;
 	r->text = nfv_sip_written(&w, 0);
+}
+
+void
+sip_request(struct sip_work *work, char *buf, size_t room, struct sip_result *r)
+{
+	const char *text = NULL;
+	unsigned int status = sip_request_check(work, &text);
+
+	if (status != 0)
+		refuse(work, status, text, buf, room, r);
+	else
+		sip_request_pass(work, buf, room, r);
 }

@@ -80,7 +80,7 @@ pass_statelessly(struct sip_server *s, struct sip_outcome *out)
 {
 	struct sip_result r = { 0 };
 
-	sip_request(&s->work, s->buf, sizeof(s->buf), &r);
+	sip_request_pass(&s->work, s->buf, sizeof(s->buf), &r);
 	if ((r.action == SIP_FORWARD || r.action == SIP_ANSWER) &&
 		!s->sink.send(s->sink.ctx, r.dir, &r.from, &r.to, r.text))
 		s->count.unsent++;
@@ -111,9 +111,11 @@ again(struct sip_server *s, uint32_t i, struct sip_outcome *out)
 static bool
 is_ack_to_us(const struct sip_work *work)
 {
-	char room[17];
+	char room[16];
 	struct nfv_sip_writer w = nfv_sip_writer(room, sizeof(room));
 
+	if (work->core.to.tag.n != sizeof(room))
+		return false;
 	nfv_sip_put_hex(&w, sip_tag(work), 16);
 	return nfv_sv_eq(work->core.to.tag, nfv_sip_written(&w, 0));
 }

@@ -1,3 +1,6 @@
+#include <endian.h>
+#include <string.h>
+
 #include "siphash.h"
 
 static uint64_t
@@ -40,18 +43,35 @@ siphash_init(struct siphash *h, const struct siphash_key *key)
 	};
 }
 
+/* The `n` <= 8 low bytes of `w` behind what is in the tail. */
+static inline void
+push(struct siphash *h, uint64_t w, unsigned int n)
+{
+	unsigned int used = h->n % 8;
+
+	h->n += n;
+	h->tail |= w << 8 * used;
+	if (used + n < 8)
+		return;
+	word(h, h->tail);
+	h->tail = used > 0 ? w >> (64 - 8 * used) : 0;
+}
+
 void
 siphash_add(struct siphash *h, const void *data, size_t n)
 {
 	const uint8_t *p = data;
+	uint64_t w;
 
-	for (size_t i = 0; i < n; i++) {
-		h->tail |= (uint64_t)p[i] << 8 * (h->n % 8);
-		if (++h->n % 8 == 0) {
-			word(h, h->tail);
-			h->tail = 0;
-		}
+	for (; n >= 8; n -= 8, p += 8) {
+		memcpy(&w, p, 8);
+		push(h, le64toh(w), 8);
 	}
+	w = 0;
+	for (size_t i = 0; i < n; i++)
+		w |= (uint64_t)p[i] << 8 * i;
+	if (n > 0)
+		push(h, w, (unsigned int)n);
 }
 
 uint64_t
@@ -61,4 +81,13 @@ siphash_end(struct siphash *h)
 	h->v[2] ^= 0xff;
 	rounds(h->v, 4);
 	return h->v[0] ^ h->v[1] ^ h->v[2] ^ h->v[3];
+}
+
+void
+siphash_end2(struct siphash *h, uint64_t out[2])
+{
+	out[0] = siphash_end(h);
+	h->v[1] ^= 0xdd;
+	rounds(h->v, 4);
+	out[1] = h->v[0] ^ h->v[1] ^ h->v[2] ^ h->v[3];
 }

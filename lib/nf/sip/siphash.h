@@ -22,5 +22,7 @@ struct siphash {
 void siphash_init(struct siphash *h, const struct siphash_key *key);
 void siphash_add(struct siphash *h, const void *data, size_t n);
 uint64_t siphash_end(struct siphash *h);
+/** Two words, the first as of siphash_end. */
+void siphash_end2(struct siphash *h, uint64_t out[2]);
 
 #endif

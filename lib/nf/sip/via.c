@@ -1,3 +1,6 @@
+#define _GNU_SOURCE /* memmem */
+#include <string.h>
+
 #include "proxy.h"
 
 /* Ours among all branches: cookie, mark, own address, transaction, way back. */
@@ -83,8 +86,8 @@ sip_via_fix(struct sip_work *work)
 
 /* RFC 3261 §16.11, 17.2.3: the received branch where it is one, else all that tells transactions apart
  * but the method, and but the To tag, which an ACK has and its INVITE has not. */
-uint64_t
-sip_txn_hash(const struct sip_work *work)
+static void
+identify(const struct sip_work *work, uint64_t out[2])
 {
 	static const struct nfv_sv cookie = { NFV_SIP_COOKIE, sizeof(NFV_SIP_COOKIE) - 1 };
 	const struct nfv_sip_core *core = &work->core;
@@ -95,14 +98,24 @@ sip_txn_hash(const struct sip_work *work)
 	if (branch.n > cookie.n && memcmp(branch.p, cookie.p, cookie.n) == 0) {
 		hash_sv(&h, branch);
 		hash_sv(&h, core->via.sent_by);
-		return siphash_end(&h);
+		siphash_end2(&h, out);
+		return;
 	}
 	hash_sv(&h, core->via.text);
 	hash_sv(&h, core->from.tag);
 	hash_sv(&h, core->call_id);
 	siphash_add(&h, &core->cseq.number, sizeof(core->cseq.number));
 	hash_sv(&h, work->msg.uri);
-	return siphash_end(&h);
+	siphash_end2(&h, out);
+}
+
+uint64_t
+sip_txn_hash(const struct sip_work *work)
+{
+	uint64_t id[2];
+
+	identify(work, id);
+	return id[0];
 }
 
 static uint64_t
@@ -180,7 +193,7 @@ sip_via_oc(struct sip_work *work, const struct nfv_sip_via *via)
 	bool asked = false;
 	size_t from = w->n;
 
-	if (o == NULL)
+	if (o == NULL || memmem(via->text.p, via->text.n, ";oc", 3) == NULL)
 		return;
 	rest.p = via->sent_by.p + via->sent_by.n;
 	rest.n = (size_t)(end - rest.p);
@@ -269,6 +282,8 @@ sip_is_loop(const struct sip_work *work)
 	struct nfv_sip_iter it;
 	uint64_t was;
 
+	if (work->core.n_vias < 2)
+		return false; /* it has not been here */
 	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_VIA);
 	while (nfv_sip_next_via(&it, &via) > 0)
 		if (sip_branch_txn_read(work->px, via.branch, &txn, &generation) &&
@@ -281,19 +296,18 @@ sip_is_loop(const struct sip_work *work)
 void
 sip_txn_key(const struct sip_work *work, uint64_t key[2])
 {
-	bool invite = work->msg.method == NFV_SIP_ACK || work->msg.method == NFV_SIP_CANCEL;
-	struct nfv_sv method =
-		invite ? nfv_sv_str(nfv_sip_method_name[NFV_SIP_INVITE]) : work->msg.method_name;
+	unsigned int method = work->msg.method;
 	struct siphash h;
 
-	key[0] = sip_txn_hash(work);
+	identify(work, key);
+	if (method == NFV_SIP_ACK || method == NFV_SIP_CANCEL)
+		method = NFV_SIP_INVITE;
+	key[1] += method;
+	if (method != NFV_SIP_OTHER)
+		return;
 	siphash_init(&h, &work->px->key);
-	siphash_add(&h, &key[0], sizeof(key[0]));
-	hash_sv(&h, method);
-	hash_sv(&h, work->core.call_id);
-	siphash_add(&h, &work->core.cseq.number, sizeof(work->core.cseq.number));
-	key[1] = siphash_end(&h);
-	key[0] ^= key[1];
+	hash_sv(&h, work->msg.method_name);
+	key[1] ^= siphash_end(&h);
 }
 
 uint64_t
