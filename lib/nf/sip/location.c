@@ -43,6 +43,18 @@ sip_location_identity(const struct sip_location *l, struct nfv_sv a, struct nfv_
 	return h != 0 ? h : 1;
 }
 
+struct nfv_hash_key
+sip_location_get_identity(const struct sip_location *l)
+{
+	return l->identity;
+}
+
+void
+sip_location_set_identity(struct sip_location *l, const struct nfv_hash_key *key)
+{
+	l->identity = *key;
+}
+
 static int
 hex(char c)
 {
@@ -284,6 +296,12 @@ sip_location_stats(const struct sip_location *l)
 
 	memcpy(s.refused, l->refused, sizeof(s.refused));
 	return s;
+}
+
+uint32_t
+sip_location_per_aor(const struct sip_location *l)
+{
+	return l->per_aor;
 }
 
 size_t

@@ -26,6 +26,7 @@
 
 #include "nfv_addr.h"
 #include "nfv_err.h"
+#include "nfv_hash.h"
 #include "nfv_pages.h"
 #include "nfv_sip.h"
 #include "nfv_sv.h"
@@ -105,6 +106,10 @@ struct nfv_sv sip_aor_key(struct nfv_sv user, struct nfv_sv domain, char buf[SIP
 /** Call-IDs and flows, told apart by 64 bits of keyed hash; never 0. */
 uint64_t sip_location_identity(const struct sip_location *l, struct nfv_sv a, struct nfv_sv b);
 
+/** Its key, which a journal keeps with the hashes. */
+struct nfv_hash_key sip_location_get_identity(const struct sip_location *l);
+void sip_location_set_identity(struct sip_location *l, const struct nfv_hash_key *key);
+
 struct sip_aor {
 	struct nfv_sv key;
 	uint32_t first; /* binding */
@@ -165,6 +170,7 @@ struct sip_location_stats {
 
 extern const char *const sip_refusal_name[SIP_REFUSALS];
 struct sip_location_stats sip_location_stats(const struct sip_location *l);
+uint32_t sip_location_per_aor(const struct sip_location *l);
 /** Bytes of all texts at most. */
 size_t sip_location_text_max(const struct sip_location *l);
 

@@ -6,7 +6,7 @@
 static uint32_t *
 link_of(const struct slots *s, uint32_t i)
 {
-	uint32_t per_page = NFV_PAGE / s->size;
+	size_t per_page = NFV_PAGE / s->size;
 
 	return (uint32_t *)(void *)(s->page[i / per_page] + i % per_page * s->size + s->link);
 }

@@ -6,7 +6,6 @@
 #define LOCATION_SLOTS_H
 
 #include "location.h"
-#include "nfv_hash.h"
 #include "nfv_wheel.h"
 
 struct aor {

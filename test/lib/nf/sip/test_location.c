@@ -10,7 +10,7 @@
 #include "location_world.h"
 
 #define HZ  1000000u
-#define SEC HZ
+#define SEC ((uint64_t)HZ)
 
 static struct location_world world;
 static struct sip_location *l;
@@ -326,7 +326,7 @@ step(uint64_t now)
 		m->q = (uint16_t)rnd(4);
 		m->n = rnd(4) == 0 ? rnd(900) : rnd(150);
 		m->path = (uint16_t)(rnd(3) == 0 ? rnd(300) : 0);
-		m->expires = now + 1 + rnd(20 * SEC);
+		m->expires = now + 1 + rnd(20 * HZ);
 		m->age = c.kind == SIP_ADD ? ++age : m->age;
 		c.to = model_binding(m, uri, path);
 	}
@@ -353,7 +353,7 @@ model_based(void **state)
 		fresh(64, 150, 192, 6);
 		for (unsigned int i = 0; i < 20000; i++) {
 			step(now);
-			now += rnd(SEC / 20);
+			now += rnd(HZ / 20);
 			if (rnd(50) == 0)
 				sip_location_expire(l, now, rnd(20));
 		}
