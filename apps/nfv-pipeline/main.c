@@ -81,6 +81,8 @@ serve(struct app *app)
 			usleep(10000);
 		}
 		captures_drain(app);
+		for (uint32_t i = 0; i < app->conf.chains.n; i++)
+			nfv_chain_upkeep(app->chain[i], rte_rdtsc());
 		if (app->opt.interval > 0 && prompt == NULL && rte_rdtsc() >= next) {
 			report(app, false);
 			next += app->opt.interval * app->tsc_hz;

@@ -286,3 +286,11 @@ nfv_chain_tap_port(struct nfv_chain *c, unsigned int port, struct nfv_tap *tap)
 {
 	atomic_store_explicit(&c->port_tap[port], tap, memory_order_release);
 }
+
+void
+nfv_chain_upkeep(struct nfv_chain *c, uint64_t tsc)
+{
+	for (int i = 0; i < c->n; i++)
+		if (c->stage[i].ops->upkeep != NULL)
+			c->stage[i].ops->upkeep(c->stage[i].state, tsc);
+}

@@ -110,6 +110,9 @@ unsigned int nfv_chain_poll(struct nfv_chain *chain);
 /** Timers; about once a millisecond. */
 void nfv_chain_tick(struct nfv_chain *chain, uint64_t tsc);
 
+/** The stages' upkeep; on the control thread, every few milliseconds while the chain's worker runs. */
+void nfv_chain_upkeep(struct nfv_chain *chain, uint64_t tsc);
+
 enum nfv_worker_state {
 	NFV_WORKER_STOPPED, /* does not receive; timers run */
 	NFV_WORKER_RUNNING,

@@ -11,8 +11,8 @@
  * through a whole one.
  *
  * Threads: init, process, tick, flow_end and fini run on the worker's own lcore, one at a time; so
- * memory that init touches first lies on the worker's NUMA node. show runs on the control thread
- * while process may be running: it reads plain counters and tolerates that they move.
+ * memory that init touches first lies on the worker's NUMA node. show and upkeep run on the control
+ * thread while process may be running: show reads plain counters and tolerates that they move.
  */
 #ifndef NFV_STAGE_H
 #define NFV_STAGE_H
@@ -68,6 +68,9 @@ struct nfv_stage_ops {
 	void (*process)(void *state, struct nfv_burst *burst, struct nfv_out *out);
 	/** About once a millisecond, for timers; may be NULL. */
 	void (*tick)(void *state, uint64_t tsc, struct nfv_out *out);
+	/** On the control thread, every few milliseconds, beside all the others: what may have to wait,
+	 * for a disk for instance; may be NULL. */
+	void (*upkeep)(void *state, uint64_t tsc);
 	/** A flow is over; `slot` is this stage's part of its record, still zeroed if its packets were
 	 * dropped before they reached the stage. Once for each record; may be NULL. */
 	void (*flow_end)(void *state, void *slot);

@@ -42,6 +42,7 @@ struct sip_hop {
 	uint16_t q;         /* 0…1000; equal ones are tried at once, higher ones first */
 	uint8_t own;        /* index of the own address it leaves from */
 	uint8_t dir;        /* enum nfv_dir */
+	bool fixed;         /* `own` and `dir` are known; else they follow from the address */
 	bool failover; /* the next one is for when this one is not there, not for its refusal */
 };
 

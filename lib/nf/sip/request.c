@@ -173,9 +173,12 @@ complete(const struct sip_work *work, struct sip_hop *hop)
 
 	if (sip_is_self(px, &hop->to))
 		return 482;
-	hop->dir = (uint8_t)sip_dir_of(px, &hop->to.addr);
+	if (!hop->fixed)
+		hop->dir = (uint8_t)sip_dir_of(px, &hop->to.addr);
 	if (work->in->dir == NFV_INWARD && hop->dir == NFV_OUTWARD && !px->relay)
 		return 403;
+	if (hop->fixed)
+		return 0;
 	own = sip_own_toward(px, (enum nfv_dir)hop->dir, &hop->to.addr);
 	if (own < 0)
 		return 503;

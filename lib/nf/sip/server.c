@@ -175,6 +175,30 @@ open_server(struct sip_server *s, const uint64_t key[2])
 	return i;
 }
 
+/* Who may not go on, and who registers, is answered statelessly. True: it has been. */
+static bool
+take_user(struct sip_server *s, const struct sip_course *course, struct sip_outcome *out)
+{
+	struct nfv_sip_writer lines = nfv_sip_writer(s->lines, sizeof(s->lines));
+	struct sip_work *work = &s->work;
+	const char *text = NULL;
+	struct sip_result r = { 0 };
+	unsigned int status = sip_users_may(s->users, work, s->now, &lines, &text);
+
+	if (status == 0 && work->msg.method == NFV_SIP_REGISTER && course->route.text.n == 0 &&
+		sip_users_register(s->users) && sip_uri_is_self(&s->px, &course->target, true))
+		status = sip_users_take(s->users, work, s->now, &lines, &text);
+	if (status == 0)
+		return false;
+	if (status == 200) {
+		sip_say(s, work, status, text, nfv_sip_written(&lines, 0), &r);
+		outcome(out, &r);
+	} else {
+		refuse(s, status, text, nfv_sip_written(&lines, 0), out);
+	}
+	return true;
+}
+
 static void
 take_request(struct sip_server *s, struct sip_outcome *out)
 {
@@ -208,6 +232,8 @@ take_request(struct sip_server *s, struct sip_outcome *out)
 		return;
 	}
 	sip_request_course(work, &course);
+	if (s->users != NULL && take_user(s, &course, out))
+		return;
 	status = sip_request_hops(work, &course, hop, &n);
 	if (status == 0 && sip_is_loop(work)) {
 		s->count.loops++;
@@ -295,6 +321,8 @@ sip_server_tick(struct sip_server *s, uint64_t now, unsigned int max)
 
 	s->now = now;
 	sip_probe_tick(s);
+	if (s->users != NULL)
+		sip_users_tick(s->users, now);
 	for (; max > 0; max -= n) {
 		n = sip_txns_expired(&s->txns, now, due, max < AT_ONCE ? max : AT_ONCE);
 		if (n == 0)

@@ -23,6 +23,7 @@
 #include "overload.h"
 #include "proxy.h"
 #include "txn.h"
+#include "users.h"
 
 #define SIP_TEXT_MAX 65535u
 
@@ -47,6 +48,7 @@ struct sip_server_count {
 struct sip_server {
 	struct sip_proxy px;
 	struct sip_txns txns;
+	struct sip_users *users; /* NULL: none */
 	struct sip_sink sink;
 	uint64_t now;
 	struct sip_overload overload;
@@ -62,6 +64,7 @@ struct sip_server {
 	char buf[SIP_TEXT_MAX];   /* what is being sent */
 	char text[SIP_TEXT_MAX];  /* a kept text put together */
 	char made[SIP_TEXT_MAX];  /* a request as it was sent, to make another of */
+	char lines[SIP_TEXT_MAX]; /* header fields of an answer */
 	char reply[SIP_TEXT_MAX]; /* a response on its way */
 };
 

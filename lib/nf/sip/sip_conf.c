@@ -8,6 +8,8 @@
 
 static const char *const modes[] = { "stateless", "stateful", NULL };
 
+static const char *const authenticate[] = { "register", "calls", NULL };
+
 static const struct nfv_conf_field trunk_fields[] = {
 	{ .name = "to",
 		.help = "address and port",
@@ -49,6 +51,28 @@ static const struct nfv_conf_field fields[] = {
 		"seconds that a call may ring (timer C)", .min = 180, .max = 3600),
 	FIELD("domains", domains, NFV_CONF_STRING, "", "host names that are the proxy's own",
 		.list = true, .min = 1, .max = 253),
+	FIELD("registrations", registrations, NFV_CONF_UINT, "0",
+		"contacts that users of the domains may have registered in all; 0: no registrar",
+		.max = 1 << 25),
+	FIELD("contacts", contacts, NFV_CONF_UINT, "8", "contacts of one user at most", .min = 1,
+		.max = 32),
+	FIELD("min-expires", min_expires, NFV_CONF_UINT, "60",
+		"seconds; who wants less is answered 423", .min = 1, .max = 3600),
+	FIELD("default-expires", default_expires, NFV_CONF_UINT, "3600",
+		"seconds, for who does not say", .min = 1, .max = 2592000),
+	FIELD("max-expires", max_expires, NFV_CONF_UINT, "7200", "seconds; more is cut to that",
+		.min = 1, .max = 2592000),
+	FIELD("journal", journal, NFV_CONF_PATH, "",
+		"file by which registrations outlive the process; none if left out"),
+	FIELD("journal-sync", journal_sync, NFV_CONF_UINT, "1000",
+		"milliseconds of registrations that a power cut may take; 0: the kernel's to decide",
+		.max = 3600000),
+	FIELD("credentials", credentials, NFV_CONF_PATH, "",
+		"file of users, `user:realm:MD5[:SHA-256]` of H(user:realm:password); nobody is "
+		"asked if left out"),
+	FIELD("authenticate", authenticate, NFV_CONF_CHOICE, "register",
+		"who has to prove himself: who registers, or also who calls from an own domain",
+		.choices = authenticate),
 	FIELD("trunk", trunk, NFV_CONF_ENDPOINT, "",
 		"where requests go whose target has no address"),
 	FIELD("trunks", trunks, NFV_CONF_SECTION, "", "the same, several, by weight and priority",
@@ -65,7 +89,7 @@ static const struct nfv_conf_field fields[] = {
 		"new requests let in a second; 0: as many as can be done", .max = 10000000),
 	FIELD("call-burst", call_burst, NFV_CONF_UINT, "100",
 		"of them at once, in milliseconds of that rate", .min = 1, .max = 10000),
-	FIELD("error-rate", error_rate, NFV_CONF_UINT, "1000",
+	FIELD("error-rate", error_rate, NFV_CONF_UINT, "100000",
 		"refusals of its own a second at most", .min = 1, .max = 1000000),
 	FIELD("key", key, NFV_CONF_STRING, "",
 		"secret of branches, shared by all that may see a response; random if left out",

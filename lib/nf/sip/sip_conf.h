@@ -12,6 +12,9 @@ struct sip_conf {
 	struct nfv_conf_list domains;
 	struct nfv_endpoint trunk;
 	struct nfv_conf_list trunks; /* of struct sip_conf_trunk */
+	uint32_t registrations, contacts, min_expires, default_expires, max_expires, journal_sync;
+	uint32_t authenticate;
+	const char *journal, *credentials;
 	uint32_t probe_interval, call_rate, call_burst;
 	const char *key;
 };

@@ -125,6 +125,40 @@ add_trunks(struct sip_proxy *px, const struct nfv_stage_ctx *ctx, struct nfv_err
 }
 
 static int
+init_users(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	const struct sip_conf *conf = ctx->conf;
+	struct sip_proxy *px = &s->server.px;
+	const struct sip_users_conf uc = { .registrations = conf->registrations,
+		.contacts = conf->contacts,
+		.min_expires = conf->min_expires,
+		.default_expires = conf->default_expires,
+		.max_expires = conf->max_expires,
+		.journal = conf->journal != NULL ? conf->journal : "",
+		.sync_ms = conf->journal_sync,
+		.credentials = conf->credentials != NULL ? conf->credentials : "",
+		.authenticate = (enum sip_authenticate)conf->authenticate,
+		.own = px->own,
+		.n_own = px->n_own,
+		.tsc_hz = ctx->tsc_hz,
+		.now = ctx->tsc,
+		.seed = ctx->seed };
+	int rc;
+
+	if (conf->registrations == 0 && uc.journal[0] != '\0')
+		return nfv_conf_fail(ctx->doc, &conf->journal, err,
+			"a journal is for registrations, and there are none: set `registrations`");
+	if (conf->registrations == 0 && uc.credentials[0] == '\0')
+		return 0;
+	rc = sip_users_create(&uc, &s->server.users, err);
+	if (rc == 0 && conf->registrations > 0) {
+		px->locate = sip_users_locate;
+		px->locate_ctx = s->server.users;
+	}
+	return rc;
+}
+
+static int
 sip_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 {
 	const struct sip_conf *conf = ctx->conf;
@@ -147,7 +181,14 @@ sip_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	rc = add_trunks(px, ctx, err);
 	if (rc < 0)
 		return rc;
-	return s->stateful ? init_txns(s, ctx, err) : 0;
+	if (s->stateful) {
+		rc = init_txns(s, ctx, err);
+		return rc < 0 ? rc : init_users(s, ctx, err);
+	}
+	if (conf->registrations > 0 || (conf->credentials != NULL && conf->credentials[0] != '\0'))
+		return nfv_conf_fail(ctx->doc, &conf->mode, err,
+			"registrations and credentials want `mode: stateful`");
+	return 0;
 }
 
 static void
@@ -155,6 +196,7 @@ sip_fini(void *state)
 {
 	struct sip_state *s = state;
 
+	sip_users_destroy(s->server.users);
 	nfv_pages_free(&s->pages.slots);
 	nfv_pages_free(&s->pages.buckets);
 	nfv_pages_free(&s->pages.texts);
@@ -344,6 +386,15 @@ sip_tick(void *state, uint64_t tsc, struct nfv_out *out)
 }
 
 static void
+sip_upkeep(void *state, uint64_t tsc)
+{
+	struct sip_state *s = state;
+
+	if (s->server.users != NULL)
+		sip_users_upkeep(s->server.users, tsc);
+}
+
+static void
 show_server(const struct sip_state *s, FILE *to)
 {
 	static const char *const names[] = { "invite-server", "server", "invite-client", "client" };
@@ -356,6 +407,8 @@ show_server(const struct sip_state *s, FILE *to)
 		t->texts.n_free, t->texts.blocks);
 	fprintf(to, "absorbed %lu\nresent %lu\ntimeouts %lu\nacks %lu\ncancels %lu\n", c->absorbed,
 		c->resent, c->timeouts, c->acks, c->cancels);
+	if (s->server.users != NULL)
+		sip_users_show(s->server.users, to);
 	fprintf(to, "shed %lu\nadmitted %u%%\n", c->shed,
 		100 - sip_overload_loss(&s->server.overload));
 	for (uint32_t i = 0; i < s->server.px.trunks.n; i++) {
@@ -402,6 +455,7 @@ static struct nfv_stage_ops sip_ops = {
 	.init = sip_init,
 	.process = sip_process,
 	.tick = sip_tick,
+	.upkeep = sip_upkeep,
 	.fini = sip_fini,
 	.show = sip_show,
 };

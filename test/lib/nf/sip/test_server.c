@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -167,6 +168,15 @@ static bool
 begins(const struct sent *o, const char *with)
 {
 	return strncmp(o->text, with, strlen(with)) == 0;
+}
+
+static bool
+has_sent(const char *beginning)
+{
+	for (unsigned int i = 0; i < n_sent && i < SENT; i++)
+		if (begins(&sent[i], beginning))
+			return true;
+	return false;
 }
 
 static struct sent
@@ -607,6 +617,133 @@ full_tables_refuse_before_they_allocate(void **state)
 	}
 }
 
+/* ---- users of our own domain ---- */
+
+static void
+users_up(const char *journal, const char *credentials)
+{
+	static const char *const domains[] = { "own.example.org" };
+	const struct sip_users_conf uc = { .registrations = 64,
+		.contacts = 4,
+		.min_expires = 60,
+		.default_expires = 600,
+		.max_expires = 7200,
+		.journal = journal,
+		.credentials = credentials,
+		.authenticate = SIP_AUTH_CALLS,
+		.own = s->px.own,
+		.n_own = s->px.n_own,
+		.tsc_hz = HZ,
+		.now = now,
+		.seed = 3 };
+	struct nfv_err err;
+
+	if (sip_users_create(&uc, &s->users, &err) < 0)
+		fail_msg("%s", err.text);
+	s->px.locate = sip_users_locate;
+	s->px.locate_ctx = s->users;
+	s->px.domains = domains;
+	s->px.n_domains = 1;
+}
+
+static void
+users_down(void)
+{
+	sip_users_destroy(s->users);
+	s->users = NULL;
+}
+
+static void
+add_contact(unsigned int cseq, const char *extra)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"REGISTER sip:own.example.org SIP/2.0\r\n"
+		"Via: SIP/2.0/UDP 192.168.7.7;branch=z9hG4bKr%u;rport\r\nMax-Forwards: 70\r\n"
+		"From: <sip:bob@own.example.org>;tag=a\r\nTo: <sip:bob@own.example.org>\r\n"
+		"Call-ID: reg\r\nCSeq: %u REGISTER\r\n%s"
+		"Contact: <sip:bob@192.168.7.7;line=9>\r\nContent-Length: 0\r\n\r\n",
+		cseq, cseq, extra);
+	take(NFV_OUTWARD, CALLER, IN4, text);
+	assert_int_equal(n_sent, 1);
+}
+
+/* A call from outside to a user behind a NAT reaches him where he registered from, from the address that
+ * he registered at, and it does so after a restart. */
+static void
+a_user_is_found_where_he_registered_from(void **state)
+{
+	char path[] = "/tmp/test_server.XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(path);
+	for (int run = 0; run < 2; run++) {
+		users_up(path, "");
+		if (run == 0) {
+			add_contact(1, "");
+			assert_true(begins(&sent[0], "SIP/2.0 200 OK\r\n"));
+			assert_non_null(strstr(sent[0].text, ";line=9>;expires=600"));
+		}
+		take(NFV_INWARD, CALLEE, OUT4,
+			make("INVITE", "sip:bob@own.example.org", run == 0 ? "in0" : "in1",
+				"INVITE"));
+		assert_int_equal(n_sent, 2);
+		assert_true(begins(&sent[1], "INVITE sip:bob@192.168.7.7;line=9 SIP/2.0\r\n"));
+		assert_int_equal(sent[1].dir, NFV_INWARD);
+		assert_memory_equal(
+			&sent[1].from.addr, &s->px.own[2].prefix.addr, sizeof(sent[1].from.addr));
+		wait_ms(510); /* and again, though all that is kept is the request and his place */
+		assert_true(has_sent("INVITE sip:bob@192.168.7.7;line=9 SIP/2.0\r\n"));
+		take(NFV_INWARD, CALLEE, OUT4,
+			make("INVITE", "sip:nobody@own.example.org", "no", "INVITE"));
+		assert_true(begins(&sent[0], "SIP/2.0 480"));
+		if (run == 1)
+			wait_ms(600000);
+		take(NFV_INWARD, CALLEE, OUT4,
+			make("OPTIONS", "sip:bob@own.example.org", run == 0 ? "o0" : "o1",
+				"OPTIONS"));
+		assert_true(begins(&sent[0], run == 0 ? "OPTIONS " : "SIP/2.0 480")); /* expired */
+		users_down();
+	}
+	s->px.locate = NULL;
+	unlink(path);
+}
+
+static void
+who_cannot_prove_who_he_is(void **state)
+{
+	char path[] = "/tmp/test_server.XXXXXX";
+	/* H(bob:own.example.org:secret) */
+	static const char user[] = "bob:own.example.org:d2d18bd5ff0dbf9a8ae2c5b4b7e2c0ea\n";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, user, sizeof(user) - 1), sizeof(user) - 1);
+	close(fd);
+	users_up("", path);
+	add_contact(1, "");
+	assert_true(begins(&sent[0], "SIP/2.0 401 Unauthorized\r\n"));
+	assert_non_null(strstr(sent[0].text, "WWW-Authenticate: Digest realm=\"own.example.org\""));
+	/* Callers from our domain are asked too, others are not. */
+	take(NFV_OUTWARD, CALLER, IN4,
+		"OPTIONS sip:b@" CALLEE " SIP/2.0\r\nVia: SIP/2.0/UDP " CALLER
+		";branch=z9hG4bKa\r\n"
+		"From: <sip:bob@own.example.org>;tag=1\r\nTo: <sip:b@y>\r\nCall-ID: 1\r\nCSeq: 2 OPTIONS\r\n\r\n");
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 407"));
+	assert_non_null(strstr(sent[0].text, "Proxy-Authenticate: Digest"));
+	request("OPTIONS", "other");
+	assert_true(begins(&sent[0], "OPTIONS "));
+	users_down();
+	s->px.locate = NULL;
+	unlink(path);
+}
+
 /* ---- when there is too much, and when others are not there ---- */
 
 /* Bursts of this many packets, each taking 40 us; those of the other side are never full. */
@@ -801,6 +938,8 @@ main(void)
 		CASE(strays),
 		CASE(a_loop_is_ended),
 		CASE(full_tables_refuse_before_they_allocate),
+		CASE(a_user_is_found_where_he_registered_from),
+		CASE(who_cannot_prove_who_he_is),
 		CASE(new_requests_are_refused_while_there_is_too_much),
 		CASE(a_rate_is_kept),
 		CASE(trunks_that_are_gone_are_passed_over),

@@ -1,0 +1,58 @@
+/**
+ * @file
+ * The users of a proxy's own domains as one thing: where they are (location.h), how they say so
+ * (registrar.h), how that outlives the process (journal.h), and who they are (auth.h). Any of it may be
+ * left out.
+ *
+ * Ownership: it owns all of them, and the location's pages. Threads: create and destroy while nothing
+ * else runs; sip_users_upkeep and sip_users_show on the control thread, beside all else on the worker's.
+ */
+#ifndef USERS_H
+#define USERS_H
+
+#include <stdio.h>
+
+#include "auth.h"
+#include "registrar.h"
+
+enum sip_authenticate { SIP_AUTH_REGISTER, SIP_AUTH_CALLS };
+
+struct sip_users_conf {
+	uint32_t registrations;                             /* bindings at most; 0: no registrar */
+	uint32_t contacts;                                  /* of one user at most */
+	uint32_t min_expires, default_expires, max_expires; /* s */
+	const char *journal;                                /* a path, or "": none */
+	uint32_t sync_ms;        /* between syncs; 0: the kernel's to decide */
+	const char *credentials; /* a path, or "": nobody is asked */
+	enum sip_authenticate authenticate;
+	const struct sip_own *own;
+	uint32_t n_own;
+	uint64_t tsc_hz, now, seed;
+};
+
+struct sip_users;
+
+/** Errors: of what it consists of, with their sentences. */
+int sip_users_create(
+	const struct sip_users_conf *conf, struct sip_users **out, struct nfv_err *err);
+void sip_users_destroy(struct sip_users *u);
+
+/** Whether there is a registrar. */
+bool sip_users_register(const struct sip_users *u);
+
+/** Whether the sender of a checked request may go on: 0; else as sip_auth. */
+unsigned int sip_users_may(struct sip_users *u, const struct sip_work *work, uint64_t now,
+	struct nfv_sip_writer *lines, const char **text);
+/** A REGISTER to a domain of ours: the answer to it. */
+unsigned int sip_users_take(struct sip_users *u, const struct sip_work *work, uint64_t now,
+	struct nfv_sip_writer *lines, const char **text);
+/** Where a user is; a sip_locate whose context is sip_users. */
+sip_locate sip_users_locate;
+
+/** About once a millisecond, on the worker. */
+void sip_users_tick(struct sip_users *u, uint64_t now);
+/** On the control thread, every few milliseconds: what may wait for a disk. */
+void sip_users_upkeep(struct sip_users *u, uint64_t now);
+void sip_users_show(const struct sip_users *u, FILE *to);
+
+#endif
