@@ -184,6 +184,22 @@ keep_pace(struct sip_journal *j, uint64_t now)
 }
 
 bool
+sip_journal_room(struct sip_journal *j)
+{
+	if (j->at + JOURNAL_RECORD_MAX + END <= j->half)
+		return true;
+	if (j->cursor < j->slots ||
+		(j->conf.durable &&
+			__atomic_load_n(&j->synced, __ATOMIC_ACQUIRE) < j->copied_seq)) {
+		j->stats.refused++;
+		return false;
+	}
+	journal_begin(j, !j->active);
+	j->stats.switches++;
+	return true;
+}
+
+void
 sip_journal_note(struct sip_journal *j, struct nfv_sv key, uint32_t i, uint64_t now)
 {
 	struct sip_aor aor = { .first = SIP_NONE };
@@ -193,23 +209,12 @@ sip_journal_note(struct sip_journal *j, struct nfv_sv key, uint32_t i, uint64_t 
 	if (i != SIP_NONE)
 		sip_location_aor_at(j->location, i, &aor, j->key);
 	bytes = measure(j, key, aor.first, now, &n);
-	if (j->at + bytes + END > j->half) {
-		if (j->cursor < j->slots ||
-			(j->conf.durable &&
-				__atomic_load_n(&j->synced, __ATOMIC_ACQUIRE) < j->copied_seq)) {
-			j->stats.refused++;
-			return false;
-		}
-		journal_begin(j, !j->active);
-		j->stats.switches++;
-	}
 	write_record(j, key, aor.first, now, bytes, n);
 	if (i != SIP_NONE)
 		sip_location_mark(j->location, i, j->mark);
 	j->stats.noted++;
 	j->noted_here += bytes;
 	keep_pace(j, now);
-	return true;
 }
 
 /* --- for another thread --- */

@@ -19,7 +19,7 @@
  * What a power cut takes: everything since the last sip_journal_sync that has returned 0. Whoever never
  * calls that (`durable` false) leaves it to the kernel's write-back, 30 s usually, in no certain order.
  * With `durable`, the half before last is overwritten only when the last is synced; should the disk
- * stand still for so long that this has to be waited for, sip_journal_note says no, and the registrar
+ * stand still for so long that this has to be waited for, sip_journal_room says no, and the registrar
  * 503.
  *
  * The kernel write-protects pages that it has written back: the next store to one costs a page fault,
@@ -57,9 +57,11 @@ int sip_journal_create(const struct sip_journal_conf *conf, struct sip_location 
 /** Syncs, and lets go. */
 void sip_journal_destroy(struct sip_journal *j);
 
-/** Note what is true of an AOR now; `aor` is SIP_NONE if it has no bindings any more. False: there is
- * no room (see `durable` above), and it is not noted. */
-bool sip_journal_note(struct sip_journal *j, struct nfv_sv key, uint32_t aor, uint64_t now);
+/** Whether one AOR can be noted; begins the other half if it must. False: see `durable` above. To be
+ * asked before anything is changed. */
+bool sip_journal_room(struct sip_journal *j);
+/** Note what is true of an AOR now; `aor` is SIP_NONE if it has no bindings any more. */
+void sip_journal_note(struct sip_journal *j, struct nfv_sv key, uint32_t aor, uint64_t now);
 /** Copy up to `max` AORs, if a half has begun. Returns how many are still to be looked at. */
 uint32_t sip_journal_tick(struct sip_journal *j, uint64_t now, uint32_t max);
 

@@ -370,12 +370,13 @@ commit(struct job *j)
 
 	if (j->n_changes == 0)
 		return SIP_REGISTER_FETCHED;
+	if (j->r->conf.journal != NULL && !sip_journal_room(j->r->conf.journal))
+		return SIP_REGISTER_NO_JOURNAL;
 	why = sip_location_apply(l, j->key, &j->aor, j->r->change, j->n_changes);
 	if (why != SIP_REFUSED_NOT)
 		return refusal[why];
-	if (j->r->conf.journal != NULL &&
-		!sip_journal_note(j->r->conf.journal, j->key, j->aor, j->now))
-		return SIP_REGISTER_NO_JOURNAL;
+	if (j->r->conf.journal != NULL)
+		sip_journal_note(j->r->conf.journal, j->key, j->aor, j->now);
 	return SIP_REGISTER_CHANGED;
 }
 

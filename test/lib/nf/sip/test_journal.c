@@ -610,6 +610,8 @@ synced(void **state)
 	assert_int_equal(j->stats.switches, 1);
 	assert_int_equal(w.reg.count[SIP_REGISTER_NO_JOURNAL], 1);
 	assert_string_equal(w.extra, "Retry-After: 30\r\n");
+	/* It has not been done either: heard again it is not taken for one that has. */
+	assert_int_equal(reg(1, i, "Contact: <sip:c1@10.1.1.1>\r\n"), 503);
 	assert_true(sip_journal_stats(j).unsynced > 0);
 	assert_int_equal(sip_journal_sync(j, &err), 0);
 	assert_int_equal(sip_journal_stats(j).unsynced, 0);

@@ -73,6 +73,24 @@ assert_sv(struct nfv_sv s, const char *text)
 		fail_msg("\"%.*s\", not \"%s\"", NFV_SV_ARG(s), text);
 }
 
+static uint32_t
+index_of(uint32_t aor, unsigned int id)
+{
+	char key[SIP_AOR_TEXT_MAX], text[SIP_BINDING_TEXT_MAX];
+	struct sip_binding b;
+	struct sip_aor a;
+	uint32_t next;
+
+	if (aor == SIP_NONE || !sip_location_aor_at(l, aor, &a, key))
+		return SIP_NONE;
+	for (uint32_t i = a.first; i != SIP_NONE; i = next) {
+		next = sip_location_binding(l, i, &b, text);
+		if (b.to.port == id)
+			return i;
+	}
+	return SIP_NONE;
+}
+
 static void
 keys(void **state)
 {
@@ -169,8 +187,10 @@ static void
 caps(void **state)
 {
 	static char text[SIP_BINDING_TEXT_MAX + 2];
+	char name[32], buf[SIP_AOR_TEXT_MAX];
 	struct sip_location_stats s;
-	char name[32];
+	struct sip_change c;
+	uint32_t aor;
 
 	(void)state;
 	fresh(64, 80, 64, 3); /* whole pages: 64 users, 80 bindings, 64 chunks */
@@ -203,6 +223,11 @@ caps(void **state)
 	text[170 + 60] = '\0';
 	assert_int_equal(add("b@x", text, 1, SEC), SIP_REFUSED_NOT);
 	assert_int_equal(add("c@x", text, 1, SEC), SIP_REFUSED_CHUNKS);
+	assert_int_equal(sip_location_stats(l).chunks, 64);
+	/* A text that replaces another needs no more than is there. */
+	aor = sip_location_open(l, key_of("b@x", buf), 0);
+	c = (struct sip_change){ SIP_UPDATE, index_of(aor, 5062), binding(text, 2, SEC) };
+	assert_int_equal(sip_location_apply(l, key_of("b@x", buf), &aor, &c, 1), SIP_REFUSED_NOT);
 	assert_int_equal(sip_location_stats(l).chunks, 64);
 	assert_int_equal(sip_location_expire(l, 2 * SEC, 10), 2);
 	s = sip_location_stats(l);
@@ -260,24 +285,6 @@ model_binding(const struct model *m, char *uri, char *path)
 	b.expires = m->expires;
 	b.to.port = (uint16_t)m->id;
 	return b;
-}
-
-static uint32_t
-index_of(uint32_t aor, unsigned int id)
-{
-	char key[SIP_AOR_TEXT_MAX], text[SIP_BINDING_TEXT_MAX];
-	struct sip_binding b;
-	struct sip_aor a;
-	uint32_t next;
-
-	if (aor == SIP_NONE || !sip_location_aor_at(l, aor, &a, key))
-		return SIP_NONE;
-	for (uint32_t i = a.first; i != SIP_NONE; i = next) {
-		next = sip_location_binding(l, i, &b, text);
-		if (b.to.port == id)
-			return i;
-	}
-	return SIP_NONE;
 }
 
 static void
