@@ -5,7 +5,7 @@
  *
  * own.c knows which addresses are ours, route.c where others lie, neigh.c which MAC address a next
  * hop has; resolve.c finds out what neigh.c does not know, by way of arp.c and nd.c; icmp.c answers
- * echoes and writes errors; frag.c cuts; input.c and output.c judge packets with all of these.
+ * echoes and writes errors; frag.c cuts, reassemble.c puts together; input.c and output.c judge packets with all of these.
  */
 #ifndef HOST_H
 #define HOST_H
@@ -17,6 +17,7 @@
 
 #include "neigh.h"
 #include "own.h"
+#include "reasm.h"
 #include "route.h"
 
 struct host_port {
@@ -35,6 +36,10 @@ struct icmp_limit {
 struct host_count {
 	uint64_t arp_replies, arp_requests, na, ns, echo_replies;
 	uint64_t errors, errors_limited, fragments;
+	uint64_t whole;        /* datagrams put together */
+	uint64_t frag_late;    /* given up, since a part of them did not come in time */
+	uint64_t frag_evicted; /* given up for newer ones, of all; of the same source */
+	uint64_t frag_evicted_source;
 	uint64_t unanswered; /* neighbours that did not answer */
 	uint64_t wait_lost;  /* waiting packets that were evicted, or found no buffer to leave in */
 };
@@ -47,6 +52,8 @@ struct nfv_l3 {
 	struct icmp_limit limit;
 	struct host_count count;
 	uint64_t now; /* of the last call, for show */
+	struct reasm_table reasm;
+	uint32_t ip6_id;
 	uint16_t ip_id;
 };
 

@@ -1,3 +1,4 @@
+#include "frag.h"
 #include "icmp.h"
 
 #define IP4_ERROR_MAX 576  /* RFC 1812 §4.3.2.3 */
@@ -8,6 +9,7 @@ static const struct {
 	uint8_t type4, code4, type6, code6;
 } errors[ICMP_ERRORS] = {
 	[ICMP_TTL] = { NFV_ICMP_TIME_EXCEEDED, 0, NFV_ICMP6_TIME_EXCEEDED, 0 },
+	[ICMP_REASSEMBLY] = { NFV_ICMP_TIME_EXCEEDED, 1, NFV_ICMP6_TIME_EXCEEDED, 1 },
 	[ICMP_NET] = { NFV_ICMP_UNREACHABLE, 0, NFV_ICMP6_UNREACHABLE, 0 },
 	[ICMP_HOST] = { NFV_ICMP_UNREACHABLE, 1, NFV_ICMP6_UNREACHABLE, 3 },
 	[ICMP_PORT] = { NFV_ICMP_UNREACHABLE, 3, NFV_ICMP6_UNREACHABLE, 4 },
@@ -154,13 +156,23 @@ icmp_is_echo(const struct nfv_pkt *p)
 		(p->proto == NFV_PROTO_ICMP6 && icmp->type == NFV_ICMP6_ECHO);
 }
 
+/* Exchanged addresses leave the pseudo header's sum as it is: only the type counts. */
+static void
+make_reply(struct nfv_icmp *icmp, uint8_t family)
+{
+	uint16_t before, after;
+
+	memcpy(&before, icmp, sizeof(before));
+	icmp->type = family == 4 ? NFV_ICMP_ECHO_REPLY : NFV_ICMP6_ECHO_REPLY;
+	memcpy(&after, icmp, sizeof(after));
+	icmp->be_csum = nfv_csum_update(icmp->be_csum, nfv_csum_delta16(before, after));
+}
+
 uint8_t
 icmp_echo(const struct turn *t, const struct nfv_pkt *p)
 {
 	const struct nfv_eth *eth = (const struct nfv_eth *)p->data;
 	struct nfv_addr src = host_src_of(p), dst = host_dst_of(p);
-	uint16_t before, after;
-	struct nfv_icmp *icmp;
 	struct nfv_pkt *out;
 
 	if (p->len - p->l3 > t->l3->port[t->port].mtu)
@@ -177,14 +189,32 @@ icmp_echo(const struct turn *t, const struct nfv_pkt *p)
 		nfv_pkt_ip4(out)->tos = nfv_pkt_ip4(p)->tos; /* RFC 1122 §3.2.2.6 */
 		nfv_csum_ip4_set(nfv_pkt_ip4(out));
 	}
-	icmp = nfv_pkt_l4(out);
-	memcpy(icmp, nfv_pkt_l4(p), nfv_pkt_l4_len(p));
-	/* Exchanged addresses leave the pseudo header's sum as it is: only the type counts. */
-	memcpy(&before, icmp, sizeof(before));
-	icmp->type = p->family == 4 ? NFV_ICMP_ECHO_REPLY : NFV_ICMP6_ECHO_REPLY;
-	memcpy(&after, icmp, sizeof(after));
-	icmp->be_csum = nfv_csum_update(icmp->be_csum, nfv_csum_delta16(before, after));
+	memcpy(nfv_pkt_l4(out), nfv_pkt_l4(p), nfv_pkt_l4_len(p));
+	make_reply(nfv_pkt_l4(out), p->family);
 	host_frame(t, out, eth->src, p->family == 4 ? NFV_ETH_IP4 : NFV_ETH_IP6);
+	t->l3->count.echo_replies++;
+	return NFV_CONSUMED;
+}
+
+uint8_t
+icmp_echo_whole(const struct turn *t, struct nfv_pkt *p)
+{
+	struct nfv_addr src = host_src_of(p), dst = host_dst_of(p);
+	unsigned int n = nfv_pkt_l4_len(p), hlen = p->family == 4 ? NFV_IP4_LEN : NFV_IP6_LEN;
+	uint8_t tos = p->family == 4 ? nfv_pkt_ip4(p)->tos : 0, mac[6];
+
+	if (p->len - p->l3 <= t->l3->port[t->port].mtu)
+		return icmp_echo(t, p);
+	memcpy(mac, ((const struct nfv_eth *)p->data)->src, sizeof(mac));
+	/* Options and extension headers are the request's alone. */
+	memmove(p->data + p->l3 + hlen, nfv_pkt_l4(p), n);
+	nfv_pkt_ip_header(p, p->family, dst.b, src.b, p->proto, (uint16_t)n);
+	if (p->family == 4)
+		nfv_pkt_ip4(p)->tos = tos;
+	make_reply(nfv_pkt_l4(p), p->family);
+	p->flags = NFV_PKT_OWN;
+	if (!frag_send(t, p, mac))
+		return NFV_DROP(NFV_L3_NO_BUFFER);
 	t->l3->count.echo_replies++;
 	return NFV_CONSUMED;
 }

@@ -8,11 +8,12 @@
 #include "host.h"
 
 enum icmp_error {
-	ICMP_TTL,     /* time exceeded in transit */
-	ICMP_NET,     /* no route */
-	ICMP_HOST,    /* nobody answers there */
-	ICMP_PORT,    /* nobody listens there */
-	ICMP_TOO_BIG, /* `rest` is the MTU */
+	ICMP_TTL,        /* time exceeded in transit */
+	ICMP_REASSEMBLY, /* time exceeded while fragments were awaited */
+	ICMP_NET,        /* no route */
+	ICMP_HOST,       /* nobody answers there */
+	ICMP_PORT,       /* nobody listens there */
+	ICMP_TOO_BIG,    /* `rest` is the MTU */
 	ICMP_ERRORS
 };
 
@@ -20,6 +21,8 @@ void icmp_limit_init(struct icmp_limit *l, uint64_t hz, uint32_t rate);
 
 /** Answer an echo request, whose checksum is right, straight to its sender. Returns the verdict. */
 uint8_t icmp_echo(const struct turn *t, const struct nfv_pkt *p);
+/** The same for one that was put together: it becomes the answer, and leaves in pieces if need be. */
+uint8_t icmp_echo_whole(const struct turn *t, struct nfv_pkt *p);
 bool icmp_is_echo(const struct nfv_pkt *p);
 
 /** An error about a frame just received at t->port, straight to its sender. */

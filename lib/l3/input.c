@@ -1,4 +1,5 @@
 #include "icmp.h"
+#include "reassemble.h"
 #include "resolve.h"
 
 static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -32,7 +33,7 @@ judge4(const struct turn *t, struct nfv_pkt *p, bool group)
 	if (from == OWN_BROADCAST || dst.b[0] == 0 || dst.b[0] == 127 || dst.b[0] >= 240)
 		return NFV_DROP(NFV_PARSE_IP_ADDRESS);
 	if (p->flags & NFV_PKT_FRAGMENT)
-		return NFV_DROP(NFV_L3_FRAGMENT);
+		return to == OWN_HOST ? reasm_input(t, p) : NFV_DROP(NFV_L3_FRAGMENT);
 	if (to == OWN_HOST)
 		return local(t, p);
 	if (nfv_pkt_ip4(p)->ttl <= 1) {
@@ -65,6 +66,34 @@ is_router_discovery(const struct nfv_pkt *p)
 			icmp->type == REDIRECT);
 }
 
+/* A packet that came as fragments, now whole: what it is, and what may not come that way. */
+static uint8_t
+judge_whole(struct nfv_pkt *p)
+{
+	enum nfv_parse why;
+
+	p->flags = 0;
+	why = nfv_pkt_parse(p);
+	if (why != NFV_PARSE_OK)
+		return NFV_DROP(why);
+	if (p->flags & NFV_PKT_FRAGMENT) /* in fragments again */
+		return NFV_DROP(NFV_PARSE_EXTENSION);
+	if (nd_is_ours(p) || is_router_discovery(p)) /* RFC 6980 §5 */
+		return NFV_DROP(NFV_L3_ND_BAD);
+	return NFV_KEEP;
+}
+
+static uint8_t
+fragment6(const struct turn *t, struct nfv_pkt *p)
+{
+	uint8_t verdict;
+
+	if (!reasm_atomic(p))
+		return reasm_input(t, p);
+	verdict = judge_whole(p);
+	return verdict == NFV_KEEP ? local(t, p) : verdict;
+}
+
 static uint8_t
 judge6(const struct turn *t, struct nfv_pkt *p, bool group)
 {
@@ -83,7 +112,8 @@ judge6(const struct turn *t, struct nfv_pkt *p, bool group)
 		(memcmp(src.b, zero, 15) == 0 && src.b[15] == 0))
 		return NFV_DROP(NFV_PARSE_IP_ADDRESS);
 	if (p->flags & NFV_PKT_FRAGMENT)
-		return NFV_DROP(NFV_L3_FRAGMENT);
+		return own_host_at(&t->l3->own, &dst, t->port) ? fragment6(t, p) :
+								 NFV_DROP(NFV_L3_FRAGMENT);
 	if (own_host_at(&t->l3->own, &dst, t->port)) {
 		if (nd_is_ours(p))
 			return nd_input(t, p);
@@ -129,7 +159,7 @@ judge(const struct turn *t, struct nfv_pkt *p)
 	}
 }
 
-void
+unsigned int
 nfv_l3_input(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire)
 {
 	const struct turn t = {
@@ -147,4 +177,32 @@ nfv_l3_input(struct nfv_l3 *l3, struct nfv_burst *burst, struct nfv_out *wire)
 		p->flags = 0;
 		p->verdict = judge(&t, p);
 	}
+	return (unsigned int)(l3->reasm.n_whole - l3->reasm.n_taken);
+}
+
+void
+nfv_l3_take_whole(struct nfv_l3 *l3, struct nfv_pkt *p, struct nfv_out *wire)
+{
+	const uint16_t i = l3->reasm.whole[l3->reasm.n_taken];
+	const struct turn t = {
+		.l3 = l3, .now = l3->now, .port = l3->reasm.reasm[i].key.port, .wire = wire
+	};
+	unsigned int first;
+
+	if (!reasm_take(&t, p, &first)) {
+		p->verdict = NFV_DROP(NFV_L3_NO_BUFFER);
+		return;
+	}
+	p->port = t.port;
+	p->verdict = judge_whole(p);
+	if (p->verdict != NFV_KEEP)
+		return;
+	/* All headers, the transport's too, lie in the first piece (RFC 7112, 8200 §4.5). */
+	if (first < p->l4 + (p->proto == NFV_PROTO_TCP ? NFV_TCP_LEN : 8u) && first < p->len)
+		p->verdict = NFV_DROP(NFV_PARSE_FRAGMENT_TINY);
+	else if (icmp_is_echo(p))
+		p->verdict =
+			nfv_csum_l4_ok(p) ? icmp_echo_whole(&t, p) : NFV_DROP(NFV_L3_ICMP_CHECKSUM);
+	else
+		p->verdict = local(&t, p);
 }

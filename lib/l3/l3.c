@@ -1,6 +1,7 @@
 #include <rte_malloc.h>
 
 #include "icmp.h"
+#include "reassemble.h"
 #include "resolve.h"
 
 #define TICK_BUDGET 32 /* neighbours a tick at most: as many frames as a burst takes */
@@ -10,6 +11,11 @@ const char *const nfv_l3_drop_name[NFV_L3_REASONS] = {
 	[NFV_L3_NOT_FOR_US] = "not-for-us",
 	[NFV_L3_MULTICAST] = "multicast",
 	[NFV_L3_FRAGMENT] = "fragment",
+	[NFV_L3_FRAG_DUPLICATE] = "fragment-duplicate",
+	[NFV_L3_FRAG_OVERLAP] = "fragment-overlap",
+	[NFV_L3_FRAG_LENGTH] = "fragment-length",
+	[NFV_L3_FRAG_PIECES] = "fragment-pieces",
+	[NFV_L3_FRAG_FULL] = "fragment-full",
 	[NFV_L3_ARP_BAD] = "arp-malformed",
 	[NFV_L3_ND_BAD] = "nd-malformed",
 	[NFV_L3_ICMP_CHECKSUM] = "icmp-checksum",
@@ -141,6 +147,9 @@ check(const struct nfv_l3_conf *conf, bool ip6, struct nfv_err *err)
 	if (conf->neighbours == 0 || conf->neighbours > 1u << 20)
 		return nfv_fail(err, ERANGE, "a cache of %u neighbours: it must hold 1…%u",
 			conf->neighbours, 1u << 20);
+	if (conf->reassembly > REASM_MAX)
+		return nfv_fail(err, ERANGE, "%u datagrams put together at once: at most %u",
+			conf->reassembly, REASM_MAX);
 	if (conf->tsc_hz == 0)
 		return nfv_fail(err, EINVAL, "the clock's frequency is not given");
 	for (uint8_t port = 0; port < 2; port++) {
@@ -239,8 +248,15 @@ nfv_l3_create(const struct nfv_l3_conf *conf, struct nfv_l3 **out, struct nfv_er
 			err, ENOMEM, "no memory for a cache of %u neighbours", conf->neighbours);
 		goto fail;
 	}
+	if (reasm_init(&l3->reasm, conf->reassembly, conf->tsc_hz, conf->seed, conf->socket) != 0) {
+		rc = nfv_fail(err, ENOMEM,
+			"no memory to put %u datagrams together, 64 KiB each; lower `reassembly`",
+			conf->reassembly);
+		goto fail;
+	}
 	icmp_limit_init(&l3->limit, conf->tsc_hz, conf->icmp_rate);
 	l3->ip_id = (uint16_t)conf->seed;
+	l3->ip6_id = (uint32_t)(conf->seed >> 16);
 	*out = l3;
 	return 0;
 fail:
@@ -253,6 +269,7 @@ nfv_l3_destroy(struct nfv_l3 *l3)
 {
 	if (l3 == NULL)
 		return;
+	reasm_fini(&l3->reasm);
 	neigh_fini(&l3->neigh);
 	routes_fini(&l3->routes);
 	own_fini(&l3->own);
@@ -302,4 +319,6 @@ nfv_l3_tick(struct nfv_l3 *l3, uint64_t tsc, struct nfv_out *wire, struct nfv_ou
 	for (int i = 0; i < TICK_BUDGET && (e = neigh_due(&l3->neigh, tsc)) != NULL; i++)
 		resolve_due(&t, e);
 	neigh_forget(&l3->neigh, tsc);
+	if (l3->reasm.used > 0)
+		reasm_tick(&t);
 }

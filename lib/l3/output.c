@@ -1,3 +1,4 @@
+#include "frag.h"
 #include "icmp.h"
 #include "resolve.h"
 
@@ -98,8 +99,7 @@ follow(const struct turn *t, const struct nfv_pkt *p, uint64_t hop, struct step 
 	} else if (next->via.family != NFV_NO_ADDR) {
 		s->to = &next->via;
 	}
-	if (p->len - p->l3 > mtu &&
-		(p->family == 6 || be16toh(nfv_pkt_ip4(p)->be_frag) & NFV_IP4_DF)) {
+	if (p->len - p->l3 > mtu && !frag_may(p)) {
 		icmp_error_back(t, ICMP_TOO_BIG, mtu, p);
 		return NFV_DROP(NFV_L3_TOO_BIG);
 	}

@@ -81,6 +81,10 @@ nfv_l3_show(const struct nfv_l3 *l3, FILE *to)
 		{ "icmp errors sent", c->errors },
 		{ "icmp errors over the limit", c->errors_limited },
 		{ "fragments sent", c->fragments },
+		{ "datagrams put together", c->whole },
+		{ "datagrams never complete", c->frag_late },
+		{ "datagrams given up for newer ones", c->frag_evicted },
+		{ "datagrams given up for newer ones of their source", c->frag_evicted_source },
 		{ "neighbours that did not answer", c->unanswered },
 		{ "waiting packets lost", c->wait_lost + l3->neigh.lost },
 	};

@@ -20,6 +20,9 @@
 #include "nfv_hdr.h"
 
 #define NFV_BURST_MAX 32
+#define NFV_OUT_MAX   128   /* pieces of the largest packet at the smallest MTU */
+#define NFV_LARGE_MAX 4     /* large packets that lie ready */
+#define NFV_FRAME_MAX 65535 /* what a large packet has room for; an IP packet: 14 bytes less */
 
 /** A chain has an inside and an outside; packets travel through its stages either way. */
 enum nfv_dir { NFV_OUTWARD, NFV_INWARD };
@@ -78,17 +81,26 @@ struct nfv_burst {
 	struct nfv_pkt pkt[NFV_BURST_MAX];
 };
 
+/** Empty packets with room for NFV_FRAME_MAX bytes, few and shared: those taken were exchanged for
+ * the packets that lie in their places now. */
+struct nfv_large {
+	uint16_t n, room; /* taken, armed */
+	struct nfv_pkt pkt[NFV_LARGE_MAX];
+};
+
 /**
- * Where a stage writes what it originates. The runtime arms every entry with an empty buffer before
- * the call; the stage takes them in order. Each continues from the stage's own place in the chain,
- * through its neighbours in direction `dir`, as an NFV_PKT_OWN packet.
+ * Where a stage writes what it originates. The runtime arms NFV_BURST_MAX entries with empty buffers
+ * before the call (more only for packets that l3 sends in many pieces); the stage takes them in
+ * order. Each continues from the stage's own place in the chain, through its neighbours in direction
+ * `dir`, as an NFV_PKT_OWN packet.
  */
 struct nfv_out {
-	uint16_t n;       /* taken */
-	uint16_t room;    /* armed */
-	uint32_t starved; /* times nothing was left: the runtime counts it as `no-buffer` */
-	enum nfv_dir dir[NFV_BURST_MAX];
-	struct nfv_pkt pkt[NFV_BURST_MAX];
+	uint16_t n;              /* taken */
+	uint16_t room;           /* armed */
+	uint32_t starved;        /* times nothing was left: the runtime counts it as `no-buffer` */
+	struct nfv_large *large; /* NULL: the runtime has none */
+	enum nfv_dir dir[NFV_OUT_MAX];
+	struct nfv_pkt pkt[NFV_OUT_MAX];
 };
 
 /**
@@ -104,6 +116,29 @@ nfv_out_take(struct nfv_out *out, enum nfv_dir dir)
 	}
 	out->dir[out->n] = dir;
 	return &out->pkt[out->n++];
+}
+
+/**
+ * The same for an IP packet of `bytes`: in a large buffer if it needs one. Where the runtime has no
+ * large ones at all, the packet has less room than was asked for.
+ */
+static inline struct nfv_pkt *
+nfv_out_take_for(struct nfv_out *out, enum nfv_dir dir, size_t bytes)
+{
+	struct nfv_pkt *p = nfv_out_take(out, dir), small;
+	struct nfv_large *large = out->large;
+
+	if (p == NULL || bytes <= p->tailroom || large == NULL)
+		return p;
+	if (large->n == large->room) {
+		out->n--;
+		out->starved++;
+		return NULL;
+	}
+	small = *p;
+	*p = large->pkt[large->n];
+	large->pkt[large->n++] = small;
+	return p;
 }
 
 static inline struct nfv_ip4 *

@@ -95,7 +95,7 @@ fragments_go_no_further(void **state)
 	nfv_pkt_ip4(&p)->be_frag = htobe16(NFV_IP4_MF);
 	nfv_csum_ip4_set(nfv_pkt_ip4(&p));
 	assert_int_equal(net_in(n, 0, p), NFV_DROP(NFV_L3_FRAGMENT));
-	p = mk_ip(&n->in, "fd00::2", "fd00::1", NFV_PROTO_FRAGMENT,
+	p = mk_ip(&n->in, "fd00::2", "2001:db8::1", NFV_PROTO_FRAGMENT,
 		"\x3a\0\0\0\0\0\0\1\x80\0\0\0\0\0\0\0", 16);
 	assert_int_equal(net_in(n, 0, p), NFV_DROP(NFV_L3_FRAGMENT));
 	assert_int_equal(n->wire.n, 0);
