@@ -146,6 +146,14 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 	return 0;
 }
 
+/* Only stages write anything large; what l3 originates is short, or cut. */
+static void
+lend_large(struct nfv_chain *c)
+{
+	for (int d = 0; d < DEPTH_MAX && c->large_pool != NULL; d++)
+		c->out[d].large = &c->large;
+}
+
 int
 nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, struct nfv_err *err)
 {
@@ -162,6 +170,8 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 	memset(c, 0, sizeof(*c));
 	snprintf(c->name, sizeof(c->name), "%s", conf->name);
 	c->pool = conf->pool;
+	c->large_pool = conf->large_pool;
+	lend_large(c);
 	c->n = (int)conf->n_stages;
 	c->tsc_zero = rte_rdtsc();
 	c->tsc_per_tick = conf->tsc_hz / NFV_FLOW_HZ;
@@ -216,6 +226,8 @@ nfv_chain_destroy(struct nfv_chain *c)
 	}
 	for (int p = 0; p < 2; p++)
 		rte_pktmbuf_free_bulk(c->tx[p].m, c->tx[p].n);
+	for (uint16_t i = 0; i < c->large.room; i++)
+		rte_pktmbuf_free(c->large.pkt[i].buf);
 	free_out(&c->wire);
 	for (int d = 0; d < DEPTH_MAX; d++) {
 		free_out(&c->out[d]);
@@ -226,10 +238,38 @@ nfv_chain_destroy(struct nfv_chain *c)
 	free(c);
 }
 
-void
-chain_arm(struct nfv_chain *c, struct nfv_out *out)
+/* A large buffer has no room in front: all of its 16 bits of length are the packet's. */
+static struct nfv_pkt
+empty(struct rte_mbuf *m, bool large)
 {
-	struct rte_mbuf *m[NFV_BURST_MAX];
+	if (large)
+		m->data_off = 0;
+	return (struct nfv_pkt){ .data = rte_pktmbuf_mtod(m, uint8_t *),
+		.buf = m,
+		.len = NFV_ETH_LEN,
+		.l3 = NFV_ETH_LEN,
+		.headroom = rte_pktmbuf_headroom(m),
+		.tailroom = (uint16_t)(rte_pktmbuf_tailroom(m) - NFV_ETH_LEN) };
+}
+
+/* What was taken was exchanged for smaller packets, which are not missed. */
+static void
+arm_large(struct nfv_chain *c, struct nfv_large *l)
+{
+	struct rte_mbuf *m;
+
+	for (; l->n > 0; l->n--) {
+		rte_pktmbuf_free(l->pkt[l->n - 1].buf);
+		l->pkt[l->n - 1] = l->pkt[--l->room];
+	}
+	while (l->room < NFV_LARGE_MAX && (m = rte_pktmbuf_alloc(c->large_pool)) != NULL)
+		l->pkt[l->room++] = empty(m, true);
+}
+
+void
+chain_arm_for(struct nfv_chain *c, struct nfv_out *out, uint16_t n)
+{
+	struct rte_mbuf *m[NFV_OUT_MAX];
 	uint16_t need;
 
 	/* What is left moves down over what was taken, so that the free places are at the end. */
@@ -239,16 +279,34 @@ chain_arm(struct nfv_chain *c, struct nfv_out *out)
 		out->room = (uint16_t)(out->room - out->n);
 		out->n = 0;
 	}
-	need = (uint16_t)(NFV_BURST_MAX - out->room);
-	if (need == 0 || rte_pktmbuf_alloc_bulk(c->pool, m, need) != 0)
+	if (out->large != NULL && (c->large.n > 0 || c->large.room < NFV_LARGE_MAX))
+		arm_large(c, &c->large);
+	if (out->room >= n)
+		return;
+	need = (uint16_t)(n - out->room);
+	if (rte_pktmbuf_alloc_bulk(c->pool, m, need) != 0)
 		return;
 	for (uint16_t i = 0; i < need; i++)
-		out->pkt[out->room++] = (struct nfv_pkt){ .data = rte_pktmbuf_mtod(m[i], uint8_t *),
-			.buf = m[i],
-			.len = NFV_ETH_LEN,
-			.l3 = NFV_ETH_LEN,
-			.headroom = rte_pktmbuf_headroom(m[i]),
-			.tailroom = (uint16_t)(rte_pktmbuf_tailroom(m[i]) - NFV_ETH_LEN) };
+		out->pkt[out->room++] = empty(m[i], false);
+}
+
+void
+chain_arm(struct nfv_chain *c, struct nfv_out *out)
+{
+	chain_arm_for(c, out, NFV_BURST_MAX);
+}
+
+bool
+chain_alloc(struct nfv_chain *c, uint32_t len, struct nfv_pkt *out)
+{
+	bool large = len + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(c->pool);
+	struct rte_mempool *pool = large ? c->large_pool : c->pool;
+	struct rte_mbuf *m = pool != NULL ? rte_pktmbuf_alloc(pool) : NULL;
+
+	if (m == NULL)
+		return false;
+	*out = empty(m, large);
+	return true;
 }
 
 const char *

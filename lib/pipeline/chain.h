@@ -34,8 +34,8 @@ struct txq {
 
 struct nfv_chain {
 	struct nfv_l3 *l3;
-	struct rte_mempool *pool;
-	int n; /* stages */
+	struct rte_mempool *pool, *large_pool; /* the second may be NULL */
+	int n;                                 /* stages */
 	uint16_t rx_port[2], mtu[2];
 	struct stage stage[NFV_STAGES_MAX];
 	struct segment segment[NFV_STAGES_MAX];
@@ -44,6 +44,7 @@ struct nfv_chain {
 	uint32_t n_toward;
 	uint64_t tsc_zero, tsc_per_tick; /* flow ticks */
 	struct txq tx[2];
+	struct nfv_large large;         /* for all that follow */
 	struct nfv_out wire;            /* frames that l3 sends by itself */
 	struct nfv_out out[DEPTH_MAX];  /* for the stages, by depth */
 	struct nfv_out back[DEPTH_MAX]; /* for l3's errors, by depth */
@@ -52,8 +53,13 @@ struct nfv_chain {
 	char name[32];
 };
 
-/* Fill up what was taken of `out` with empty buffers; less room if there are none. */
+/* Fill up what was taken of `out`, and of the large ones, with empty buffers, so that there are
+ * NFV_BURST_MAX; less room if there are none. */
 void chain_arm(struct nfv_chain *c, struct nfv_out *out);
+/* The same, so that there are `n` of them. */
+void chain_arm_for(struct nfv_chain *c, struct nfv_out *out, uint16_t n);
+/* An empty packet with room for a frame of `len` bytes; false: there is no buffer. */
+bool chain_alloc(struct nfv_chain *c, uint32_t len, struct nfv_pkt *out);
 
 static inline uint32_t
 chain_tick_of(const struct nfv_chain *c, uint64_t tsc)

@@ -39,6 +39,9 @@ struct nfv_chain_conf {
 	uint32_t n_stages;
 	uint16_t port[2];         /* DPDK port ids, inside and outside */
 	struct rte_mempool *pool; /* for what is originated */
+	/* Few buffers with NFV_FRAME_MAX bytes of data room, for what is put together and for what stages
+	 * write that is longer than the others; NULL: there are none. May be shared like `pool`. */
+	struct rte_mempool *large_pool;
 	struct nfv_l3_conf l3;
 	uint32_t flows; /* at most, of each family */
 	struct nfv_flow_timeouts timeouts;

@@ -127,8 +127,17 @@ leave(struct nfv_chain *c, struct nfv_burst *b, unsigned int depth)
 		originate(c, back, ENDS, b->tsc, depth);
 }
 
-/* Packets that leave in pieces take many of the places in `wire`: they go one by one, so that it is
- * emptied between them. */
+/* Places in `wire` for a packet of this length to leave by a port, and for a question to go before. */
+static uint16_t
+arm_of(const struct nfv_chain *c, uint32_t len, unsigned int port)
+{
+	uint16_t n = (uint16_t)(nfv_l3_pieces(len, c->mtu[port]) + 1);
+
+	return n < NFV_BURST_MAX ? NFV_BURST_MAX : n < NFV_OUT_MAX ? n : NFV_OUT_MAX;
+}
+
+/* Packets that leave in pieces take many of the places in `wire`, or more than it usually has: they go
+ * one by one, so that it is emptied between them. */
 static void
 leave_apart(struct nfv_chain *c, const struct nfv_burst *b, unsigned int depth)
 {
@@ -137,6 +146,7 @@ leave_apart(struct nfv_chain *c, const struct nfv_burst *b, unsigned int depth)
 	for (uint16_t i = 0; i < b->n; i++) {
 		one.n = 1;
 		one.pkt[0] = b->pkt[i];
+		chain_arm_for(c, &c->wire, arm_of(c, b->pkt[i].len, b->dir == NFV_OUTWARD));
 		leave(c, &one, depth);
 	}
 }
@@ -309,11 +319,34 @@ take(struct nfv_chain *c, struct rte_mbuf **m, uint16_t n, unsigned int port, st
 	}
 }
 
+/* Datagrams whose fragments have all come run behind the burst that brought the last of them, in
+ * bursts of one: there are few, and they are long. */
+static void
+run_whole(struct nfv_chain *c, enum nfv_dir dir, uint64_t tsc)
+{
+	struct nfv_burst b = { .tsc = tsc, .dir = dir };
+	uint32_t len;
+
+	while ((len = nfv_l3_whole(c->l3)) > 0) {
+		b.n = 1;
+		/* Without a buffer it has no room, and is dropped for that. */
+		if (!chain_alloc(c, len, &b.pkt[0]))
+			b.pkt[0] = (struct nfv_pkt){ .buf = NULL };
+		chain_arm_for(c, &c->wire, arm_of(c, len, dir == NFV_INWARD));
+		nfv_l3_take_whole(c->l3, &b.pkt[0], &c->wire);
+		sweep(&b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
+		send_wire(c);
+		if (b.n > 0)
+			run(c, dir == NFV_OUTWARD ? 0 : c->n - 1, &b, 0);
+	}
+}
+
 static unsigned int
 poll_port(struct nfv_chain *c, unsigned int port)
 {
 	uint64_t t0 = rte_rdtsc(), t1;
 	struct rte_mbuf *m[NFV_BURST_MAX];
+	unsigned int whole;
 	struct nfv_burst b;
 	uint16_t n = rte_eth_rx_burst(c->rx_port[port], 0, m, NFV_BURST_MAX);
 
@@ -327,12 +360,14 @@ poll_port(struct nfv_chain *c, unsigned int port)
 	c->stats.part[NFV_RX].cycles += t1 - t0;
 	tap(&c->port_tap[port], b.pkt, b.n, b.dir);
 	c->stats.part[NFV_L3_IN].packets += b.n;
-	nfv_l3_input(c->l3, &b, &c->wire);
+	whole = nfv_l3_input(c->l3, &b, &c->wire);
 	sweep(&b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
 	send_wire(c);
 	c->stats.part[NFV_L3_IN].cycles += rte_rdtsc() - t1;
 	if (b.n > 0)
 		run(c, b.dir == NFV_OUTWARD ? 0 : c->n - 1, &b, 0);
+	if (__builtin_expect(whole > 0, 0))
+		run_whole(c, b.dir, b.tsc);
 	return n;
 }
 
