@@ -34,7 +34,7 @@ struct app {
 	struct nfv_port port[PORTS_MAX];
 	struct nfv_worker worker[WORKERS_MAX];
 	uint32_t n_workers;
-	struct rte_mempool *pool[WORKERS_MAX];
+	struct rte_mempool *pool[WORKERS_MAX], *large_pool[WORKERS_MAX];
 	struct nfv_chain *chain[PORTS_MAX / 2];
 	struct app_tap tap[TAPS_MAX];
 	uint32_t n_taps;

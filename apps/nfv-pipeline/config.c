@@ -120,6 +120,9 @@ static const struct nfv_conf_field l3_fields[] = {
 		.type = NFV_CONF_UINT, .min = 16, .max = 65536, .def = "1024"),
 	FIELD(conf_l3, icmp_rate, "icmp-rate", "ICMP errors sent a second at most",
 		.type = NFV_CONF_UINT, .min = 1, .max = 1000000, .def = "1000"),
+	FIELD(conf_l3, reassembly, "reassembly",
+		"datagrams a chain puts together at once, 64 KiB each; 0: fragments are dropped",
+		.type = NFV_CONF_UINT, .max = 1024, .def = "32"),
 	{ .name = NULL },
 };
 

@@ -46,7 +46,7 @@ struct conf_capture {
 };
 
 struct conf_l3 {
-	uint32_t neighbours, icmp_rate;
+	uint32_t neighbours, icmp_rate, reassembly;
 };
 
 struct config {

@@ -12,6 +12,8 @@
 
 /* Local caches of a pool: what a worker holds back for itself. */
 #define POOL_CACHE 256
+/* Of 64 KiB, for each chain. */
+#define LARGE_BUFFERS 16
 
 static const struct conf_chain *
 chain_conf(const struct app *app, uint32_t i)
@@ -89,6 +91,28 @@ check_node(const struct app *app, const struct conf_port *p, const struct conf_w
 		w->name, lcore, p->name, node, nfv_topo_cpus(&app->topo, node, cpus, sizeof(cpus)));
 }
 
+/* For datagrams longer than the usual buffers: what a chain holds ready, and as many again in use. */
+static int
+create_large_pool(struct app *app, uint32_t worker, int socket, struct nfv_err *err)
+{
+	uint32_t count = 0;
+	char name[32];
+
+	for (uint32_t i = 0; i < app->conf.chains.n; i++)
+		if (config_worker(&app->conf, chain_conf(app, i)->worker) == (int)worker)
+			count += LARGE_BUFFERS;
+	if (count == 0)
+		return 0;
+	snprintf(name, sizeof(name), "large%u", worker);
+	app->large_pool[worker] = rte_pktmbuf_pool_create(name, count, 0, 0, NFV_FRAME_MAX, socket);
+	if (app->large_pool[worker] == NULL)
+		return nfv_fail(err, ENOMEM,
+			"no memory for %u buffers of 64 KiB on NUMA node %d: give more memory (huge "
+			"pages, or `--no-huge -m MiB`)",
+			count, socket);
+	return 0;
+}
+
 static int
 create_pool(struct app *app, uint32_t worker, int socket, uint32_t count, struct nfv_err *err)
 {
@@ -110,7 +134,7 @@ create_pool(struct app *app, uint32_t worker, int socket, uint32_t count, struct
 			"no memory for %u buffers of %u bytes on NUMA node %d: lower `buffers:`, or give "
 			"more memory (huge pages, or `--no-huge -m MiB`)",
 			count, room, socket);
-	return 0;
+	return create_large_pool(app, worker, socket, err);
 }
 
 /* The l3 part of a chain: its ports' addresses and the routes by them. The caller frees *routes. */
@@ -136,6 +160,7 @@ fill_l3(const struct app *app, const struct conf_chain *ch, struct nfv_l3_conf *
 		.n_route = n,
 		.neighbours = app->conf.l3.neighbours,
 		.icmp_rate = app->conf.l3.icmp_rate,
+		.reassembly = app->conf.l3.reassembly,
 		.tsc_hz = app->tsc_hz };
 	for (int i = 0; i < 2; i++) {
 		const struct conf_port *p = port_conf(app, side[i]);
@@ -184,6 +209,7 @@ create_chain(struct app *app, uint32_t i, bool here, struct nfv_err *err)
 		.stage = stage,
 		.n_stages = ch->stages.n,
 		.pool = app->pool[worker],
+		.large_pool = app->large_pool[worker],
 		.flows = f->max,
 		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
 		.doc = app->conf.doc,
@@ -312,4 +338,6 @@ wiring_down(struct app *app)
 		nfv_port_close(&app->port[i]);
 	for (uint32_t i = 0; i < app->conf.workers.n; i++)
 		rte_mempool_free(app->pool[i]);
+	for (uint32_t i = 0; i < app->conf.workers.n; i++)
+		rte_mempool_free(app->large_pool[i]);
 }
