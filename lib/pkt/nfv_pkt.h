@@ -120,7 +120,7 @@ nfv_out_take(struct nfv_out *out, enum nfv_dir dir)
 
 /**
  * The same for an IP packet of `bytes`: in a large buffer if it needs one. Where the runtime has no
- * large ones at all, the packet has less room than was asked for.
+ * large ones at all, or none so large, the packet has less room than was asked for.
  */
 static inline struct nfv_pkt *
 nfv_out_take_for(struct nfv_out *out, enum nfv_dir dir, size_t bytes)
@@ -128,7 +128,8 @@ nfv_out_take_for(struct nfv_out *out, enum nfv_dir dir, size_t bytes)
 	struct nfv_pkt *p = nfv_out_take(out, dir), small;
 	struct nfv_large *large = out->large;
 
-	if (p == NULL || bytes <= p->tailroom || large == NULL)
+	if (p == NULL || bytes <= p->tailroom || large == NULL ||
+		bytes > NFV_FRAME_MAX - NFV_ETH_LEN)
 		return p;
 	if (large->n == large->room) {
 		out->n--;

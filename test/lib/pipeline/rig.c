@@ -85,6 +85,7 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 		.socket = SOCKET_ID_ANY,
 		.l3 = { .neighbours = 64,
 			.icmp_rate = 1000,
+			.reassembly = conf->reassembly,
 			.tsc_hz = hz,
 			.seed = 7,
 			.socket = SOCKET_ID_ANY } };
@@ -97,6 +98,13 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 	r->pool = rte_pktmbuf_pool_create(
 		name, r->buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	assert_non_null(r->pool);
+	r->large = conf->large;
+	if (conf->large > 0) {
+		snprintf(name, sizeof(name), "rig%u_large", serial);
+		r->large_pool = rte_pktmbuf_pool_create(
+			name, conf->large, 0, 0, NFV_FRAME_MAX, SOCKET_ID_ANY);
+		assert_non_null(r->large_pool);
+	}
 	for (int side = 0; side < 2; side++) {
 		open_port(r, side, serial, conf->tx_ring);
 		c.port[side] = r->port[side];
@@ -106,6 +114,7 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 		memcpy(c.l3.port[side].mac, rig_port_mac[side], 6);
 	}
 	c.pool = r->pool;
+	c.large_pool = r->large_pool;
 	rc = nfv_chain_create(&c, &r->chain, err);
 	if (rc == 0)
 		r->stats = nfv_chain_stats(r->chain);
@@ -194,6 +203,9 @@ rig_close(struct rig *r)
 	}
 	assert_int_equal(rte_mempool_avail_count(r->pool), r->buffers);
 	rte_mempool_free(r->pool);
+	if (r->large_pool != NULL)
+		assert_int_equal(rte_mempool_avail_count(r->large_pool), r->large);
+	rte_mempool_free(r->large_pool);
 	free(r);
 }
 
@@ -227,6 +239,72 @@ rig_send(struct rig *r, int side, const struct nfv_pkt *p)
 	memcpy(eth->dst, rig_port_mac[side], 6);
 	memcpy(eth->src, rig_host_mac[side], 6);
 	rig_send_raw(r, side, p, 1);
+}
+
+void
+rig_send_pieces(struct rig *r, int side, const struct nfv_pkt *p, uint16_t id, uint16_t size)
+{
+	bool v4 = p->family == 4;
+	unsigned int n = nfv_pkt_l4_len(p), hlen = v4 ? NFV_IP4_LEN : NFV_IP6_LEN;
+
+	for (unsigned int at = 0; at < n; at += size) {
+		unsigned int len = n - at < size ? n - at : size, more = at + len < n;
+		struct mk m;
+		struct nfv_pkt f = mk_empty(&m);
+		uint8_t *to;
+
+		memcpy(f.data, p->data, p->l3 + hlen);
+		f.len = (uint16_t)(p->l3 + hlen + (v4 ? 0 : 8) + len);
+		to = f.data + p->l3 + hlen;
+		if (v4) {
+			nfv_pkt_ip4(&f)->be_len = htobe16((uint16_t)(hlen + len));
+			nfv_pkt_ip4(&f)->be_id = htobe16(id);
+			nfv_pkt_ip4(&f)->be_frag =
+				htobe16((uint16_t)(at / 8 | (more ? NFV_IP4_MF : 0)));
+			nfv_csum_ip4_set(nfv_pkt_ip4(&f));
+		} else {
+			uint8_t frag[8] = { p->proto, 0, (uint8_t)(at >> 8), (uint8_t)(at | more),
+				0, 0, (uint8_t)(id >> 8), (uint8_t)id };
+
+			nfv_pkt_ip6(&f)->be_len = htobe16((uint16_t)(8 + len));
+			nfv_pkt_ip6(&f)->next = NFV_PROTO_FRAGMENT;
+			memcpy(to, frag, sizeof(frag));
+			to += sizeof(frag);
+		}
+		memcpy(to, (uint8_t *)nfv_pkt_l4(p) + at, len);
+		rig_send(r, side, &f);
+	}
+}
+
+uint32_t
+rig_gather(struct rig *r, int side, uint8_t to[NFV_FRAME_MAX])
+{
+	uint32_t total = 0, have = 0, id = 0;
+
+	for (unsigned int i = 0; i < r->n_got[side]; i++) {
+		struct nfv_pkt p = rig_got(r, side, i);
+		uint32_t n = nfv_pkt_l4_len(&p), at, more, this;
+
+		assert_true(p.flags & NFV_PKT_FRAGMENT);
+		if (p.family == 4) {
+			at = (be16toh(nfv_pkt_ip4(&p)->be_frag) & NFV_IP4_OFFSET) * 8u;
+			more = be16toh(nfv_pkt_ip4(&p)->be_frag) & NFV_IP4_MF;
+			this = nfv_pkt_ip4(&p)->be_id;
+		} else {
+			at = (p.data[p.l4 - 6] << 8 | p.data[p.l4 - 5]) & 0xfff8u;
+			more = p.data[p.l4 - 5] & 1;
+			memcpy(&this, p.data + p.l4 - 4, sizeof(this));
+		}
+		assert_int_equal(this, i == 0 ? this : id);
+		id = this;
+		assert_in_range(at + n, 1, NFV_FRAME_MAX);
+		memcpy(to + at, nfv_pkt_l4(&p), n);
+		have += n;
+		if (!more)
+			total = at + n;
+	}
+	assert_int_equal(have, total);
+	return total;
 }
 
 static bool
@@ -342,7 +420,7 @@ rig_got(struct rig *r, int side, unsigned int i)
 	assert_memory_equal(f->bytes, rig_host_mac[side], 6);
 	assert_memory_equal(f->bytes + 6, rig_port_mac[side], 6);
 	assert_int_equal(nfv_pkt_parse(&p), NFV_PARSE_OK);
-	if (p.family != 0)
+	if (p.family != 0 && !(p.flags & NFV_PKT_FRAGMENT))
 		assert_true(nfv_csum_l4_ok(&p));
 	return p;
 }

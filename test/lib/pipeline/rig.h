@@ -41,6 +41,8 @@ struct rig_conf {
 	uint32_t n_stages;
 	uint32_t flows;   /* 0: 1024 */
 	uint32_t buffers; /* 0: 2047 */
+	uint32_t large;   /* buffers of 64 KiB; 0: none at all */
+	uint32_t reassembly;
 	uint32_t tx_ring; /* places towards each host; 0: 256 */
 	uint16_t mtu;     /* 0: 1500 */
 	uint64_t hz;      /* of the chain's clock; 0: RIG_HZ */
@@ -49,8 +51,8 @@ struct rig_conf {
 struct rig {
 	struct rte_ring *in[2], *out[2]; /* what the ports receive, what they have sent */
 	uint16_t port[2];
-	struct rte_mempool *pool;
-	uint32_t buffers;
+	struct rte_mempool *pool, *large_pool; /* the second may be NULL */
+	uint32_t buffers, large;
 	struct nfv_chain *chain;
 	const struct nfv_chain_stats *stats;
 	bool deaf; /* hosts do not answer who asks for them */
@@ -73,6 +75,12 @@ void rig_close(struct rig *r);
 void rig_send(struct rig *r, int side, const struct nfv_pkt *p);
 /** The same with the addresses it has, cut into `segs` buffers. */
 void rig_send_raw(struct rig *r, int side, const struct nfv_pkt *p, unsigned int segs);
+/** A packet that may be as long as NFV_FRAME_MAX, in fragments of `size` bytes of payload, a multiple of
+ * eight; of IPv4 and, without extension headers, IPv6. */
+void rig_send_pieces(struct rig *r, int side, const struct nfv_pkt *p, uint16_t id, uint16_t size);
+/** The payloads of all fragments a host has got, put together by their offsets into `to`; that they are
+ * one datagram's and that nothing is missing is asserted. Returns the payload's length. */
+uint32_t rig_gather(struct rig *r, int side, uint8_t to[NFV_FRAME_MAX]);
 /** Poll until nothing moves any more; empty what has reached the hosts into `got`. */
 void rig_run(struct rig *r);
 /** Forget what has been got. */
