@@ -257,7 +257,7 @@ write_packet(struct sip_state *s, struct nfv_pkt *p, const struct nfv_endpoint *
 	return true;
 }
 
-/* In place where it travels on, into `out` where it turns back. */
+/* In place where it travels on and fits, else into `out`. */
 static bool
 send_datagram(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from,
 	const struct nfv_endpoint *to, struct nfv_sv text)
@@ -265,13 +265,11 @@ send_datagram(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from,
 	struct sip_state *s = ctx;
 	struct nfv_pkt *o;
 
-	if (s->pkt != NULL && s->dir == dir) {
-		if (!write_packet(s, s->pkt, from, to, text))
-			return false;
+	if (s->pkt != NULL && s->dir == dir && write_packet(s, s->pkt, from, to, text)) {
 		s->pkt = NULL;
 		return true;
 	}
-	o = nfv_out_take(s->out, dir);
+	o = nfv_out_take_for(s->out, dir, NFV_IP6_LEN + NFV_UDP_LEN + text.n);
 	if (o == NULL)
 		return true; /* the runtime counts it */
 	if (write_packet(s, o, from, to, text))
@@ -280,7 +278,7 @@ send_datagram(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from,
 	return false;
 }
 
-/* Forward or answer; what has grown too large for its packet is answered with 513 if it can be. */
+/* Forward or answer; what has grown too large for any packet is answered with 513 if it can be. */
 static void
 act(struct sip_state *s, struct sip_result *r)
 {
