@@ -387,12 +387,13 @@ static const char bye[] =
 	"BYE sip:b@203.0.113.5 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9\r\n"
 	"From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\nCall-ID: 1\r\nCSeq: 1 BYE\r\n\r\n";
 
-/* Whatever room there is before and after the packet, it is used, and nothing besides. */
+/* Whatever room there is before and after the packet, it is used, and nothing besides; then another
+ * packet. */
 static void
 growth_uses_both_ends(void **state)
 {
 	struct guard g = guard_new();
-	int kept = 0, refused = 0, dropped = 0;
+	int kept = 0, moved = 0, dropped = 0;
 
 	(void)state;
 	for (uint16_t head = 0; head <= 160; head += 16) {
@@ -428,16 +429,69 @@ growth_uses_both_ends(void **state)
 				struct seen s;
 
 				see(&out.pkt[0], &s);
-				assert_int_equal(memcmp(s.text, "SIP/2.0 513 ", 12), 0);
-				refused++;
+				assert_int_equal(out.dir[0], NFV_OUTWARD);
+				assert_int_equal(burst.pkt[0].verdict, NFV_CONSUMED);
+				assert_non_null(strstr(s.text, "\r\nMax-Forwards: 70\r\n"));
+				moved++;
 			} else {
 				dropped++;
 			}
 		}
 	}
-	assert_true(kept > 0 && refused > 0);
+	assert_true(kept > 0 && moved > 0);
 	assert_int_equal(dropped, 0);
 	guard_free(&g);
+}
+
+/* A message that fills its packet goes on in a large one; what no packet holds is refused. */
+static void
+the_longest_messages(void **state)
+{
+	static uint8_t mem[NFV_FRAME_MAX], large_mem[NFV_FRAME_MAX];
+	static const uint32_t frames[] = { 5000, 60000, NFV_FRAME_MAX - 20 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct nfv_large large = { .room = 1,
+			.pkt[0] = { .data = large_mem,
+				.len = NFV_ETH_LEN,
+				.l3 = NFV_ETH_LEN,
+				.tailroom = NFV_FRAME_MAX - NFV_ETH_LEN } };
+		struct nfv_pkt p = mk_udp(&in_mk, "10.0.0.9", 5060, IN4, 5060, bye, strlen(bye));
+		uint16_t grown = (uint16_t)(frames[i] - p.len);
+		const char *text;
+		struct nfv_udp *udp;
+
+		memset(mem, 'x', sizeof(mem));
+		memcpy(mem, p.data, p.len);
+		assert_int_equal(nfv_pkt_parse(&p), NFV_PARSE_OK);
+		p = (struct nfv_pkt){ .data = mem, .len = (uint16_t)frames[i], .l3 = NFV_ETH_LEN };
+		nfv_pkt_ip4(&p)->be_len = htobe16((uint16_t)(p.len - p.l3));
+		nfv_csum_ip4_set(nfv_pkt_ip4(&p));
+		udp = (struct nfv_udp *)(mem + 34);
+		udp->be_len = htobe16((uint16_t)(be16toh(udp->be_len) + grown));
+		assert_int_equal(nfv_pkt_parse(&p), NFV_PARSE_OK);
+		nfv_csum_l4_set(&p);
+		mk_out(&out, out_mk, OUTS);
+		out.large = &large;
+		burst = (struct nfv_burst){ .n = 1, .dir = NFV_OUTWARD, .tsc = burst.tsc + 1000 };
+		burst.pkt[0] = p;
+		ops->process(stage, &burst, &out);
+		assert_int_equal(burst.pkt[0].verdict, NFV_CONSUMED);
+		assert_int_equal(out.n, 1);
+		assert_int_equal(large.n, i < 2);
+		assert_int_equal(out.dir[0], i < 2 ? NFV_OUTWARD : NFV_INWARD);
+		p = out.pkt[0];
+		((struct nfv_eth *)p.data)->be_type = htobe16(NFV_ETH_IP4);
+		assert_int_equal(nfv_pkt_parse(&p), NFV_PARSE_OK);
+		assert_true(nfv_csum_l4_ok(&p));
+		text = (const char *)nfv_pkt_l4(&p) + NFV_UDP_LEN;
+		assert_memory_equal(text, i < 2 ? "BYE sip:b@" : "SIP/2.0 51", 10);
+		if (i == 2)
+			assert_int_equal(text[10], '3');
+		else
+			assert_memory_equal(p.data + p.len - grown, mem + frames[i] - grown, grown);
+	}
 }
 
 static void
@@ -568,6 +622,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(drops_and_silence, start, stop),
 		cmocka_unit_test_setup_teardown(checksum_is_verified, start, stop),
 		cmocka_unit_test_setup_teardown(growth_uses_both_ends, start, stop),
+		cmocka_unit_test_setup_teardown(the_longest_messages, start, stop),
 		cmocka_unit_test_setup_teardown(out_without_room, start, stop),
 		cmocka_unit_test_setup_teardown(shows_what_it_did, start, stop),
 		cmocka_unit_test_setup_teardown(every_prefix_stays_inside, start, stop),
