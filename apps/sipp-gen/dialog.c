@@ -46,11 +46,11 @@ finish(struct agent *a, struct call *c, struct nfv_sip_writer *w)
 static bool
 start(struct agent *a, const struct call *c, struct nfv_sip_writer *w)
 {
-	char *room = net_begin(a->net, c->peer.addr.family);
+	char *room = net_begin(a->net, c->peer.addr.family, NET_PAYLOAD);
 
 	if (room == NULL)
 		return false;
-	*w = nfv_sip_writer(room, NET_PAYLOAD_MAX);
+	*w = nfv_sip_writer(room, NET_PAYLOAD);
 	return true;
 }
 

@@ -53,7 +53,7 @@ exchange(struct net *a, struct net *b, uint64_t took[TIMES])
 
 	for (int i = 0; i < TIMES; i++) {
 		uint64_t begun = rte_rdtsc(), ended = begun;
-		char *room = net_begin(a, NFV_IPV4);
+		char *room = net_begin(a, NFV_IPV4, PAYLOAD);
 
 		if (room != NULL) {
 			memset(room, 'x', PAYLOAD);

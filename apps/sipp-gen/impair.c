@@ -6,11 +6,11 @@ static void
 send_copy(struct net *net, const char *bytes, size_t n, uint16_t from_port,
 	const struct nfv_endpoint *to)
 {
-	char *room = net_begin(net, to->addr.family);
+	char *room = net_begin(net, to->addr.family, n);
 
 	if (room == NULL)
 		return;
-	memcpy(room, bytes, n);
+	memmove(room, bytes, n); /* the memory for long ones is always the same */
 	net_commit(net, n, from_port, to);
 }
 
@@ -18,7 +18,7 @@ static bool
 hold(struct impair *i, const char *bytes, size_t n, uint16_t from_port,
 	const struct nfv_endpoint *to, uint64_t due)
 {
-	for (uint32_t k = 0; k < IMPAIR_HELD && i->n_held < IMPAIR_HELD; k++) {
+	for (uint32_t k = 0; n <= NET_PAYLOAD && k < IMPAIR_HELD && i->n_held < IMPAIR_HELD; k++) {
 		struct held *h = &i->held[k];
 
 		if (h->due != 0)

@@ -1,7 +1,8 @@
 /**
  * @file
  * What is done to one's own messages on purpose, by fault.h's decisions: lost, sent twice, held back,
- * or sent behind the next one. Held copies are bounded; one too many is sent at once.
+ * or sent behind the next one. Held copies are bounded, in number and in length; one too many, or too
+ * long, is sent at once.
  * Threads: the worker's.
  */
 #ifndef IMPAIR_H
@@ -16,7 +17,7 @@ struct held {
 	uint64_t due; /* TSC; 0: free; UINT64_MAX: behind the next message */
 	struct nfv_endpoint to;
 	uint16_t from_port, n;
-	char bytes[NET_PAYLOAD_MAX];
+	char bytes[NET_PAYLOAD];
 };
 
 struct impair {

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdlib.h>
 
 #include <rte_ethdev.h>
@@ -10,10 +11,13 @@
 #include "nfv_port.h"
 
 #define HEADERS    (NFV_ETH_LEN + NFV_IP6_LEN + NFV_UDP_LEN)
-#define DATA_ROOM  (RTE_PKTMBUF_HEADROOM + HEADERS + NET_PAYLOAD_MAX + 2)
+#define DATA_ROOM  (RTE_PKTMBUF_HEADROOM + HEADERS + NET_PAYLOAD + 2)
 #define POOL_CACHE 256
 #define TTL        64
 #define RETRIES    16 /* of a device that takes only a part of a burst */
+#define REASSEMBLY 32 /* datagrams put together at once */
+
+static_assert(NET_PAYLOAD_MAX == NFV_FRAME_MAX - HEADERS, "what a frame has room for");
 
 struct net {
 	struct nfv_burst out;      /* committed, not yet routed */
@@ -21,18 +25,20 @@ struct net {
 	struct nfv_port port;
 	struct rte_mempool *pool;
 	struct nfv_l3 *l3;
-	struct rte_mbuf *begun; /* being written */
+	struct rte_mbuf *begun;       /* being written; NULL: nothing, or in `large_tx` */
+	uint8_t *large_tx, *large_rx; /* a frame of NFV_FRAME_MAX each */
 	struct net_count count;
 	struct nfv_prefix addr[NET_ADDRS];
 	uint32_t n_addr;
-	uint16_t ip_id;
+	uint16_t ip_id, mtu;
+	uint16_t pieces; /* that committed packets longer than the MTU may leave in */
 	uint8_t begun_family;
 };
 
 static void
-arm(struct net *n, struct nfv_out *o)
+arm_for(struct net *n, struct nfv_out *o, unsigned int want)
 {
-	struct rte_mbuf *m[NFV_BURST_MAX];
+	struct rte_mbuf *m[NFV_OUT_MAX];
 	uint16_t need;
 
 	if (o->n > 0) {
@@ -40,8 +46,11 @@ arm(struct net *n, struct nfv_out *o)
 		o->room = (uint16_t)(o->room - o->n);
 		o->n = 0;
 	}
-	need = (uint16_t)(NFV_BURST_MAX - o->room);
-	if (need == 0 || rte_pktmbuf_alloc_bulk(n->pool, m, need) != 0)
+	want = want < NFV_OUT_MAX ? want : NFV_OUT_MAX;
+	if (o->room >= want)
+		return;
+	need = (uint16_t)(want - o->room);
+	if (rte_pktmbuf_alloc_bulk(n->pool, m, need) != 0)
 		return;
 	for (uint16_t i = 0; i < need; i++)
 		o->pkt[o->room++] = (struct nfv_pkt){ .data = rte_pktmbuf_mtod(m[i], uint8_t *),
@@ -52,10 +61,34 @@ arm(struct net *n, struct nfv_out *o)
 			.tailroom = (uint16_t)(rte_pktmbuf_tailroom(m[i]) - NFV_ETH_LEN) };
 }
 
+static void
+arm(struct net *n, struct nfv_out *o)
+{
+	arm_for(n, o, NFV_BURST_MAX);
+}
+
+static int
+create_memory(struct net *n, const struct net_conf *conf, struct nfv_err *err)
+{
+	uint16_t frame = (uint16_t)(RTE_PKTMBUF_HEADROOM + nfv_port_frame_max(conf->mtu));
+	static unsigned int serial;
+	char name[32];
+
+	snprintf(name, sizeof(name), "net%u", serial++);
+	n->pool = rte_pktmbuf_pool_create(name, conf->buffers, POOL_CACHE, 0,
+		frame > DATA_ROOM ? frame : DATA_ROOM, conf->socket);
+	n->large_tx = rte_malloc_socket("net", NFV_FRAME_MAX, 64, conf->socket);
+	n->large_rx = rte_malloc_socket("net", NFV_FRAME_MAX, 64, conf->socket);
+	if (n->pool == NULL || n->large_tx == NULL || n->large_rx == NULL)
+		return nfv_fail(err, ENOMEM,
+			"no memory for %u packet buffers; give EAL more (-m) or fewer --buffers",
+			conf->buffers);
+	return 0;
+}
+
 int
 net_create(const struct net_conf *conf, struct net **out, struct nfv_err *err)
 {
-	static unsigned int serial;
 	struct nfv_port_conf pc = { .name = "generator",
 		.device = conf->device,
 		.mtu = conf->mtu,
@@ -63,29 +96,23 @@ net_create(const struct net_conf *conf, struct net **out, struct nfv_err *err)
 	struct nfv_l3_route route = { .via = conf->gateway, .port = 1 };
 	struct nfv_l3_conf lc = { .neighbours = 1024,
 		.icmp_rate = 10,
+		.reassembly = REASSEMBLY,
 		.tsc_hz = conf->tsc_hz,
 		.seed = conf->seed,
 		.socket = conf->socket };
 	struct net *n = rte_zmalloc_socket("net", sizeof(*n), 64, conf->socket);
-	char name[32];
 	int rc;
 
-	snprintf(name, sizeof(name), "net%u", serial++);
-	if (n != NULL)
-		n->pool = rte_pktmbuf_pool_create(
-			name, conf->buffers, POOL_CACHE, 0, DATA_ROOM, conf->socket);
-	if (n == NULL || n->pool == NULL) {
-		rc = nfv_fail(err, ENOMEM,
-			"no memory for %u packet buffers; give EAL more (-m) or fewer --buffers",
-			conf->buffers);
+	rc = n != NULL ? create_memory(n, conf, err) : nfv_fail(err, ENOMEM, "out of memory");
+	if (rc < 0)
 		goto fail;
-	}
 	pc.pool = n->pool;
 	rc = nfv_port_open(&pc, &n->port, err);
 	if (rc < 0)
 		goto fail;
 	memcpy(n->addr, conf->addr, sizeof(n->addr));
 	n->n_addr = conf->n_addr;
+	n->mtu = conf->mtu;
 	lc.port[1] = (struct nfv_l3_port){ .mtu = conf->mtu, .addr = n->addr, .n_addr = n->n_addr };
 	memcpy(lc.port[1].mac, n->port.mac, sizeof(lc.port[1].mac));
 	if (conf->gateway.family != NFV_NO_ADDR) {
@@ -125,6 +152,8 @@ net_destroy(struct net *n)
 	nfv_l3_destroy(n->l3);
 	nfv_port_close(&n->port);
 	rte_mempool_free(n->pool);
+	rte_free(n->large_tx);
+	rte_free(n->large_rx);
 	rte_free(n);
 }
 
@@ -157,7 +186,7 @@ finished(const struct nfv_pkt *p)
 static void
 send_wire(struct net *n)
 {
-	struct rte_mbuf *m[NFV_BURST_MAX];
+	struct rte_mbuf *m[NFV_OUT_MAX];
 
 	if (n->wire.n == 0)
 		return;
@@ -190,6 +219,9 @@ net_flush(struct net *n, uint64_t tsc)
 		return;
 	n->out.tsc = tsc;
 	n->out.dir = NFV_OUTWARD;
+	if (n->pieces > 0)
+		arm_for(n, &n->wire, n->pieces + NFV_BURST_MAX); /* beside questions */
+	n->pieces = 0;
 	nfv_l3_output(n->l3, &n->out, &n->wire, &n->back);
 	for (uint16_t i = 0; i < n->out.n; i++) {
 		struct nfv_pkt *p = &n->out.pkt[i];
@@ -209,16 +241,22 @@ net_flush(struct net *n, uint64_t tsc)
 }
 
 char *
-net_begin(struct net *n, enum nfv_family family)
+net_begin(struct net *n, enum nfv_family family, size_t room)
 {
-	n->begun = rte_pktmbuf_alloc(n->pool);
-	if (n->begun == NULL) {
-		n->count.no_buffer++;
-		return NULL;
-	}
+	size_t ip_len = family == NFV_IPV4 ? NFV_IP4_LEN : NFV_IP6_LEN;
+	uint8_t *frame = n->large_tx;
+
 	n->begun_family = (uint8_t)family;
-	return rte_pktmbuf_mtod(n->begun, char *) + NFV_ETH_LEN +
-		(family == NFV_IPV4 ? NFV_IP4_LEN : NFV_IP6_LEN) + NFV_UDP_LEN;
+	n->begun = NULL;
+	if (room <= NET_PAYLOAD) {
+		n->begun = rte_pktmbuf_alloc(n->pool);
+		if (n->begun == NULL) {
+			n->count.no_buffer++;
+			return NULL;
+		}
+		frame = rte_pktmbuf_mtod(n->begun, uint8_t *);
+	}
+	return (char *)frame + NFV_ETH_LEN + ip_len + NFV_UDP_LEN;
 }
 
 void
@@ -290,11 +328,13 @@ net_commit(struct net *n, size_t len, uint16_t from_port, const struct nfv_endpo
 {
 	const struct nfv_addr *src = net_source(n, &to->addr);
 	size_t ip_len = n->begun_family == NFV_IPV4 ? NFV_IP4_LEN : NFV_IP6_LEN;
-	uint8_t *frame = rte_pktmbuf_mtod(n->begun, uint8_t *), *ip = frame + NFV_ETH_LEN;
+	bool large = n->begun == NULL;
+	uint8_t *frame = large ? n->large_tx : rte_pktmbuf_mtod(n->begun, uint8_t *);
+	uint8_t *ip = frame + NFV_ETH_LEN;
 	struct nfv_udp *udp = (struct nfv_udp *)(ip + ip_len);
-	uint16_t udp_len = (uint16_t)(len + NFV_UDP_LEN);
+	uint16_t udp_len = (uint16_t)(len + NFV_UDP_LEN), frame_len;
 
-	if (src == NULL || len > NET_PAYLOAD_MAX) {
+	if (src == NULL || len > (large ? NET_PAYLOAD_MAX : NET_PAYLOAD)) {
 		n->count.l3_drops++;
 		net_abandon(n);
 		return;
@@ -308,16 +348,21 @@ net_commit(struct net *n, size_t len, uint16_t from_port, const struct nfv_endpo
 		write_ip4(n, (struct nfv_ip4 *)ip, src, &to->addr, udp_len);
 	else
 		write_ip6((struct nfv_ip6 *)ip, src, &to->addr, udp_len);
+	frame_len = (uint16_t)(NFV_ETH_LEN + ip_len + udp_len);
+	if (frame_len > NFV_ETH_LEN + n->mtu) {
+		uint16_t pieces = nfv_l3_pieces(frame_len, n->mtu);
+
+		if (n->pieces > 0 && n->pieces + pieces > NFV_OUT_MAX - NFV_BURST_MAX)
+			net_flush(n, n->out.tsc);
+		n->pieces = (uint16_t)(n->pieces + pieces);
+	}
 	n->out.pkt[n->out.n++] = (struct nfv_pkt){ .data = frame,
 		.buf = n->begun,
-		.len = (uint16_t)(NFV_ETH_LEN + ip_len + udp_len),
+		.len = frame_len,
 		.l3 = NFV_ETH_LEN,
-		.headroom = rte_pktmbuf_headroom(n->begun),
-		.tailroom =
-			(uint16_t)(rte_pktmbuf_tailroom(n->begun) - NFV_ETH_LEN - ip_len - udp_len),
 		.flags = NFV_PKT_OWN };
 	n->begun = NULL;
-	if (n->out.n == NFV_BURST_MAX)
+	if (large || n->out.n == NFV_BURST_MAX)
 		net_flush(n, n->out.tsc);
 }
 
@@ -347,9 +392,42 @@ deliver_udp(struct net *n, const struct nfv_pkt *p,
 }
 
 static void
+hand_over(struct net *n, const struct nfv_pkt *p,
+	void (*deliver)(void *ctx, const struct net_datagram *d), void *ctx)
+{
+	if (p->verdict >= NFV_DROP_BASE)
+		n->count.l3_drops++;
+	else if (p->verdict == NFV_KEEP && p->proto == NFV_PROTO_UDP && deliver != NULL &&
+		(p->flags & NFV_PKT_LOCAL))
+		deliver_udp(n, p, deliver, ctx);
+	else if (p->verdict == NFV_KEEP)
+		n->count.not_udp++;
+}
+
+/* What the last fragments have made whole. */
+static void
+input_whole(struct net *n, void (*deliver)(void *ctx, const struct net_datagram *d), void *ctx)
+{
+	uint32_t len;
+
+	while ((len = nfv_l3_whole(n->l3)) > 0) {
+		struct nfv_pkt p = { .data = n->large_rx,
+			.len = NFV_ETH_LEN,
+			.l3 = NFV_ETH_LEN,
+			.tailroom = NFV_FRAME_MAX - NFV_ETH_LEN };
+
+		arm_for(n, &n->wire, nfv_l3_pieces(len, n->mtu) + 1u);
+		nfv_l3_take_whole(n->l3, &p, &n->wire);
+		hand_over(n, &p, deliver, ctx);
+		send_wire(n);
+	}
+}
+
+static void
 input(struct net *n, uint64_t tsc, struct rte_mbuf **m, uint16_t got,
 	void (*deliver)(void *ctx, const struct net_datagram *d), void *ctx)
 {
+	unsigned int whole;
 	struct nfv_burst b;
 
 	b.tsc = tsc;
@@ -360,20 +438,13 @@ input(struct net *n, uint64_t tsc, struct rte_mbuf **m, uint16_t got,
 			.buf = m[i],
 			.len = m[i]->data_len,
 			.verdict = m[i]->nb_segs == 1 ? NFV_KEEP : NFV_DROP(0) };
-	nfv_l3_input(n->l3, &b, &n->wire);
-	for (uint16_t i = 0; i < got; i++) {
-		const struct nfv_pkt *p = &b.pkt[i];
-
-		if (p->verdict >= NFV_DROP_BASE)
-			n->count.l3_drops++;
-		else if (p->verdict == NFV_KEEP && p->proto == NFV_PROTO_UDP && deliver != NULL &&
-			(p->flags & NFV_PKT_LOCAL))
-			deliver_udp(n, p, deliver, ctx);
-		else if (p->verdict == NFV_KEEP)
-			n->count.not_udp++;
-	}
+	whole = nfv_l3_input(n->l3, &b, &n->wire);
+	for (uint16_t i = 0; i < got; i++)
+		hand_over(n, &b.pkt[i], deliver, ctx);
 	rte_pktmbuf_free_bulk(m, got);
 	send_wire(n);
+	if (__builtin_expect(whole > 0, 0))
+		input_whole(n, deliver, ctx);
 }
 
 unsigned int

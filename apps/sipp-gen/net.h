@@ -1,7 +1,8 @@
 /**
  * @file
  * A host with one port, speaking UDP: what a worker sends and receives by. ARP, neighbour discovery,
- * echo and routing are lib/l3's. Datagrams are written in place into buffers of the port's pool.
+ * echo, routing and fragments are lib/l3's. Datagrams are written in place into buffers of the port's
+ * pool; long ones into memory of which there is one, and leave at once.
  *
  * Ownership: net_create takes device and memory, net_destroy gives them back. Threads: create and
  * destroy on the control thread, the rest on the worker that owns it.
@@ -13,7 +14,8 @@
 #include "nfv_err.h"
 #include "nfv_sv.h"
 
-#define NET_PAYLOAD_MAX 3900u /* bytes of a datagram; what exceeds the MTU leaves in fragments */
+#define NET_PAYLOAD     3900u  /* bytes of a datagram, usually */
+#define NET_PAYLOAD_MAX 65473u /* at most; what exceeds the MTU leaves in fragments */
 #define NET_ADDRS       4
 #define NET_BURST       32u /* frames of a poll, at most */
 #define NET_HEAD_MAX    62u /* Ethernet, IPv6 and UDP headers */
@@ -48,8 +50,9 @@ void net_destroy(struct net *n);
 unsigned int net_poll(struct net *n, uint64_t tsc,
 	void (*deliver)(void *ctx, const struct net_datagram *d), void *ctx);
 
-/** Room for the next datagram's payload, NET_PAYLOAD_MAX bytes; NULL: no buffer is left (counted). */
-char *net_begin(struct net *n, enum nfv_family family);
+/** Room for the next datagram's payload, `room` bytes: NET_PAYLOAD where that is enough, since more takes
+ * longer, NET_PAYLOAD_MAX at most. NULL: no buffer is left (counted). */
+char *net_begin(struct net *n, enum nfv_family family, size_t room);
 /** Send what was begun. The source address is chosen by the route. */
 void net_commit(struct net *n, size_t len, uint16_t from_port, const struct nfv_endpoint *to);
 /** Give up what was begun. */

@@ -142,6 +142,21 @@ kept_message(struct agent *a, struct call *c)
 	return &a->msg;
 }
 
+/* Put the message together; once more, from the start, where it turns out to be a long one. */
+static bool
+render(struct agent *a, const struct call *c, const struct step *s, const struct facts *f,
+	struct nfv_sip_writer *w)
+{
+	if (template_render(&s->message, f, w))
+		return true;
+	if (!w->full)
+		return false;
+	net_abandon(a->net);
+	*w = nfv_sip_writer(
+		net_begin(a->net, c->peer.addr.family, NET_PAYLOAD_MAX), NET_PAYLOAD_MAX);
+	return template_render(&s->message, f, w);
+}
+
 bool
 play_send(
 	struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg *last, bool again)
@@ -150,11 +165,11 @@ play_send(
 	char texts[512];
 	struct nfv_sip_writer small = nfv_sip_writer(texts, sizeof(texts)), w;
 	struct facts f;
-	char *room = net_begin(a->net, c->peer.addr.family);
+	char *room = net_begin(a->net, c->peer.addr.family, NET_PAYLOAD);
 
 	if (room == NULL)
 		return false;
-	w = nfv_sip_writer(room, NET_PAYLOAD_MAX);
+	w = nfv_sip_writer(room, NET_PAYLOAD);
 	if (again && c->out_n > 0) {
 		memcpy(room, a->block[c->block_out].bytes, c->out_n);
 		transmit(a, c, room, c->out_n, (double)s->lost);
@@ -167,7 +182,7 @@ play_send(
 	if (s->message.uses_last && last == NULL)
 		last = kept_message(a, c);
 	gather(a, c, step, last, &small, &f);
-	if (small.full || !template_render(&s->message, &f, &w)) {
+	if (small.full || !render(a, c, s, &f, &w)) {
 		net_abandon(a->net);
 		return false;
 	}
@@ -176,7 +191,7 @@ play_send(
 		c->out_n = call_keep(a, &c->block_out, nfv_sip_written(&w, 0)) ? (uint16_t)w.n : 0;
 		a->stats.warnings += c->out_n == 0;
 	}
-	transmit(a, c, room, w.n, (double)s->lost);
+	transmit(a, c, w.p, w.n, (double)s->lost);
 	return true;
 }
 

@@ -116,7 +116,7 @@ listen_for(struct torture *t, uint64_t ms)
 static bool
 send_bytes(struct torture *t, const char *bytes, size_t n)
 {
-	char *room = net_begin(t->net, t->role->remote.addr.family);
+	char *room = net_begin(t->net, t->role->remote.addr.family, n);
 
 	if (room == NULL)
 		return false;

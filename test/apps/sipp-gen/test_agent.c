@@ -370,7 +370,7 @@ garbage_is_counted(void **state)
 		start(&t.a, t.now, caller ? "uac" : "uas", c, 1, 2);
 		for (int round = 0; round < 100; round++) {
 			for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
-				char *room = net_begin(t.b.net, NFV_IPV4);
+				char *room = net_begin(t.b.net, NFV_IPV4, strlen(text[i]));
 
 				memcpy(room, text[i], strlen(text[i]));
 				net_commit(t.b.net, strlen(text[i]), 5060, &to);
