@@ -405,30 +405,69 @@ call_arm(struct agent *a, struct call *c)
 		nfv_wheel_cancel(&a->wheel, call_index(a, c));
 }
 
+static uint32_t
+take_block(struct agent *a)
+{
+	uint32_t i = a->free_block;
+
+	if (i != NO_BLOCK)
+		a->free_block = a->block[i].next;
+	else if (a->touched_blocks < a->blocks)
+		i = a->touched_blocks++;
+	return i;
+}
+
 bool
 call_keep(struct agent *a, uint32_t *block, struct nfv_sv bytes)
 {
-	if (bytes.n > sizeof(a->block[0].bytes))
-		return false;
-	if (*block == NO_BLOCK && a->free_block != NO_BLOCK) {
-		*block = a->free_block;
-		a->free_block = a->block[*block].next;
-	} else if (*block == NO_BLOCK) {
-		if (a->touched_blocks == a->blocks)
+	uint32_t *link = block, i;
+	size_t at = 0;
+
+	call_drop(a, block);
+	do {
+		size_t n = bytes.n - at < BLOCK_BYTES ? bytes.n - at : BLOCK_BYTES;
+
+		i = take_block(a);
+		if (i == NO_BLOCK) {
+			call_drop(a, block);
 			return false;
-		*block = a->touched_blocks++;
-	}
-	memcpy(a->block[*block].bytes, bytes.p, bytes.n);
-	a->block[*block].n = (uint16_t)bytes.n;
+		}
+		*link = i;
+		memcpy(a->block[i].bytes, bytes.p + at, n);
+		a->block[i].n = (uint16_t)n;
+		a->block[i].next = NO_BLOCK;
+		link = &a->block[i].next;
+		at += n;
+	} while (at < bytes.n);
 	return true;
+}
+
+struct nfv_sv
+call_kept(const struct agent *a, uint32_t block, char *room)
+{
+	const struct block *b = &a->block[block];
+	size_t n = 0;
+
+	if (b->next == NO_BLOCK)
+		return nfv_sv(b->bytes, b->n);
+	for (;; b = &a->block[b->next]) {
+		memcpy(room + n, b->bytes, b->n);
+		n += b->n;
+		if (b->next == NO_BLOCK)
+			return nfv_sv(room, n);
+	}
 }
 
 void
 call_drop(struct agent *a, uint32_t *block)
 {
-	if (*block == NO_BLOCK)
+	uint32_t last = *block;
+
+	if (last == NO_BLOCK)
 		return;
-	a->block[*block].next = a->free_block;
+	while (a->block[last].next != NO_BLOCK)
+		last = a->block[last].next;
+	a->block[last].next = a->free_block;
 	a->free_block = *block;
 	*block = NO_BLOCK;
 }

@@ -14,7 +14,7 @@
 
 #define NO_CALL        UINT32_MAX
 #define NO_BLOCK       UINT32_MAX
-#define BLOCK_SIZE     2048u
+#define BLOCK_BYTES    2042u
 #define SLOT_LINES     4u   /* cache lines of a slot, where a scenario needs nothing special */
 #define TEXT_CALL_IDS  128u /* bytes: a peer's Call-ID */
 #define TEXT_ROUTE_SET 448u /* bytes */
@@ -28,11 +28,11 @@ enum call_state {
 	CALL_PAUSE,   /* waits for a time */
 };
 
-/** A message that is kept: as sent, or as received. */
+/** A message that is kept: as sent, or as received; a long one in several. */
 struct block {
-	uint32_t next; /* free list */
+	uint32_t next; /* of the same message, or of the free list; NO_BLOCK: it is the last */
 	uint16_t n;
-	char bytes[BLOCK_SIZE - 6];
+	char bytes[BLOCK_BYTES];
 };
 
 struct call {
@@ -169,8 +169,10 @@ void call_linger(struct agent *a, struct call *c);
 bool call_set_text(struct agent *a, struct call *c, enum text t, struct nfv_sv s);
 /** Wake the call at the earlier of c->due and c->resend. */
 void call_arm(struct agent *a, struct call *c);
-/** Keep bytes in a block; a block already there is written over. False: none is free, or too long. */
+/** Keep bytes in blocks, in place of what was kept there. False, and nothing is: too few are free. */
 bool call_keep(struct agent *a, uint32_t *block, struct nfv_sv bytes);
+/** What is kept: where it lies, or, if that is in pieces, copied to `room`. */
+struct nfv_sv call_kept(const struct agent *a, uint32_t block, char *room);
 void call_drop(struct agent *a, uint32_t *block);
 double agent_random(struct agent *a); /* 0 ≤ x < 1 */
 /** For facts: a field of a file of users. */

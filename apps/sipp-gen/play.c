@@ -135,11 +135,12 @@ transmit(struct agent *a, struct call *c, const char *room, size_t n, double los
 static const struct nfv_sip_msg *
 kept_message(struct agent *a, struct call *c)
 {
-	const struct block *b = c->block_in != NO_BLOCK ? &a->block[c->block_in] : NULL;
+	struct nfv_sv kept;
 
-	if (b == NULL || nfv_sip_parse(&a->msg, b->bytes, b->n) != NFV_SIP_MESSAGE_OK)
+	if (c->block_in == NO_BLOCK)
 		return NULL;
-	return &a->msg;
+	kept = call_kept(a, c->block_in, a->scratch);
+	return nfv_sip_parse(&a->msg, kept.p, kept.n) == NFV_SIP_MESSAGE_OK ? &a->msg : NULL;
 }
 
 /* Put the message together; once more, from the start, where it turns out to be a long one. */
@@ -165,13 +166,16 @@ play_send(
 	char texts[512];
 	struct nfv_sip_writer small = nfv_sip_writer(texts, sizeof(texts)), w;
 	struct facts f;
-	char *room = net_begin(a->net, c->peer.addr.family, NET_PAYLOAD);
+	struct nfv_sv kept;
+	char *room = net_begin(
+		a->net, c->peer.addr.family, again && c->out_n > 0 ? c->out_n : NET_PAYLOAD);
 
 	if (room == NULL)
 		return false;
 	w = nfv_sip_writer(room, NET_PAYLOAD);
 	if (again && c->out_n > 0) {
-		memcpy(room, a->block[c->block_out].bytes, c->out_n);
+		kept = call_kept(a, c->block_out, room);
+		memmove(room, kept.p, kept.n); /* it may lie there already */
 		transmit(a, c, room, c->out_n, (double)s->lost);
 		return true;
 	}
@@ -204,8 +208,9 @@ play_render(struct agent *a, struct call *c, uint16_t step, char *to, size_t roo
 	struct facts f;
 
 	if (c->out_n > 0 && c->last_send == step + 1 && c->out_n <= room) {
-		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): a message is no string */
-		memcpy(to, a->block[c->block_out].bytes, c->out_n);
+		struct nfv_sv kept = call_kept(a, c->block_out, to);
+
+		memmove(to, kept.p, kept.n); /* it may lie there already */
 		return c->out_n;
 	}
 	gather(a, c, step, NULL, &small, &f);
