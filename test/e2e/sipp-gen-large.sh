@@ -35,3 +35,13 @@ for size in 5000 20000 50000; do
 	expect "sipp-gen ends well" wait "$uas"
 	calls_agree "in$size" "out$size" 50
 done
+
+# One in twenty is lost on purpose, so that long ones are sent again as they were.
+GEN_EAL[0]=--lcores
+GEN_EAL[1]="0@${CPUS[0]},1@${CPUS[-1]}"
+expect "300 calls with losses" generate lossy -seed 7 --loss-out 5 --loss-in 5 -r 100 -m 300 -l 500 \
+	-sf "$WORK/uac-20000.xml" --device pair:large:a -i 10.3.0.1/24 10.3.0.2 \
+	--and -l 500 -sf "$WORK/uas-20000.xml" --device pair:large:b -i 10.3.0.2/24
+same "good and failed" "$(ours lossy '"\(.successful) \(.failed)"')" "300 0"
+same "warnings" "$(ours lossy .warnings)" 0
+expect "and sent again" test "$(ours lossy .retransmissions)" -gt 10
