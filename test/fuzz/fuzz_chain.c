@@ -23,6 +23,7 @@
 #include "rig.h"
 
 #define BUFFERS 2047
+#define LARGE   (2 * NFV_LARGE_MAX)
 #define ARMED   (9 * NFV_BURST_MAX) /* what a chain holds ready to be originated, at most */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -60,9 +61,13 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	static const char *const name[] = { "firewall", "nat", "sip" };
 	char dir[] = "/tmp/fuzz_chain.XXXXXX", conf_path[64], rules_path[64];
 	struct nfv_stage_use use[3];
-	struct rig_conf conf = {
-		.stage = use, .n_stages = 3, .flows = 64, .buffers = BUFFERS, .hz = 10000000
-	};
+	struct rig_conf conf = { .stage = use,
+		.n_stages = 3,
+		.flows = 64,
+		.buffers = BUFFERS,
+		.hz = 10000000,
+		.large = LARGE,
+		.reassembly = 8 };
 	struct nfv_err err;
 
 	(void)argc;
@@ -146,7 +151,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	nfv_chain_tick(rig->chain, rte_rdtsc());
 	rig_run(rig);
 	rig_forget(rig);
-	if (rte_mempool_avail_count(rig->pool) + ARMED < BUFFERS)
+	if (rte_mempool_avail_count(rig->pool) + ARMED < BUFFERS ||
+		rte_mempool_avail_count(rig->large_pool) + NFV_LARGE_MAX < LARGE)
 		abort();
 	return 0;
 }
