@@ -43,14 +43,14 @@ generate() {
 # ours NAME [OPTION] JQ: something of a report.
 ours() { jq -r "${@:2}" "$WORK/$1.json"; }
 
-# sipp_peer NAME OPTION…: SIPp on the right; $! is its process. Its statistics are NAME.csv, its
+# sipp_peer NAME OPTION…: SIPp on the right, or in SIPP_NS; $! is its process. Its statistics are NAME.csv, its
 # counts NAME_counts.csv.
 sipp_peer() {
 	local name=$1
 	shift
 	mkdir "$WORK/$name"
 	# It names the file of counts by the scenario and its process: each has a folder to itself.
-	LIMIT=50 spawn peer env -C "$WORK/$name" sipp "$@" -nostdin -trace_stat -fd 1 \
+	LIMIT=50 spawn "${SIPP_NS:-peer}" env -C "$WORK/$name" sipp "$@" -nostdin -trace_stat -fd 1 \
 		-stf "$WORK/$name.csv" -trace_counts -trace_err -error_file "$WORK/$name.err" \
 		>"$WORK/$name.out" 2>&1 </dev/null
 }
