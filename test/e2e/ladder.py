@@ -3,8 +3,9 @@
 
   ladder.py caller|callee '>INVITE <180 <200 >ACK .500 >BYE <200'
 
-> is from the caller, < from the callee, .500 a pause of both in ms. Before a response to an INVITE
-there may be a 100. Requests inside a dialog go along the route that the first one recorded, which has to
+> is from the caller, < from the callee. .500: who sends the next step waits for so many ms first. =500:
+who has sent the last step is there for so long to send it again. <180?: who receives it goes on without.
+Before a response to an INVITE there may be a 100; as a step it must come, and is the next hop's. Requests inside a dialog go along the route that the first one recorded, which has to
 be there. Tags are made of the Call-ID, which has to be a token (-cid_str %u-%p): either side knows both.
 """
 import re
@@ -44,16 +45,18 @@ class Side:
         self.invite = 0, 0, False # the last INVITE sent: CSeq, step, whether inside the dialog
         self.waiting = []    # requests sent that have no final response
         self.asked = []      # received that have none
+        self.txn = {}        # of requests sent: the number of their step
         self.refused = False # the last response received
         self.routed = False  # the route is known
 
     def add(self, step):
         self.out.append(step)
 
-    def send(self, head, body, again):
+    def send(self, head, body, again, txn=""):
         more = f"Content-Type: {body[0]}\nContent-Length: [len]\n\n{body[1]}\n" if body else \
             "Content-Length: 0\n\n"
-        self.add(f'<send{again and " retrans=" + chr(34) + "500" + chr(34) or ""}>'
+        again = ' retrans="500"' if again else ""
+        self.add(f"<send{again}{txn}>"
                  f"<![CDATA[\n\n{head}\n{more}\n]]></send>")
 
     def send_request(self, name):
@@ -74,19 +77,22 @@ class Side:
                   f"{routes}From: <sip:{self.us}@example.net>;tag={self.us}[call_id]\n{to}\n"
                   f"Call-ID: [call_id]\nCSeq: {number} {name}\n"
                   f"Contact: <sip:{self.us}@[local_ip]:[local_port]>\n"
-                  f"{MORE.get(name, '')}Max-Forwards: 70", BODY.get(name), name != "ACK")
+                  f"{MORE.get(name, '')}Max-Forwards: 70", BODY.get(name), name != "ACK",
+                  f' ack_txn="t{self.invite[1]}"' if name == "ACK" else f' start_txn="t{here}"')
+        if name != "ACK":
+            self.txn[name] = here
         self.first = self.first or name
         if name != "ACK":
             self.waiting.append(name)
 
-    def receive_request(self, name):
+    def receive_request(self, name, when):
         action = ""
         if self.first is None:
             self.first = name
             action = ' rrs="true"><action>' + "".join(
                 f'<ereg regexp=".+" search_in="hdr" header="Via:" occurrence="{i}" '
                 f'assign_to="via{i}"/>' for i in (1, 2)) + "</action"
-        self.add(f'<recv request="{name}"{action}></recv>')
+        self.add(f'<recv request="{name}"{when}{action}></recv>')
         self.last = name
         if name != "ACK":
             self.asked.append(name)
@@ -108,20 +114,23 @@ class Side:
         if final:
             self.asked.remove(name)
 
-    def receive_response(self, status):
+    def receive_response(self, status, when):
+        if status == "100":
+            self.add('<recv response="100"></recv>')
+            return
         name = self.waiting[0 if status == "487" else -1]
         check = None
         rrs = ""
         self.refused = status >= "300"
         if name == "INVITE":
-            self.add('<recv response="100" optional="true"></recv>')
+            self.add(f'<recv response="100" response_txn="t{self.txn[name]}" optional="true"></recv>')
         if name in DIALOG and not self.routed and "180" < status < "300":
             check, rrs, self.routed = ("Record-Route:", "sip:"), ' rrs="true"', True
         elif status[0] == "3":
             check = ("Contact:", ELSEWHERE)
         action = f'<action><ereg regexp="{check[1]}" search_in="hdr" header="{check[0]}" ' \
             'check_it="true" assign_to="seen"/></action>' if check else ""
-        self.add(f'<recv response="{status}"{rrs}>{action}</recv>')
+        self.add(f'<recv response="{status}" response_txn="t{self.txn[name]}"{when}{rrs}>{action}</recv>')
         if status >= "200":
             self.waiting.remove(name)
 
@@ -129,16 +138,23 @@ class Side:
 def main():
     role, ladder = sys.argv[1:]
     side = Side(role == "caller")
-    for word in ladder.split():
-        m = re.fullmatch(r"([<>])([A-Z]+|[1-6][0-9][0-9])|\.([0-9]+)", word)
+    words = ladder.split()
+    for i, word in enumerate(words):
+        m = re.fullmatch(r"([<>])([A-Z]+|[1-6][0-9][0-9])([?]?)|([.=])([0-9]+)", word)
         if m is None:
             sys.exit(f"ladder.py: '{word}' is no step")
-        if m[3]:
-            side.add(f'<pause milliseconds="{m[3]}"/>')
-        elif (m[1] == ">") == (role == "caller"):
+        mine = ">" if role == "caller" else "<"
+        when = ' optional="true"' if m[3] else ""
+        if m[4] == ".":
+            if words[i + 1][0] == mine:
+                side.add(f'<pause milliseconds="{m[5]}"/>')
+        elif m[4] == "=":
+            if words[i - 1][0] == mine:
+                side.add(f'<timewait milliseconds="{m[5]}"/>')
+        elif m[1] == mine and m[2] != "100":
             (side.send_response if m[2].isdigit() else side.send_request)(m[2])
-        else:
-            (side.receive_response if m[2].isdigit() else side.receive_request)(m[2])
+        elif m[1] != mine:
+            (side.receive_response if m[2].isdigit() else side.receive_request)(m[2], when)
     names = [n for n in ("via1", "via2", "seen") if f'assign_to="{n}"' in "".join(side.out)]
     if names:
         side.out.append(f'<Reference variables="{",".join(names)}"/>')

@@ -6,7 +6,7 @@
 # sip_up [SETTING…]: the demonstration's pipeline, with these settings of its SIP stage.
 sip_up() {
 	local IFS=,
-	testbed_up
+	[ -n "$WORK" ] || testbed_up
 	[[ "$*" ]] || set -- 'port: 5060'
 	sed "s|^sip:.*|sip: {$*}|; s|rules: |&$ROOT/config/|" "$CONFIG" >"$WORK/sip.yaml"
 	mkfifo "$WORK/in"
@@ -17,6 +17,28 @@ sip_up() {
 	clients ping -q -c 1 -W 5 10.2.0.2 >/dev/null
 	clients ping -6 -q -c 1 -W 5 fd00:2::2 >/dev/null
 }
+
+# bad_cable SEED NS IF RULE…: between a side of testbed_up's picture and IF of the pipeline; what it has done
+# is in cable-NS. See impair.py.
+bad_cable() {
+	local seed=$1 ns=$2 if=$3 net=10.1.0 net6=fd00:1:
+	[ "$ns" = clients ] || net=10.2.0 net6=fd00:2:
+	ip -n "$PREFIX-$ns" link del eth0
+	ns_add "cable-$ns"
+	in_ns "cable-$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+	wire "$ns" eth0 "cable-$ns" near
+	wire "cable-$ns" far pipeline "$if"
+	address "$ns" eth0 $net.2/24 $net6:2/64
+	if [ "$ns" = clients ]; then
+		route clients default via 10.1.0.1
+		route clients default via fd00:1::1
+	else
+		route servers fd00:1::/64 via fd00:2::1
+	fi
+	spawn "cable-$ns" python3 "$E2E/impair.py" "$seed" near far "${@:4}" >"$WORK/cable-$ns" </dev/null
+	CABLES+=($!)
+}
+CABLES=()
 
 # show WHAT…: what the prompt says.
 show() {
@@ -37,11 +59,14 @@ stage() {
 	done | awk '{ n += $1 } END { print n + 0 }'
 }
 
-# lost: packets that the chain has dropped, but for what belongs to no call.
-lost() { show chain edge | awk '$1 == "drops" && $3 != "multicast" { n += $4 } END { print n + 0 }'; }
+# lost: packets that the chain has dropped; but for the kernels' own, and ICMP errors to the proxy.
+lost() {
+	show chain edge | awk '$1 == "drops" && $3 !~ /^(multicast|no-listener)$/ { n += $4 }
+		END { print n + 0 }'
+}
 
 # sipp_on NS NAME OPTION…: as sipp_peer, in a namespace of the picture.
-sipp_on() { SIPP_NS=$1 sipp_peer "${@:2}" -cid_str %u-%p; }
+sipp_on() { SIPP_NS=$1 sipp_peer "${@:2}" -cid_str "%u-$2" "${SIPP[@]}"; }
 
 # sums NAME Sent|Recv|Retrans|Unexp: of each message, in all steps of a scenario; without the 100,
 # which is the next hop's.
@@ -71,19 +96,30 @@ declare -A PROXY=([clients]=10.1.0.1 [servers]=10.2.0.1 [clients6]='[fd00:1::1]'
 	[servers6]='[fd00:2::1]')
 ladder() {
 	local n=$1 rate=$2 steps=$3 from=${4:-clients} to=${5:-servers} caller callee pid port
-	caller=caller$((++LADDERS)) callee=callee$LADDERS port=$((6000 + 2 * LADDERS))
+	caller=caller$((++LADDERS)) callee=callee$LADDERS port=$((7000 + 2 * LADDERS))
 	show stage sip >"$WORK/before"
-	python3 "$E2E/ladder.py" caller "$steps" >"$WORK/$caller.xml"
-	python3 "$E2E/ladder.py" callee "$steps" >"$WORK/$callee.xml"
-	sipp_on "${to%6}" "$callee" -sf "$WORK/$callee.xml" -i "${ADDR[$to]}" -p $port -m "$n"
+	callee "$callee" "$steps" "$to" $port -m "$n"
 	pid=$!
-	wait_for 5 bound "${to%6}" $port || die "SIPp does not start: $(cat "$WORK/$callee.out")"
-	sipp_on "${from%6}" "$caller" -sf "$WORK/$caller.xml" -i "${ADDR[$from]}" -p $((port + 1)) \
-		-rsa "${PROXY[$from]}:5060" "${ADDR[$to]}:$port" -s user -m "$n" -r "$rate"
+	caller "$caller" "$steps" "$from" $((port + 1)) "${ADDR[$to]}:$port" -m "$n" -r "$rate"
 	wait $! || die "$steps: the caller fails: $(head -n 20 "$WORK/$caller.err")"
 	wait $pid || die "$steps: the callee fails: $(head -n 20 "$WORK/$callee.err")"
 	agree "$n" "$steps"
 	say "ok: $n from $from to $to: $steps"
+}
+
+SIPP=() # more options
+
+# callee NAME LADDER NS PORT OPTION…: SIPp, which goes down the ladder as the one who is called.
+callee() {
+	python3 "$E2E/ladder.py" callee "$2" >"$WORK/$1.xml"
+	sipp_on "${3%6}" "$1" -sf "$WORK/$1.xml" -i "${ADDR[$3]}" -p "$4" "${@:5}"
+	wait_for 5 bound "${3%6}" "$4" || die "SIPp does not start: $(cat "$WORK/$1.out")"
+}
+# caller NAME LADDER NS PORT CALLEE OPTION…: and as the one who calls, through the proxy.
+caller() {
+	python3 "$E2E/ladder.py" caller "$2" >"$WORK/$1.xml"
+	sipp_on "${3%6}" "$1" -sf "$WORK/$1.xml" -i "${ADDR[$3]}" -p "$4" -rsa "${PROXY[$3]}:5060" \
+		-s user "$5" "${@:6}"
 }
 bound() { in_ns "$1" ss -Hlun "sport = $2" | grep -q .; }
 # steps_like PATTERN LADDER: so often it is there.
