@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """A SIPp scenario of the caller or the callee, made of the ladder of messages that both go down.
 
-  ladder.py caller|callee '>INVITE <180 <200 >ACK .500 >BYE <200'
+  ladder.py caller|callee '>INVITE <180 <200 >ACK .500 >BYE <200' [VIAS]
 
 > is from the caller, < from the callee. .500: who sends the next step waits for so many ms first. =500:
 who has sent the last step is there for so long to send it again. <180?: who receives it goes on without.
 Before a response to an INVITE there may be a 100; as a step it must come, and is the next hop's. Requests inside a dialog go along the route that the first one recorded, which has to
-be there. Tags are made of the Call-ID, which has to be a token (-cid_str %u-%p): either side knows both.
+be there; it reaches the callee with so many Vias (2). Tags are made of the Call-ID, which has to be a token (-cid_str %u-%p): either side knows both.
 """
 import re
 import sys
@@ -37,7 +37,8 @@ ELSEWHERE = "sip:elsewhere@example.net"
 
 
 class Side:
-    def __init__(self, caller):
+    def __init__(self, caller, vias):
+        self.vias = vias
         self.us, self.them = ("a", "b") if caller else ("b", "a")
         self.out = []
         self.first = None    # the first request, which the dialog is made by
@@ -91,7 +92,7 @@ class Side:
             self.first = name
             action = ' rrs="true"><action>' + "".join(
                 f'<ereg regexp=".+" search_in="hdr" header="Via:" occurrence="{i}" '
-                f'assign_to="via{i}"/>' for i in (1, 2)) + "</action"
+                f'assign_to="via{i}"/>' for i in range(1, self.vias + 1)) + "</action"
         self.add(f'<recv request="{name}"{when}{action}></recv>')
         self.last = name
         if name != "ACK":
@@ -101,7 +102,8 @@ class Side:
         name = self.asked[0 if status == "487" else -1]
         final = status >= "200"
         # Something else has been received since, which goes back another way.
-        way = "[last_Via:]\n" if self.last == name else "Via:[$via1]\nVia:[$via2]\n"
+        way = "[last_Via:]\n" if self.last == name else "".join(
+            f"Via:[$via{i}]\n" for i in range(1, self.vias + 1))
         cseq = "[last_CSeq:]" if self.last == name else f"CSeq: 1 {name}"
         to = f"To: <sip:{self.us}@example.net>;tag={self.us}[call_id]" if name == self.first and \
             self.cseq == 0 and len(self.asked) <= 2 else "[last_To:]"
@@ -136,8 +138,8 @@ class Side:
 
 
 def main():
-    role, ladder = sys.argv[1:]
-    side = Side(role == "caller")
+    role, ladder, *vias = sys.argv[1:]
+    side = Side(role == "caller", int(vias[0]) if vias else 2)
     words = ladder.split()
     for i, word in enumerate(words):
         m = re.fullmatch(r"([<>])([A-Z]+|[1-6][0-9][0-9])([?]?)|([.=])([0-9]+)", word)
@@ -155,7 +157,7 @@ def main():
             (side.send_response if m[2].isdigit() else side.send_request)(m[2])
         elif m[1] != mine:
             (side.receive_response if m[2].isdigit() else side.receive_request)(m[2], when)
-    names = [n for n in ("via1", "via2", "seen") if f'assign_to="{n}"' in "".join(side.out)]
+    names = sorted(set(re.findall(r'assign_to="(\w+)"', "".join(side.out))))
     if names:
         side.out.append(f'<Reference variables="{",".join(names)}"/>')
     print('<?xml version="1.0"?>', '<scenario name="ladder">', *side.out, "</scenario>", sep="\n")

@@ -9,7 +9,7 @@
 # it sent last, unless the scenario names transactions, as those of ladder.py do.
 . "$(dirname "$0")/sip.bash"
 N=40
-SIPP=(-default_behaviors all,-abortunexp) # what comes again, or late, is not the end of a call
+SIPP=(-default_behaviors "all,-abortunexp") # what comes again, or late, is not the end of a call
 CALL='>INVITE <180? .300 <200 >ACK? .1000 >BYE <200 =32000'
 HASTE='>INVITE <180? <200 >ACK? >BYE <200 =32000'
 # port, the callers' cable, the callees', the ladder
@@ -37,7 +37,7 @@ while read -r port _ _ steps; do
 done < <(pairs)
 declare -A call
 while read -r port _ _ steps; do
-	caller "caller$port" "$steps" clients "$port" "10.2.0.2:$port" -m $N -r 20
+	caller "caller$port" "$steps" clients "$port" "10.2.0.2:$port" -s user -m $N -r 20
 	call[$port]=$!
 done < <(pairs)
 while read -r port near far steps; do

@@ -8,13 +8,13 @@ N=5
 spawn servers python3 "$E2E/sip_peer.py" never 10.2.0.2 5060 </dev/null
 wait_for 5 bound servers 5060 || die "there is no one to be silent"
 
-caller calls '>INVITE <408 >ACK' clients 7000 10.2.0.2:5060 -m $N -r 50
+caller calls '>INVITE <408 >ACK' clients 7000 10.2.0.2:5060 -s user -m $N -r 50
 calls=$!
-caller cancels '>INVITE <100 >CANCEL <200 <487 >ACK' clients 7001 10.2.0.2:5060 -m $N -r 50
+caller cancels '>INVITE <100 >CANCEL <200 <487 >ACK' clients 7001 10.2.0.2:5060 -s user -m $N -r 50
 cancels=$!
-caller asks '>OPTIONS <200' clients 7002 10.2.0.2:5060 -m $N -r 50
+caller asks '>OPTIONS <200' clients 7002 10.2.0.2:5060 -s user -m $N -r 50
 asks=$!
-caller far '>INVITE <408 >ACK' servers 7003 10.1.0.2:5060 -m $N -r 50
+caller far '>INVITE <408 >ACK' servers 7003 10.1.0.2:5060 -s user -m $N -r 50
 far=$!
 
 refuse "OPTIONS have no answer" wait $asks

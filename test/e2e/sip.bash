@@ -100,7 +100,8 @@ ladder() {
 	show stage sip >"$WORK/before"
 	callee "$callee" "$steps" "$to" $port -m "$n"
 	pid=$!
-	caller "$caller" "$steps" "$from" $((port + 1)) "${ADDR[$to]}:$port" -m "$n" -r "$rate"
+	caller "$caller" "$steps" "$from" $((port + 1)) "${TARGET:-${ADDR[$to]}:$port}" -s $port -m "$n" \
+		-r "$rate"
 	wait $! || die "$steps: the caller fails: $(head -n 20 "$WORK/$caller.err")"
 	wait $pid || die "$steps: the callee fails: $(head -n 20 "$WORK/$callee.err")"
 	agree "$n" "$steps"
@@ -109,9 +110,9 @@ ladder() {
 
 SIPP=() # more options
 
-# callee NAME LADDER NS PORT OPTION…: SIPp, which goes down the ladder as the one who is called.
+# callee NAME LADDER NS PORT OPTION…: SIPp, reached by VIAS (2) hops, which goes down the ladder as the one who is called.
 callee() {
-	python3 "$E2E/ladder.py" callee "$2" >"$WORK/$1.xml"
+	python3 "$E2E/ladder.py" callee "$2" "${VIAS:-2}" >"$WORK/$1.xml"
 	sipp_on "${3%6}" "$1" -sf "$WORK/$1.xml" -i "${ADDR[$3]}" -p "$4" "${@:5}"
 	wait_for 5 bound "${3%6}" "$4" || die "SIPp does not start: $(cat "$WORK/$1.out")"
 }
@@ -119,7 +120,7 @@ callee() {
 caller() {
 	python3 "$E2E/ladder.py" caller "$2" >"$WORK/$1.xml"
 	sipp_on "${3%6}" "$1" -sf "$WORK/$1.xml" -i "${ADDR[$3]}" -p "$4" -rsa "${PROXY[$3]}:5060" \
-		-s user "$5" "${@:6}"
+		"$5" "${@:6}"
 }
 bound() { in_ns "$1" ss -Hlun "sport = $2" | grep -q .; }
 # steps_like PATTERN LADDER: so often it is there.

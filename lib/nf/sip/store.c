@@ -65,9 +65,12 @@ sip_store_text(const struct sip_store *s, uint32_t id, char *buf)
 
 	if (b->n == total)
 		return nfv_sv(b->bytes, total);
-	for (; n < total; b = at(s, b->next)) {
+	for (;;) {
 		memcpy(buf + n, b->bytes, b->n);
 		n += b->n;
+		if (n == total)
+			break;
+		b = at(s, b->next); /* the last one has none, and SIP_NO_TEXT is nowhere */
 	}
 	return nfv_sv(buf, total);
 }

@@ -346,6 +346,34 @@ cancelled_before_and_after_it_rings(void **state)
 	assert_int_equal(s->count.cancels, 2);
 }
 
+/* One that is kept in several blocks. */
+static void
+a_long_request_is_kept_whole(void **state)
+{
+	static char text[4096], body[1200];
+	struct sent inv;
+
+	(void)state;
+	memset(body, 'x', sizeof(body) - 1);
+	snprintf(text, sizeof(text), "%s", make("INVITE", "sip:b@" CALLEE, "1", "INVITE"));
+	snprintf(strstr(text, "Content-Length"), 2048, "Subject: %s\r\nContent-Length: 0\r\n\r\n",
+		body);
+	take(NFV_OUTWARD, CALLER, IN4, text);
+	assert_int_equal(n_sent, 2);
+	inv = sent[1];
+	wait_ms(510);
+	assert_int_equal(n_sent, 1);
+	assert_string_equal(sent[0].text, inv.text);
+	reply("180 Ringing", &inv);
+	request("CANCEL", "1");
+	assert_int_equal(n_sent, 2);
+	assert_true(begins(&sent[1], "CANCEL sip:b@" CALLEE " SIP/2.0\r\n"));
+	reply("200 OK", &sent[1]);
+	reply("487 Request Terminated", &inv);
+	assert_int_equal(n_sent, 2);
+	request("ACK", "1");
+}
+
 static void
 a_cancel_that_comes_too_late(void **state)
 {
@@ -928,6 +956,7 @@ main(void)
 		CASE(others_end_silently),
 		CASE(a_refusal_is_acknowledged_here),
 		CASE(cancelled_before_and_after_it_rings),
+		CASE(a_long_request_is_kept_whole),
 		CASE(a_cancel_that_comes_too_late),
 		CASE(rings_too_long),
 		CASE(forks_and_the_first_to_answer_wins),
