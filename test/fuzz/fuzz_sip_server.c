@@ -128,9 +128,9 @@ request(uint8_t what)
 	int n = snprintf(text, sizeof(text),
 		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK%d%s\r\nMax-Forwards: 9\r\n"
 		"From: <sip:a@x>;tag=a\r\nTo: <sip:b@y>\r\nCall-ID: c\r\nCSeq: 1 %s\r\n"
-		"Contact: <sip:a@10.0.0.9>\r\nContent-Length: 0\r\n\r\n",
+		"Contact: <sip:a@10.0.0.9>\r\nSubject: %*s\r\nContent-Length: 0\r\n\r\n",
 		methods[what & 7], uris[what >> 3 & 3], what >> 5, what & 32 ? ";oc" : "",
-		methods[what & 7]);
+		methods[what & 7], what & 64 ? 400 : 1, "x");
 
 	take(true, text, (size_t)n);
 }
