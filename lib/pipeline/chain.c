@@ -82,6 +82,23 @@ create_tables(struct segment *seg, const struct nfv_chain_conf *conf, struct nfv
 	return 0;
 }
 
+/* A flow is let in by one pinhole at the most, and media have one for either way. */
+static int
+create_pinholes(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_err *err)
+{
+	uint32_t max = conf->flows / 2 > 64 ? conf->flows / 2 : 64;
+	bool wanted = false;
+
+	for (int i = 0; i < c->n; i++)
+		wanted |= c->stage[i].ops->pinholes;
+	if (!wanted)
+		return 0;
+	max = max < 1u << 24 ? max : 1u << 24;
+	c->pinhole_pages = nfv_pages_alloc(nfv_pinholes_pages(max));
+	return nfv_pinholes_create(
+		max, &c->pinhole_pages, conf->seed, conf->tsc_hz, c->tsc_zero, &c->pinholes, err);
+}
+
 static int
 by_length(const void *a, const void *b)
 {
@@ -122,6 +139,7 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 			[NFV_INWARD] = conf->l3.port[0].n_addr },
 		.toward = c->toward,
 		.n_toward = c->n_toward,
+		.pinholes = c->pinholes,
 		.tsc_hz = conf->tsc_hz,
 		.tsc = rte_rdtsc(),
 		.seed = conf->seed,
@@ -190,6 +208,8 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 	for (int i = 0; rc == 0 && i < c->n_segments; i++)
 		rc = create_tables(&c->segment[i], conf, err);
 	if (rc == 0)
+		rc = create_pinholes(c, conf, err);
+	if (rc == 0)
 		rc = start_stages(c, conf, err);
 	if (rc < 0) {
 		nfv_chain_destroy(c);
@@ -233,6 +253,8 @@ nfv_chain_destroy(struct nfv_chain *c)
 		free_out(&c->out[d]);
 		free_out(&c->back[d]);
 	}
+	nfv_pinholes_destroy(c->pinholes);
+	nfv_pages_free(&c->pinhole_pages);
 	nfv_l3_destroy(c->l3);
 	free(c->toward);
 	free(c);

@@ -40,6 +40,8 @@ struct nfv_chain {
 	struct stage stage[NFV_STAGES_MAX];
 	struct segment segment[NFV_STAGES_MAX];
 	int n_segments;
+	struct nfv_pinholes *pinholes; /* NULL if no stage opens any */
+	struct nfv_pages pinhole_pages;
 	struct nfv_toward *toward;
 	uint32_t n_toward;
 	uint64_t tsc_zero, tsc_per_tick; /* flow ticks */

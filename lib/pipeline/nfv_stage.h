@@ -22,6 +22,7 @@
 #include "nfv_addr.h"
 #include "nfv_conf.h"
 #include "nfv_err.h"
+#include "nfv_pinhole.h"
 #include "nfv_pkt.h"
 
 enum nfv_access {
@@ -45,6 +46,7 @@ struct nfv_stage_ctx {
 	uint32_t n_own[2];
 	const struct nfv_toward *toward; /* longest prefix first */
 	uint32_t n_toward;
+	struct nfv_pinholes *pinholes; /* the chain's; NULL if none of its stages opens any */
 	uint64_t tsc_hz;
 	uint64_t tsc;  /* now */
 	uint64_t seed; /* random; for keyed hashes */
@@ -57,6 +59,7 @@ struct nfv_stage_ops {
 	/** It is an end of flows, as a proxy is: packets it forwards are its own (NFV_PKT_OWN). The
 	 * chain's flow record ends here; on its other side a new one begins. */
 	bool ends_flows;
+	bool pinholes;     /* it opens pinholes, for what it knows to come (nfv_pinhole.h) */
 	size_t state_size; /* zeroed memory handed to init as `state` */
 	size_t flow_size;  /* bytes of per-flow state it keeps in nfv_pkt.flow; 0 if none */
 	const struct nfv_conf_schema *conf; /* may be NULL */

@@ -412,7 +412,7 @@ tick_stage(struct nfv_chain *c, int at, uint64_t tsc)
 void
 nfv_chain_tick(struct nfv_chain *c, uint64_t tsc)
 {
-	enum { FLOWS_A_TICK = 64 };
+	enum { FLOWS_A_TICK = 64, PINHOLES_A_TICK = 32 };
 	struct nfv_out *back = &c->back[0];
 
 	for (int i = 0; i < c->n_segments; i++)
@@ -420,6 +420,8 @@ nfv_chain_tick(struct nfv_chain *c, uint64_t tsc)
 			if (c->segment[i].table[f] != NULL)
 				nfv_flow_expire(c->segment[i].table[f], chain_tick_of(c, tsc),
 					FLOWS_A_TICK);
+	if (c->pinholes != NULL)
+		nfv_pinholes_expire(c->pinholes, tsc, PINHOLES_A_TICK);
 	/* A worker that has never received has armed nothing yet. */
 	if (c->wire.room < NFV_BURST_MAX)
 		chain_arm(c, &c->wire);

@@ -12,6 +12,7 @@ const char *const fw_drop_name[FW_DROPS + 1] = {
 	[FW_DROP_ICMP_UNSOLICITED] = "icmp-unsolicited",
 	[FW_DROP_ICMP_UNRELATED] = "icmp-unrelated",
 	[FW_DROP_NO_STATE] = "no-state",
+	[FW_DROP_PINHOLE_CLOSED] = "pinhole-closed",
 	[FW_DROP_MALFORMED] = "malformed",
 };
 
@@ -58,11 +59,18 @@ own_flow(const struct nfv_pkt *p)
 	return p->flags & NFV_PKT_RELATED ? NULL : p->flow;
 }
 
+/* What let it in by a pinhole, if one did, is still there. */
+static bool
+still_open(const struct firewall *fw, const struct fw_flow *flow)
+{
+	return flow->pinhole == 0 || nfv_pinhole_holds(fw->pinholes, flow->pinhole);
+}
+
 /* By this rule set or an earlier one. */
 static bool
-admitted(const struct fw_flow *flow)
+admitted(const struct firewall *fw, const struct fw_flow *flow)
 {
-	return flow != NULL && flow->generation != 0;
+	return flow != NULL && flow->generation != 0 && still_open(fw, flow);
 }
 
 static bool
@@ -101,7 +109,7 @@ as_first(const struct nfv_pkt *p, enum nfv_dir dir, struct fw_key *key)
 }
 
 static bool
-fill_key(const struct nfv_pkt *p, enum nfv_dir dir, struct fw_key *key)
+fill_key(const struct firewall *fw, const struct nfv_pkt *p, enum nfv_dir dir, struct fw_key *key)
 {
 	const struct nfv_tcp *tcp = nfv_pkt_l4(p);
 
@@ -118,7 +126,7 @@ fill_key(const struct nfv_pkt *p, enum nfv_dir dir, struct fw_key *key)
 	}
 	if (!fill_ports(p, key))
 		return false;
-	if (admitted(own_flow(p)))
+	if (admitted(fw, own_flow(p)))
 		as_first(p, dir, key);
 	return true;
 }
@@ -175,10 +183,42 @@ reject(struct firewall *fw, const struct nfv_burst *burst, const struct nfv_pkt 
 		fw->unanswered++;
 }
 
+/* The owner of a pinhole for the packet that `key` is of, or 0. */
+static uint64_t
+find_pinhole(const struct firewall *fw, const struct fw_key *key)
+{
+	struct nfv_addr from, to;
+	uint32_t be;
+
+	if (fw->pinholes == NULL || key->proto != NFV_PROTO_UDP)
+		return 0;
+	if (key->family == 4) {
+		memcpy(&be, key->src, sizeof(be));
+		from = nfv_addr4(be);
+		memcpy(&be, key->dst, sizeof(be));
+		to = nfv_addr4(be);
+	} else {
+		from = nfv_addr6(key->src);
+		to = nfv_addr6(key->dst);
+	}
+	return nfv_pinhole_find(fw->pinholes, key->proto, &from, &to, be16toh(key->be_dport));
+}
+
+/* No rule knows the packet, and the default would not let it in; `flow` may be NULL. */
+static uint8_t
+let_in(struct firewall *fw, struct fw_flow *flow, uint64_t pinhole)
+{
+	if (flow == NULL)
+		return NFV_DROP(FW_DROP_NO_STATE);
+	*flow = (struct fw_flow){ fw->set->generation, fw->set->rules->n, pinhole };
+	fw->by_pinhole++;
+	return NFV_KEEP;
+}
+
 /* `index` is that of the first rule that matches, rules->n if none does. */
 static uint8_t
-decide(struct firewall *fw, const struct nfv_burst *burst, struct nfv_pkt *p, uint32_t index,
-	struct nfv_out *out)
+decide(struct firewall *fw, const struct nfv_burst *burst, struct nfv_pkt *p,
+	const struct fw_key *key, uint32_t index, struct nfv_out *out)
 {
 	struct fw_set *set = fw->set;
 	const struct fw_rule *rule = index < set->rules->n ? &set->rules->rule[index] : NULL;
@@ -186,7 +226,13 @@ decide(struct firewall *fw, const struct nfv_burst *burst, struct nfv_pkt *p, ui
 	bool stateless = rule != NULL && rule->stateless;
 	struct fw_flow *flow = own_flow(p);
 
-	if (action == FW_ALLOW && !stateless && !admitted(flow)) {
+	if (rule == NULL && action != FW_ALLOW) {
+		uint64_t pinhole = find_pinhole(fw, key);
+
+		if (pinhole != 0)
+			return let_in(fw, flow, pinhole);
+	}
+	if (action == FW_ALLOW && !stateless && !admitted(fw, flow)) {
 		enum fw_drop why = cannot_begin(p);
 
 		if (why != FW_DROPS)
@@ -196,7 +242,7 @@ decide(struct firewall *fw, const struct nfv_burst *burst, struct nfv_pkt *p, ui
 	switch (action) {
 	case FW_ALLOW:
 		if (flow != NULL && !stateless) {
-			*flow = (struct fw_flow){ set->generation, index };
+			*flow = (struct fw_flow){ set->generation, index, 0 };
 			set->hits[index].flows++;
 		}
 		return NFV_KEEP;
@@ -206,7 +252,10 @@ decide(struct firewall *fw, const struct nfv_burst *burst, struct nfv_pkt *p, ui
 	case FW_DROP:
 		break;
 	}
-	return NFV_DROP(rule != NULL ? FW_DROP_RULE : FW_DROP_DEFAULT);
+	if (rule != NULL)
+		return NFV_DROP(FW_DROP_RULE);
+	return NFV_DROP(
+		flow != NULL && flow->pinhole != 0 ? FW_DROP_PINHOLE_CLOSED : FW_DROP_DEFAULT);
 }
 
 static bool
@@ -214,7 +263,7 @@ is_established(const struct firewall *fw, const struct nfv_pkt *p)
 {
 	const struct fw_flow *flow = own_flow(p);
 
-	return flow != NULL && flow->generation == fw->set->generation;
+	return flow != NULL && flow->generation == fw->set->generation && still_open(fw, flow);
 }
 
 /* Packets of no known flow, `n` of them: burst->pkt[at[i]]. */
@@ -230,7 +279,7 @@ judge(struct firewall *fw, struct nfv_burst *burst, const uint8_t *at, uint32_t 
 	for (uint32_t i = 0; i < n; i++) {
 		struct nfv_pkt *p = &burst->pkt[at[i]];
 
-		if (fill_key(p, burst->dir, &key[m]))
+		if (fill_key(fw, p, burst->dir, &key[m]))
 			ask[m++] = at[i];
 		else
 			p->verdict = NFV_DROP(FW_DROP_MALFORMED);
@@ -244,7 +293,7 @@ judge(struct firewall *fw, struct nfv_burst *burst, const uint8_t *at, uint32_t 
 		if (is_established(fw, p)) /* by a packet before it in this burst */
 			fw->established++;
 		else
-			p->verdict = decide(fw, burst, p,
+			p->verdict = decide(fw, burst, p, &key[i],
 				first[i] == FW_NO_RULE ? fw->set->rules->n : first[i], out);
 	}
 }
@@ -262,7 +311,7 @@ firewall_process(struct firewall *fw, struct nfv_burst *burst, struct nfv_out *o
 
 		if (is_established(fw, p))
 			fw->established++;
-		else if ((p->flags & NFV_PKT_RELATED) && admitted(p->flow) &&
+		else if ((p->flags & NFV_PKT_RELATED) && admitted(fw, p->flow) &&
 			fw_icmp_kind(p) == FW_ICMP_ERROR)
 			fw->related++;
 		else
@@ -288,6 +337,13 @@ firewall_show(const struct firewall *fw, FILE *to)
 		"established %" PRIu64 "  related %" PRIu64 "  rejected: answered %" PRIu64
 		" silent %" PRIu64 "\n",
 		fw->established, fw->related, fw->answered, fw->unanswered);
+	if (fw->pinholes != NULL)
+		fprintf(to,
+			"pinholes open %u of %u, owners %u, opened %" PRIu64 ", refused %" PRIu64
+			", expired %" PRIu64 "; flows let in %" PRIu64 "\n",
+			fw->pinholes->stats.open, fw->pinholes->stats.max,
+			fw->pinholes->stats.owners, fw->pinholes->stats.opened,
+			fw->pinholes->stats.refused, fw->pinholes->stats.expired, fw->by_pinhole);
 	fprintf(to, "%6s %12s %12s  %s\n", "line", "packets", "flows", "rule");
 	for (uint32_t i = 0; i < rules->n; i++) {
 		fprintf(to, "%6u", rules->rule[i].line);

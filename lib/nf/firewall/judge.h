@@ -10,12 +10,17 @@
  * A rule set is replaced between bursts by another one with another generation: established flows
  * are then judged again, as their first packet would be, when their next packet comes.
  *
+ * Where no rule matches and the default would not allow it, a UDP packet that a pinhole of the chain
+ * is open for (nfv_pinhole.h) begins a flow all the same; that flow is over when the pinhole's owner
+ * goes. So a rule that drops or rejects goes before what a call has announced, and the default behind.
+ *
  * Threads: a struct firewall belongs to one worker; the counters may be read beside it.
  */
 #ifndef JUDGE_H
 #define JUDGE_H
 
 #include "acl.h"
+#include "nfv_pinhole.h"
 #include "reject.h"
 
 enum fw_drop {
@@ -26,6 +31,7 @@ enum fw_drop {
 	FW_DROP_ICMP_UNSOLICITED, /* allowed, but a reply to nothing */
 	FW_DROP_ICMP_UNRELATED,   /* allowed, but about no flow that passes here */
 	FW_DROP_NO_STATE,         /* allowed, but the flow table has no room */
+	FW_DROP_PINHOLE_CLOSED,   /* of a flow that a pinhole had let in, and nothing else does */
 	FW_DROP_MALFORMED,        /* not IP, a fragment, or cut off in its transport header */
 	FW_DROPS
 };
@@ -53,14 +59,17 @@ void fw_set_destroy(struct fw_set *set);
 struct fw_flow {
 	uint32_t generation; /* of the set that admitted it; 0: not admitted yet */
 	uint32_t rule;       /* index of the rule that did, rules->n for the default */
+	uint64_t pinhole;    /* owner of the one that did in its place; 0: none */
 };
 
 struct firewall {
 	struct fw_set *set;
 	struct fw_bucket bucket;
+	const struct nfv_pinholes *pinholes; /* the chain's; NULL: none */
 	struct nfv_addr own[2][2]; /* [direction][is IPv6]: the source of ICMP errors that way */
 	uint64_t established, related; /* packets */
 	uint64_t answered, unanswered; /* of those rejected */
+	uint64_t by_pinhole;           /* flows let in by one */
 };
 
 void firewall_process(struct firewall *fw, struct nfv_burst *burst, struct nfv_out *out);

@@ -386,12 +386,39 @@ the_registry_is_sorted(void **state)
 	assert_null(nfv_stage_find(""));
 }
 
+/* One table for the chain, if one of its stages opens any; the chain's clock ends them. */
+static void
+pinholes_are_the_chains(void **state)
+{
+	struct nfv_pinholes *holes;
+	struct rig *r = probe_rig(2, (struct rig_conf){ 0 });
+	uint64_t tsc = rte_rdtsc();
+
+	(void)state;
+	assert_null(probe[0].ctx.pinholes);
+	rig_close(r);
+	probe[1].ops.pinholes = true;
+	r = probe_rig(2, (struct rig_conf){ 0 });
+	holes = probe[0].ctx.pinholes;
+	assert_non_null(holes);
+	assert_ptr_equal(probe[1].ctx.pinholes, holes);
+	assert_int_not_equal(nfv_pinhole_owner(holes, 60, tsc), 0);
+	nfv_chain_tick(r->chain, tsc);
+	assert_int_equal(holes->stats.owners, 1);
+	/* Moving timers has its bound, so a jump of time takes a few. */
+	for (int i = 0; i < 100; i++)
+		nfv_chain_tick(r->chain, tsc + 61 * RIG_HZ);
+	assert_int_equal(holes->stats.owners, 0);
+	rig_close(r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(goes_first_to_last_outward_and_back_inward, setup),
 		cmocka_unit_test_setup(works_without_any_stage, setup),
+		cmocka_unit_test_setup(pinholes_are_the_chains, setup),
 		cmocka_unit_test_setup(counts_each_verdict_in_its_place, setup),
 		cmocka_unit_test_setup(closes_the_gaps_in_order, setup),
 		cmocka_unit_test_setup(answers_pass_the_neighbours_only, setup),

@@ -259,6 +259,75 @@ stateless_leaves_no_state(void **state)
 	bed_fini(&b);
 }
 
+/* Open for the call's life and no longer; rules go before it, the default behind. */
+static void
+pinholes(void **state)
+{
+	struct nfv_pages pages = nfv_pages_alloc(nfv_pinholes_pages(16));
+	struct nfv_pinhole hole = { .port = 4000, .proto = NFV_PROTO_UDP };
+	struct fw_flow flow = { 0 }, back = { 0 };
+	struct nfv_pinholes *t;
+	uint64_t call, next;
+	struct bed b;
+
+	(void)state;
+	assert_int_equal(nfv_pinholes_create(16, &pages, 1, 1000000000, 0, &t, NULL), 0);
+	bed_init(&b, "drop in udp from 198.51.100.9 to any");
+	b.fw.pinholes = t;
+	mk_addr(HOST, hole.to.b);
+	hole.to.family = NFV_IPV4;
+	call = nfv_pinhole_owner(t, 60, 0);
+	assert_int_equal(nfv_pinhole_open(t, call, &hole), 0);
+
+	assert_int_equal(pass(&b, udp(&b, IN, 7, HOST, 4001), NFV_INWARD, NFV_PKT_NEW, &flow),
+		NFV_DROP(FW_DROP_DEFAULT));
+	assert_int_equal(
+		pass(&b, udp(&b, "198.51.100.9", 7, HOST, 4000), NFV_INWARD, NFV_PKT_NEW, &flow),
+		NFV_DROP(FW_DROP_RULE));
+	assert_int_equal(pass(&b, mk_tcp(&b.m, IN, 7, HOST, 4000, NFV_TCP_SYN), NFV_INWARD,
+				 NFV_PKT_NEW, &flow),
+		NFV_DROP(FW_DROP_DEFAULT));
+	assert_int_equal(pass(&b, udp(&b, IN, 7, HOST, 4000), NFV_INWARD, NFV_PKT_NEW, NULL),
+		NFV_DROP(FW_DROP_NO_STATE));
+	assert_int_equal(
+		pass(&b, udp(&b, IN, 7, HOST, 4000), NFV_INWARD, NFV_PKT_NEW, &flow), NFV_KEEP);
+	assert_int_equal(
+		pass(&b, udp(&b, HOST, 4000, IN, 7), NFV_OUTWARD, NFV_PKT_REPLY, &flow), NFV_KEEP);
+	assert_int_equal(b.fw.by_pinhole, 1);
+	assert_int_equal(b.fw.established, 1);
+	assert_int_equal(pass(&b, mk_icmp(&b.m, IN, HOST, 3, 3, 0, "x", 1), NFV_INWARD,
+				 NFV_PKT_RELATED, &flow),
+		NFV_KEEP);
+
+	/* Another rule set judges it by the pinhole again, whichever way its next packet goes. */
+	fw_set_destroy(b.fw.set);
+	b.fw.set = make_set("default drop", 2);
+	assert_int_equal(
+		pass(&b, udp(&b, HOST, 4000, IN, 7), NFV_OUTWARD, NFV_PKT_REPLY, &flow), NFV_KEEP);
+	assert_int_equal(flow.generation, 2);
+
+	/* Announced anew: the flow passes without a gap. */
+	next = nfv_pinhole_owner(t, 60, 0);
+	nfv_pinhole_close(t, call);
+	assert_int_equal(nfv_pinhole_open(t, next, &hole), 0);
+	assert_int_equal(pass(&b, udp(&b, IN, 7, HOST, 4000), NFV_INWARD, 0, &flow), NFV_KEEP);
+
+	/* The call's end is the flow's end, both ways. */
+	nfv_pinhole_close(t, next);
+	assert_int_equal(pass(&b, udp(&b, IN, 7, HOST, 4000), NFV_INWARD, 0, &flow),
+		NFV_DROP(FW_DROP_PINHOLE_CLOSED));
+	assert_int_equal(pass(&b, udp(&b, HOST, 4000, IN, 7), NFV_OUTWARD, NFV_PKT_REPLY, &flow),
+		NFV_DROP(FW_DROP_PINHOLE_CLOSED));
+	assert_int_equal(pass(&b, mk_icmp(&b.m, IN, HOST, 3, 3, 0, "x", 1), NFV_INWARD,
+				 NFV_PKT_RELATED, &flow),
+		NFV_DROP(FW_DROP_DEFAULT));
+	assert_int_equal(pass(&b, udp(&b, IN, 7, HOST, 4000), NFV_INWARD, NFV_PKT_NEW, &back),
+		NFV_DROP(FW_DROP_DEFAULT));
+	bed_fini(&b);
+	nfv_pinholes_destroy(t);
+	nfv_pages_free(&pages);
+}
+
 /* A burst of everything at once: what is established, new, dropped, and twice the same new flow. */
 static void
 a_whole_burst(void **state)
@@ -428,6 +497,7 @@ main(void)
 		cmocka_unit_test(errors_follow_their_flow),
 		cmocka_unit_test(a_full_flow_table),
 		cmocka_unit_test(stateless_leaves_no_state),
+		cmocka_unit_test(pinholes),
 		cmocka_unit_test(a_whole_burst),
 		cmocka_unit_test(another_rule_set),
 		cmocka_unit_test(what_cannot_be_judged),
