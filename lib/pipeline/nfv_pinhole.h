@@ -91,6 +91,8 @@ uint64_t nfv_pinhole_owner(struct nfv_pinholes *t, uint32_t idle, uint64_t now);
 int nfv_pinhole_open(struct nfv_pinholes *t, uint64_t owner, const struct nfv_pinhole *hole);
 /** Its time begins anew; false if the owner has gone. */
 bool nfv_pinhole_refresh(struct nfv_pinholes *t, uint64_t owner, uint64_t now);
+/** Whether the owner is still there; unlike nfv_pinhole_holds this is no use of it. */
+bool nfv_pinhole_lives(const struct nfv_pinholes *t, uint64_t owner);
 /** The owner goes, and its pinholes with it. One that has gone may be closed again. */
 void nfv_pinhole_close(struct nfv_pinholes *t, uint64_t owner);
 

@@ -240,6 +240,12 @@ nfv_pinhole_refresh(struct nfv_pinholes *t, uint64_t token, uint64_t now)
 	return true;
 }
 
+bool
+nfv_pinhole_lives(const struct nfv_pinholes *t, uint64_t token)
+{
+	return owner_of(t, token) != NULL;
+}
+
 static void
 end_owner(struct nfv_pinholes *t, uint32_t i)
 {
