@@ -33,7 +33,7 @@ next_line(struct nfv_sv *rest, struct nfv_sv *line, bool *ended)
 		line->n--;
 	return line->n >= 2 && line->p[1] == '=' && memchr(line->p, '\r', line->n) == NULL &&
 		memchr(line->p, '\0', line->n) == NULL &&
-		memchr("vosiuepcbtrzkam", line->p[0], 15) != NULL;
+		strchr("vosiuepcbtrzkam", line->p[0]) != NULL;
 }
 
 /* `IN IP4 address[/ttl[/n]]`; a name is an address too (RFC 8866 §5.7). */

@@ -74,7 +74,8 @@ sip_relay_create(const struct sip_relay_conf *conf, const struct nfv_pages *page
 	r->free_pair = calloc(r->n_pairs, sizeof(*r->free_pair));
 	if (r->of_pair == NULL || r->free_pair == NULL) {
 		sip_relay_destroy(r);
-		return nfv_fail(err, ENOMEM, "out of memory for %u ports", 2 * r->n_pairs);
+		return nfv_fail(
+			err, ENOMEM, "out of memory for the ports %u-%u", conf->lo, conf->hi);
 	}
 	shuffle(r, conf->seed);
 	for (uint32_t i = conf->streams; i > 0; i--) {

@@ -20,11 +20,11 @@
 enum { A, B };
 
 static struct bed {
-	struct sip_relay *r;
-	struct nfv_pages pages;
-	struct mk m, made[4];
 	struct nfv_pkt p;
 	struct nfv_out out;
+	struct mk m, made[4];
+	struct sip_relay *r;
+	struct nfv_pages pages;
 	uint64_t now;
 	uint32_t id;
 	uint16_t port[2];

@@ -105,22 +105,22 @@ kinds(void **state)
 {
 	static const struct {
 		uint8_t bytes[20];
-		size_t n;
 		enum sip_rtp_kind kind;
+		size_t n;
 	} t[] = {
-		{ { 0 }, 0, SIP_RTP_OTHER },
-		{ { 0x80 }, 1, SIP_RTP_OTHER },
-		{ { 0x00, 0x01 }, 20, SIP_RTP_OTHER }, /* STUN */
-		{ { 22, 0xfe }, 13, SIP_RTP_OTHER },   /* DTLS */
-		{ { 0x80, 200 }, 8, SIP_RTP_CONTROL },
-		{ { 0x81, 223 }, 8, SIP_RTP_CONTROL },
-		{ { 0x80, 0 }, 11, SIP_RTP_MALFORMED },
-		{ { 0x80, 0 }, 12, SIP_RTP_DATA },
-		{ { 0x82, 0 }, 19, SIP_RTP_MALFORMED }, /* two CSRCs */
-		{ { 0x82, 0 }, 20, SIP_RTP_DATA },
-		{ { 0x90, 0 }, 15, SIP_RTP_MALFORMED }, /* an extension */
-		{ { 0x90, 0 }, 16, SIP_RTP_DATA },
-		{ { 0x90, 0, [15] = 2 }, 20, SIP_RTP_MALFORMED },
+		{ { 0 }, SIP_RTP_OTHER, 0 },
+		{ { 0x80 }, SIP_RTP_OTHER, 1 },
+		{ { 0x00, 0x01 }, SIP_RTP_OTHER, 20 }, /* STUN */
+		{ { 22, 0xfe }, SIP_RTP_OTHER, 13 },   /* DTLS */
+		{ { 0x80, 200 }, SIP_RTP_CONTROL, 8 },
+		{ { 0x81, 223 }, SIP_RTP_CONTROL, 8 },
+		{ { 0x80, 0 }, SIP_RTP_MALFORMED, 11 },
+		{ { 0x80, 0 }, SIP_RTP_DATA, 12 },
+		{ { 0x82, 0 }, SIP_RTP_MALFORMED, 19 }, /* two CSRCs */
+		{ { 0x82, 0 }, SIP_RTP_DATA, 20 },
+		{ { 0x90, 0 }, SIP_RTP_MALFORMED, 15 }, /* an extension */
+		{ { 0x90, 0 }, SIP_RTP_DATA, 16 },
+		{ { 0x90, 0, [15] = 2 }, SIP_RTP_MALFORMED, 20 },
 	};
 	struct guard g = guard_new();
 
