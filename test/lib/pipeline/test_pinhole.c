@@ -176,6 +176,42 @@ no_room(void **state)
 	end();
 }
 
+/* So many keys that buckets have several, each with two owners: whichever goes first, the rest stays. */
+static void
+crowded(void **state)
+{
+	enum { OWNERS = 15, EACH = 128 };
+	uint64_t owner[2][OWNERS];
+
+	(void)state;
+	begin(2 * OWNERS * EACH);
+	for (uint16_t i = 0; i < 2 * OWNERS * EACH; i++) {
+		uint16_t k = i % (OWNERS * EACH);
+		uint64_t *o = &owner[i / (OWNERS * EACH)][k / EACH];
+
+		if (k % EACH == 0)
+			*o = nfv_pinhole_owner(t, 60, now);
+		assert_int_equal(open_hole(*o, NULL, "10.0.0.1", k), 0);
+	}
+	for (int round = 0; round < 2; round++) {
+		for (uint16_t i = 0; i < OWNERS; i++) {
+			nfv_pinhole_close(t, owner[round][i]);
+			for (uint16_t k = 0; k < OWNERS * EACH; k++) {
+				uint64_t found = find("10.0.0.9", "10.0.0.1", k);
+
+				if (round == 1 && k / EACH <= i)
+					assert_int_equal(found, 0);
+				else if (round == 1 || k / EACH <= i)
+					assert_int_equal(found, owner[1][k / EACH]);
+				else
+					assert_int_not_equal(found, 0);
+			}
+		}
+	}
+	assert_int_equal(t->stats.open, 0);
+	end();
+}
+
 /* Few keys, many owners, everything at random, against a table without any art. */
 #define MODEL  24
 #define TOS    3
@@ -304,6 +340,7 @@ main(void)
 		cmocka_unit_test(who_may),
 		cmocka_unit_test(time_and_use),
 		cmocka_unit_test(no_room),
+		cmocka_unit_test(crowded),
 		cmocka_unit_test(against_a_model),
 	};
 

@@ -470,6 +470,16 @@ by_way_of_the_relay(void **state)
 	assert_true(may(OWN_IN, ANN, 4000));
 	assert_true(may(OWN_OUT, BOB, 5001));
 	assert_false(may(BOB, ANN, 4000));
+	/* What is offered and refused changes nothing, what is agreed on does. */
+	say(A, "INVITE sip:b@h SIP/2.0", "ta", "tb", "2 INVITE", SDP(C(ANN), AUDIO("4444")));
+	assert_string_equal(nfv_endpoint_text(&side(1, A)->announced[0], text), ANN ":4000");
+	say(B, "SIP/2.0 488 No", "ta", "tb", "2 INVITE", NULL);
+	assert_true(may(OWN_IN, ANN, 4000));
+	say(A, "INVITE sip:b@h SIP/2.0", "ta", "tb", "3 INVITE", SDP(C(ANN), AUDIO("4444")));
+	say(B, "SIP/2.0 200 OK", "ta", "tb", "3 INVITE", answer_bob);
+	assert_string_equal(nfv_endpoint_text(&side(1, A)->announced[0], text), ANN ":4444");
+	assert_false(may(OWN_IN, ANN, 4000));
+	assert_int_equal(sip_relay_stats(w.relay)->open, 1);
 	/* Silence, and the call is over. */
 	later(2 * IDLE + 2);
 	assert_int_equal(w.stats->calls, 0);
