@@ -338,6 +338,27 @@ sip_media(struct sip_media *m, const struct sip_media_in *in, struct nfv_sip_edi
 	return rc;
 }
 
+int
+sip_media_again(struct sip_media *m, const struct sip_media_in *in, struct nfv_sip_edits *edits,
+	struct nfv_sip_writer *ins)
+{
+	struct step s = { .in = in, .edits = edits, .ins = ins };
+	struct media_stream stream[SIP_MEDIA_STREAMS];
+	struct nfv_sv text;
+	bool by_from;
+	uint32_t i = media_find(m, in->core, &by_from);
+	int rc = nfv_sdp_find(in->msg, &text);
+
+	if (i == 0 || rc == 0)
+		return 0;
+	if (rc < 0 || nfv_sdp_parse(text, &s.sdp) < 0)
+		return -EINVAL;
+	s.sender = in->msg->response == by_from;
+	media_read(&m->rules, &s.sdp, in->from.dir, stream);
+	edit(m, media_call(m, i), &s, stream);
+	return 0;
+}
+
 void
 sip_media_end(struct sip_media *m, const struct nfv_sip_core *core)
 {

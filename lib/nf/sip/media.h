@@ -23,13 +23,15 @@
  * Wiring, in the stage:
  *  - ops.pinholes = true; ctx->pinholes to sip_media_conf; sip_media_create() in init, with pages
  *    from nfv_pages_alloc(sip_media_pages()); the relay first, if configured.
- *  - for each request and response that is going to be forwarded, before its edits are applied:
- *    sip_media(). A retransmission that is sent from the store needs no call. Legs: `from.peer` is
- *    the datagram's source, `from.own` its destination, `from.dir` the way back to it; `to.peer`,
- *    `to.own`, `to.dir` are the result's to, from and dir. Where the target is not known yet
- *    (forking), call it for each branch: the same offer may come again.
+ *  - for each request and response that is forwarded for the first time, before sip_request_write()
+ *    and sip_response_write(): sip_media() with the work's edits and ins (both may be full then). Of
+ *    several branches, for each: the same offer may come again.
+ *  - before the same writers where a request is made anew from what is kept (sent again, or to make its
+ *    ACK or CANCEL of): sip_media_again(), which edits as the call stands and changes nothing of it.
+ *  - legs: `from.peer` is the datagram's source, `from.own` its destination, `from.dir` the way back
+ *    to it; `to.peer`, `to.own`, `to.dir` are the result's to, from and dir.
  *  - where the proxy itself ends an INVITE (408, 503, a CANCEL that nobody answers): sip_media_end().
- *  - in tick: sip_media_tick().
+ *  - in tick: sip_media_tick(); in fini: sip_media_destroy(), then the relay, then pages.
  *
  * Memory lies in the given pages, each call in 512 bytes. Constant time. Threads: one owner.
  */
@@ -95,6 +97,10 @@ void sip_media_destroy(struct sip_media *m);
  * the caller's choice (pass it, or 488); -ENOSPC: no room (503). Edits are untouched on failure.
  */
 int sip_media(struct sip_media *m, const struct sip_media_in *in, struct nfv_sip_edits *edits,
+	struct nfv_sip_writer *ins);
+
+/** Edit a request as sip_media() has done when it was sent; 0, or -EINVAL as there. */
+int sip_media_again(struct sip_media *m, const struct sip_media_in *in, struct nfv_sip_edits *edits,
 	struct nfv_sip_writer *ins);
 
 /** The call of this message is over, unless a 2xx has established it: the proxy has ended it. */

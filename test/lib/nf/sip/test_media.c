@@ -123,6 +123,8 @@ later(uint64_t seconds)
 	}
 }
 
+static bool again; /* messages are not new */
+
 /* A message from `who` to the other one; `from` and `to` are tags, `first` its first line. What comes
  * out must be a message again, with its body whole. */
 static int
@@ -150,7 +152,7 @@ say(enum who who, const char *first, const char *from, const char *to, const cha
 		sdp != NULL ? strlen(sdp) : 0, sdp != NULL ? sdp : "");
 	assert_int_equal(nfv_sip_parse(&w.msg, w.text, n), NFV_SIP_MESSAGE_OK);
 	assert_int_equal(nfv_sip_validate(&w.msg, &w.core, &why), 0);
-	rc = sip_media(w.m, &in, &edits, &ins);
+	rc = (again ? sip_media_again : sip_media)(w.m, &in, &edits, &ins);
 	if (rc < 0)
 		assert_int_equal(edits.n, 0);
 	nfv_sip_edit_apply(&edits, &w.msg, 0, w.msg.n, &out);
@@ -563,6 +565,32 @@ families_and_strangers(void **state)
 	end();
 }
 
+/* Made anew from what is kept, a request is what it was, and nothing comes of it. */
+static void
+made_again(void **state)
+{
+	char first[sizeof(w.out)];
+
+	(void)state;
+	begin(true);
+	again = true;
+	invite();
+	assert_true(nfv_sv_eq(w.body, nfv_sv_str(offer_ann)));
+	assert_int_equal(w.stats->calls, 0);
+	again = false;
+	invite();
+	memcpy(first, w.out, sizeof(first));
+	ok();
+	again = true;
+	invite();
+	assert_string_equal(w.out, first);
+	assert_int_equal(w.stats->offers, 1);
+	assert_int_equal(
+		say(A, "INVITE sip:b@h SIP/2.0", "ta", "", "1 INVITE", "v=0\r\nbad\r\n"), -EINVAL);
+	again = false;
+	end();
+}
+
 static void
 no_room(void **state)
 {
@@ -641,6 +669,7 @@ main(void)
 		cmocka_unit_test(by_way_of_the_relay),
 		cmocka_unit_test(every_place_is_rewritten),
 		cmocka_unit_test(families_and_strangers),
+		cmocka_unit_test(made_again),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(nonsense),
 	};
