@@ -185,8 +185,8 @@ crowded(void **state)
 
 	(void)state;
 	begin(2 * OWNERS * EACH);
-	for (uint16_t i = 0; i < 2 * OWNERS * EACH; i++) {
-		uint16_t k = i % (OWNERS * EACH);
+	for (uint32_t i = 0; i < 2 * OWNERS * EACH; i++) {
+		uint16_t k = (uint16_t)(i % (OWNERS * EACH));
 		uint64_t *o = &owner[i / (OWNERS * EACH)][k / EACH];
 
 		if (k % EACH == 0)
@@ -194,10 +194,10 @@ crowded(void **state)
 		assert_int_equal(open_hole(*o, NULL, "10.0.0.1", k), 0);
 	}
 	for (int round = 0; round < 2; round++) {
-		for (uint16_t i = 0; i < OWNERS; i++) {
+		for (uint32_t i = 0; i < OWNERS; i++) {
 			nfv_pinhole_close(t, owner[round][i]);
-			for (uint16_t k = 0; k < OWNERS * EACH; k++) {
-				uint64_t found = find("10.0.0.9", "10.0.0.1", k);
+			for (uint32_t k = 0; k < OWNERS * EACH; k++) {
+				uint64_t found = find("10.0.0.9", "10.0.0.1", (uint16_t)k);
 
 				if (round == 1 && k / EACH <= i)
 					assert_int_equal(found, 0);
