@@ -102,9 +102,10 @@ try_hop(struct sip_server *s, uint32_t server, struct sip_work *work, struct sip
 	x->dir = hop->dir;
 	x->method = work->msg.method;
 	x->flags = hop->failover ? SIP_FAILOVER : 0;
+	s->refusal = 513;
 	text = write_request(s, i, work, course, hop, s->buf);
 	if (text.n == 0) {
-		sip_branch_failed(s, i, 513, text);
+		sip_branch_failed(s, i, s->refusal, text);
 		sip_txn_end(&s->txns, i);
 		return true;
 	}
@@ -269,6 +270,7 @@ sip_branch_request(struct sip_server *s, uint32_t client, char *room)
 	struct sip_hop hop[SIP_HOPS_MAX] = { { .to = x->peer, .own = x->own, .dir = x->dir } };
 	struct sip_course course;
 	struct sip_work *work;
+	struct nfv_sv text;
 	char target[PACKED_MAX];
 
 	if (x->server == SIP_NO_TXN)
@@ -279,7 +281,10 @@ sip_branch_request(struct sip_server *s, uint32_t client, char *room)
 	if (x->request != SIP_NO_TEXT)
 		unpack(sip_store_text(&s->txns.texts, x->request, target), hop);
 	sip_request_course(work, &course);
-	return write_request(s, client, work, &course, hop, room);
+	s->again = true;
+	text = write_request(s, client, work, &course, hop, room);
+	s->again = false;
+	return text;
 }
 
 void

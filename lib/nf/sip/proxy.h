@@ -67,8 +67,17 @@ struct sip_trunks {
 typedef unsigned int sip_locate(
 	void *ctx, struct nfv_sv user, struct nfv_sv domain, struct sip_hop *hop, unsigned int max);
 
+struct sip_work;
+
+/** What edits bodies: the message in `work` is going to `to`, which lies in `dir`, from our address
+ * `own`. False: it must not go. */
+typedef bool sip_body(void *ctx, struct sip_work *work, const struct nfv_endpoint *to,
+	const struct nfv_addr *own, enum nfv_dir dir);
+
 struct sip_proxy {
 	uint16_t port;
+	sip_body *body; /* NULL: bodies pass as they are */
+	void *body_ctx;
 	sip_locate *locate; /* NULL: there are no users here */
 	void *locate_ctx;
 	bool record_route;
@@ -153,6 +162,15 @@ void sip_proxy(const struct sip_proxy *px, const struct sip_in *in, struct sip_w
  * header fields more. */
 void sip_answer(struct sip_work *work, unsigned int status, const char *text, struct nfv_sv lines,
 	char *buf, size_t room, struct sip_result *r);
+
+static inline bool
+sip_edit_body(
+	struct sip_work *work, const struct nfv_endpoint *to, unsigned int own, enum nfv_dir dir)
+{
+	const struct sip_proxy *px = work->px;
+
+	return px->body == NULL || px->body(px->body_ctx, work, to, &px->own[own].prefix.addr, dir);
+}
 
 static inline void
 sip_edits_reset(struct sip_work *work)

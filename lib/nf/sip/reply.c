@@ -43,7 +43,7 @@ accepted(struct sip_server *s, uint32_t client, bool first)
 static void
 carry_on(struct sip_server *s, uint32_t client, bool first, struct sip_outcome *out)
 {
-	struct sip_txn *x = sip_txn_at(&s->txns, client);
+	struct sip_txn *x = sip_txn_at(&s->txns, client), *server;
 	struct nfv_sip_writer w = nfv_sip_writer(s->reply, sizeof(s->reply));
 	unsigned int status = s->work.msg.status;
 	struct nfv_sv text = { 0 };
@@ -54,7 +54,10 @@ carry_on(struct sip_server *s, uint32_t client, bool first, struct sip_outcome *
 	if (status == 100)
 		return;
 	out->action = SIP_FORWARD;
-	if (sip_response_write(&s->work, &w))
+	server = sip_txn_at(&s->txns, x->server);
+	if (sip_edit_body(&s->work, &server->peer, server->own,
+		    nfv_dir_back((enum nfv_dir)server->dir)) &&
+		sip_response_write(&s->work, &w))
 		text = nfv_sip_written(&w, 0);
 	if (status >= 300) {
 		sip_branch_failed(s, client, status, text);
@@ -156,6 +159,8 @@ sip_reply_own(struct sip_server *s, uint32_t server, unsigned int status)
 	/* A non-INVITE request is not answered late (RFC 4320 §4.2). */
 	if (x->machine != SIP_SERVER || status != 408)
 		work = sip_reopen(s, x);
+	if (work != NULL && s->media != NULL && x->machine == SIP_INVITE_SERVER && status >= 300)
+		sip_media_end(s->media, &work->core);
 	if (work != NULL)
 		sip_answer(work, status, NULL, nfv_sv(NULL, 0), s->reply, sizeof(s->reply), &r);
 	if (r.action == SIP_ANSWER && work != NULL)

@@ -339,6 +339,8 @@ sip_request_write(struct sip_work *work, struct sip_course *c, const struct sip_
 		cut_routes(work, c);
 	if (c->target.text.p != work->msg.uri.p)
 		nfv_sip_edit_view(&work->edits, &work->msg, work->msg.uri, c->target.text);
+	if (!sip_edit_body(work, &hop->to, hop->own, (enum nfv_dir)hop->dir))
+		return false;
 	nfv_sip_edit_apply(&work->edits, &work->msg, 0, work->msg.n, w);
 	return !w->full && !work->edits.full && !work->ins.full;
 }

@@ -33,7 +33,7 @@ sip_response_write(struct sip_work *work, struct nfv_sip_writer *w)
 		nfv_sip_edit(&work->edits, h->value, (size_t)work->core.via_end - h->value,
 			nfv_sv(NULL, 0));
 	nfv_sip_edit_apply(&work->edits, m, 0, m->n, w);
-	return !w->full && !work->edits.full;
+	return !w->full && !work->edits.full && !work->ins.full;
 }
 
 void

@@ -323,6 +323,8 @@ sip_server_tick(struct sip_server *s, uint64_t now, unsigned int max)
 	sip_probe_tick(s);
 	if (s->users != NULL)
 		sip_users_tick(s->users, now);
+	if (s->media != NULL)
+		sip_media_tick(s->media, now);
 	for (; max > 0; max -= n) {
 		n = sip_txns_expired(&s->txns, now, due, max < AT_ONCE ? max : AT_ONCE);
 		if (n == 0)

@@ -20,6 +20,7 @@
 #define SERVER_H
 
 #include "bucket.h"
+#include "media.h"
 #include "overload.h"
 #include "proxy.h"
 #include "txn.h"
@@ -49,6 +50,9 @@ struct sip_server {
 	struct sip_proxy px;
 	struct sip_txns txns;
 	struct sip_users *users; /* NULL: none */
+	struct sip_media *media; /* NULL: bodies pass as they are */
+	bool again;              /* what is being written has been sent before */
+	uint16_t refusal;        /* why it could not be, if not for its length */
 	struct sip_sink sink;
 	uint64_t now;
 	struct sip_overload overload;
@@ -103,6 +107,11 @@ void sip_branch_failed(
 struct nfv_sv sip_branch_request(struct sip_server *s, uint32_t client, char *room);
 void sip_branch_resend(struct sip_server *s, uint32_t client);
 void sip_branch_timeout(struct sip_server *s, uint32_t client);
+
+/* body.c */
+
+/** Have `media` see bodies. */
+void sip_body_init(struct sip_server *s, struct sip_media *media);
 
 /* probe.c: whether trunks are there */
 

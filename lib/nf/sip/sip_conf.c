@@ -8,6 +8,7 @@
 
 static const char *const modes[] = { "stateless", "stateful", NULL };
 
+static const char *const media[] = { "none", "pinholes", "relay", NULL };
 static const char *const authenticate[] = { "register", "calls", NULL };
 
 static const struct nfv_conf_field trunk_fields[] = {
@@ -73,6 +74,20 @@ static const struct nfv_conf_field fields[] = {
 	FIELD("authenticate", authenticate, NFV_CONF_CHOICE, "register",
 		"who has to prove himself: who registers, or also who calls from an own domain",
 		.choices = authenticate),
+	FIELD("media", media, NFV_CONF_CHOICE, "none",
+		"pinholes: the chain's firewall lets through what SDP announces, for the call's life; "
+		"relay: RTP goes by way of own addresses, as parties behind NATs need it",
+		.choices = media),
+	FIELD("media-calls", media_calls, NFV_CONF_UINT, "4096", "calls with media at once",
+		.min = 16, .max = 1 << 22),
+	FIELD("media-setup", media_setup, NFV_CONF_UINT, "300",
+		"seconds from an offer to its answer, at most", .min = 1, .max = 3600),
+	FIELD("media-idle", media_idle, NFV_CONF_UINT, "60",
+		"seconds of silence after which media are over", .min = 5, .max = 3600),
+	FIELD("media-any-source", media_any, NFV_CONF_BOOL, "false",
+		"media may come from addresses that nobody has announced"),
+	FIELD("rtp-ports", rtp_ports, NFV_CONF_RANGE, "20000-29999", "UDP ports of the relay",
+		.min = 1024, .max = 65535),
 	FIELD("trunk", trunk, NFV_CONF_ENDPOINT, "",
 		"where requests go whose target has no address"),
 	FIELD("trunks", trunks, NFV_CONF_SECTION, "", "the same, several, by weight and priority",

@@ -20,7 +20,7 @@
 static const struct nfv_stage_ops *ops;
 static void *stage;
 static struct nfv_conf *doc;
-static uint64_t conf_room[32]; /* for the stage's own struct */
+static uint64_t conf_room[64]; /* for the stage's own struct */
 static struct nfv_burst burst;
 static struct nfv_out out;
 static struct mk in_mk, out_mk[OUTS];
