@@ -15,6 +15,31 @@ nfv_prefix_has(const struct nfv_prefix *p, const struct nfv_addr *a)
 	return rest == 0 || ((p->addr.b[whole] ^ a->b[whole]) >> (8 - rest)) == 0;
 }
 
+/* By hand like write4(), and as strict as inet_pton(): four numbers up to 255 without leading zeros.
+ * A NUL ends the text, as it does for the library. */
+static bool
+read4(struct nfv_sv s, uint8_t b[4])
+{
+	const char *p = s.p, *end = s.p + s.n;
+
+	for (int i = 0; i < 4; i++) {
+		const char *first = p;
+		unsigned int v = 0;
+
+		for (; p < end && *p >= '0' && *p <= '9'; p++) {
+			v = 10 * v + (unsigned int)(*p - '0');
+			if (v > 255 || (*first == '0' && p > first))
+				return false;
+		}
+		if (p == first)
+			return false;
+		b[i] = (uint8_t)v;
+		if (i < 3 && (p == end || *p++ != '.'))
+			return false;
+	}
+	return p == end || *p == '\0';
+}
+
 int
 nfv_addr_parse(struct nfv_sv s, struct nfv_addr *out)
 {
@@ -23,14 +48,17 @@ nfv_addr_parse(struct nfv_sv s, struct nfv_addr *out)
 
 	if (s.n == 0 || s.n >= sizeof(text))
 		return -EINVAL;
-	memcpy(text, s.p, s.n);
-	text[s.n] = '\0';
-	if (inet_pton(AF_INET, text, a.b) == 1)
+	if (read4(s, a.b)) {
 		a.family = NFV_IPV4;
-	else if (inet_pton(AF_INET6, text, a.b) == 1)
+	} else {
+		if (memchr(s.p, ':', s.n) == NULL)
+			return -EINVAL;
+		memcpy(text, s.p, s.n);
+		text[s.n] = '\0';
+		if (inet_pton(AF_INET6, text, a.b) != 1)
+			return -EINVAL;
 		a.family = NFV_IPV6;
-	else
-		return -EINVAL;
+	}
 	*out = a;
 	return 0;
 }
