@@ -1,9 +1,11 @@
-/* Framing: where the lines are. A message is walked once with memchr; what stands in the lines is
- * looked at when somebody asks. */
+/* Framing: where the lines are. A message is walked once, 64 bytes at a time; what stands in the lines
+ * is looked at when somebody asks. */
 #include <errno.h>
 
 #include "nfv_sip.h"
 #include "scan.h"
+
+#define BLOCK 64
 
 static bool
 is_blank(char c)
@@ -11,33 +13,77 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* Line ends, block by block: a bit for each byte of the block at `at`. */
+struct lines {
+	const char *p;
+	size_t n, at;
+	uint64_t ends;  /* LF behind CR: ends that have not been taken */
+	uint64_t alone; /* LF with no CR before it, or what stands behind a CR and is no LF */
+	bool cr;        /* the block's last byte is a CR */
+	bool flaw;      /* something was alone in a block before this */
+};
+
+static uint64_t
+block_mask(const char *p, char c)
+{
+	uint64_t mask = 0;
+
+	for (unsigned int i = 0; i < BLOCK; i += SCAN_WIDE)
+		mask |= (uint64_t)scan_mask(p + i, c) << i;
+	return mask;
+}
+
+static void
+lines_block(struct lines *l)
+{
+	size_t left = l->n - l->at;
+	const char *p = l->p + l->at;
+	char tail[BLOCK];
+	uint64_t lf, cr;
+
+	if (left < BLOCK) {
+		memset(tail, 0, sizeof(tail));
+		memcpy(tail, p, left);
+		p = tail;
+	}
+	lf = block_mask(p, '\n');
+	cr = block_mask(p, '\r');
+	l->ends = lf & (cr << 1 | l->cr);
+	l->alone = lf ^ (cr << 1 | l->cr);
+	l->cr = cr >> (BLOCK - 1);
+}
+
 /*
- * The end of the line that begins at `at`: the offset behind its CRLF, and in *text the offset of
- * the CRLF. A CR or LF alone ends no line for us but may for the next hop, so it is a flaw. If
- * there is no line end, the line is all that is left.
+ * The next line end: the offset behind its CRLF, and in *text the offset of the CRLF. A CR or LF
+ * alone ends no line for us but may for the next hop, so it is a flaw. If there is no line end, the
+ * line is all that is left.
  */
 static size_t
-line_end(struct nfv_sip_msg *m, const char *p, size_t at, size_t n, size_t *text)
+line_end(struct lines *l, size_t *text)
 {
-	for (size_t from = at;;) {
-		const char *lf = from < n ? memchr(p + from, '\n', n - from) : NULL;
-		size_t end;
+	size_t lf;
 
-		if (lf == NULL) {
-			m->flaws |= NFV_SIP_FLAW_LINE_END;
-			*text = n;
-			return n;
+	while (l->ends == 0) {
+		l->flaw |= l->alone != 0;
+		if (l->n - l->at <= BLOCK) {
+			l->flaw = true;
+			*text = l->n;
+			return l->n;
 		}
-		end = (size_t)(lf - p);
-		if (end > at && lf[-1] == '\r') {
-			if (memchr(p + at, '\r', end - at - 1) != NULL)
-				m->flaws |= NFV_SIP_FLAW_LINE_END;
-			*text = end - 1;
-			return end + 1;
-		}
-		m->flaws |= NFV_SIP_FLAW_LINE_END;
-		from = end + 1;
+		l->at += BLOCK;
+		lines_block(l);
 	}
+	lf = l->at + (size_t)__builtin_ctzll(l->ends);
+	l->ends &= l->ends - 1;
+	*text = lf - 1;
+	return lf + 1;
+}
+
+/* Whether any CR or LF before `end` is alone, `end` being in the block or right behind it. */
+static bool
+lines_flaw(const struct lines *l, size_t end)
+{
+	return l->flaw || (l->alone != 0 && l->at + (size_t)__builtin_ctzll(l->alone) < end);
 }
 
 /* Status-Line: SIP-Version SP 3DIGIT SP phrase. Lenient about a missing last space, as many are. */
@@ -60,12 +106,32 @@ status_line(struct nfv_sip_msg *m, struct nfv_sv line)
 static bool
 starts_sip(struct nfv_sv s)
 {
-	return s.n > 4 && nfv_sv_ieq(nfv_sv(s.p, 4), NFV_SV("SIP/"));
+	return s.n > 4 &&
+		(memcmp(s.p, "SIP/", 4) == 0 || nfv_sv_ieq(nfv_sv(s.p, 4), NFV_SV("SIP/")));
+}
+
+static bool
+is_sip2(struct nfv_sv s)
+{
+	return s.n == 7 && (memcmp(s.p, "SIP/2.0", 7) == 0 || nfv_sv_ieq(s, NFV_SV("SIP/2.0")));
+}
+
+/* Where the last word of a line begins, which nearly always is this one. */
+static size_t
+last_word(struct nfv_sv s)
+{
+	size_t n = s.n;
+
+	if (n >= 8 && memcmp(s.p + n - 8, " SIP/2.0", 8) == 0)
+		return n - 7;
+	while (n > 0 && !is_blank(s.p[n - 1]))
+		n--;
+	return n;
 }
 
 /* Request-Line: Method SP Request-URI SP SIP-Version; false if it is none even by goodwill. */
 static bool
-request_line(struct nfv_sip_msg *m, struct nfv_sv line)
+request_line(struct nfv_sip_msg *m, struct nfv_sv line, const char *lim)
 {
 	struct nfv_sv rest = line;
 	size_t n;
@@ -74,11 +140,10 @@ request_line(struct nfv_sip_msg *m, struct nfv_sv line)
 		rest.n--;
 	if (rest.n != line.n)
 		m->flaws |= NFV_SIP_FLAW_START_LINE;
-	m->method_name = scan_span(&rest, CH_TOKEN);
+	m->method_name = scan_run(&rest, CH_TOKEN, lim);
 	if (m->method_name.n == 0 || rest.n == 0 || !is_blank(rest.p[0]))
 		return false;
-	for (n = rest.n; n > 0 && !is_blank(rest.p[n - 1]); n--)
-		;
+	n = last_word(rest);
 	m->version = nfv_sv(rest.p + n, rest.n - n);
 	if (!starts_sip(m->version))
 		return false;
@@ -90,28 +155,31 @@ request_line(struct nfv_sip_msg *m, struct nfv_sv line)
 }
 
 static bool
-start_line(struct nfv_sip_msg *m, struct nfv_sv line)
+start_line(struct nfv_sip_msg *m, struct nfv_sv line, const char *lim)
 {
 	m->response = false;
 	m->status = 0;
 	m->method = NFV_SIP_OTHER;
-	m->method_name = m->uri = m->reason = nfv_sv(NULL, 0);
+	m->method_name = scan_none;
+	m->uri = scan_none;
+	m->reason = scan_none;
 	if (line.n > NFV_SIP_LINE_MAX)
 		m->flaws |= NFV_SIP_FLAW_TOO_LARGE;
 	if (starts_sip(line))
 		status_line(m, line);
-	else if (!request_line(m, line))
+	else if (!request_line(m, line, lim))
 		return false;
-	if (!nfv_sv_ieq(m->version, NFV_SV("SIP/2.0")))
+	if (!is_sip2(m->version))
 		m->flaws |= NFV_SIP_FLAW_VERSION;
 	return true;
 }
 
 /* Index the field at [at, text), whose line ends before `end`. */
 static void
-add_header(struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t text, size_t end)
+add_header(
+	struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t text, size_t end, const char *lim)
 {
-	struct nfv_sv line = nfv_sv(m->p + at, text - at), name = scan_span(&line, CH_TOKEN);
+	struct nfv_sv line = nfv_sv(m->p + at, text - at), name = scan_run(&line, CH_TOKEN, lim);
 	struct nfv_sip_hdr *h;
 
 	if (m->n_hdr == NFV_SIP_HDRS_MAX || text - at > NFV_SIP_LINE_MAX) {
@@ -133,7 +201,7 @@ add_header(struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t text, size_
 		.name_n = (uint16_t)name.n,
 		.value = (uint16_t)(line.p - m->p),
 		.value_n = (uint16_t)line.n,
-		.field = (uint8_t)nfv_sip_field(name) };
+		.field = (uint8_t)scan_field(name, lim) };
 	if (h->field == NFV_SIP_H_OTHER)
 		return;
 	if (m->first[h->field] == 0)
@@ -145,24 +213,27 @@ add_header(struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t text, size_
 
 /* Up to the empty line; returns where the body begins. */
 static size_t
-header_lines(struct nfv_sip_msg *m, size_t at, size_t n)
+header_lines(struct nfv_sip_msg *m, struct lines *l, size_t at)
 {
 	uint16_t last[NFV_SIP_H_FIELDS];
 	size_t text, end;
 
 	m->n_hdr = 0;
 	memset(m->first, 0, sizeof(m->first));
-	while (at < n) {
-		end = line_end(m, m->p, at, n, &text);
-		if (text == at && end > at)
+	while (at < l->n) {
+		end = line_end(l, &text);
+		if (text == at && end > at) {
+			if (lines_flaw(l, end))
+				m->flaws |= NFV_SIP_FLAW_LINE_END;
 			return end;
-		while (end < n && is_blank(m->p[end])) /* folded */
-			end = line_end(m, m->p, end, n, &text);
-		add_header(m, last, at, text, end);
+		}
+		while (end < l->n && is_blank(m->p[end])) /* folded */
+			end = line_end(l, &text);
+		add_header(m, last, at, text, end, l->p + l->n);
 		at = end;
 	}
 	m->flaws |= NFV_SIP_FLAW_LINE_END;
-	return n;
+	return l->n;
 }
 
 /* Content-Length cuts the body (RFC 3261 §18.3); without it the body is all that is left. */
@@ -197,6 +268,7 @@ is_stun(const char *p, size_t n)
 enum nfv_sip_kind
 nfv_sip_parse(struct nfv_sip_msg *m, const char *p, size_t n)
 {
+	struct lines l = { 0 };
 	size_t at = 0, text, end;
 
 	if (n > NFV_SIP_BYTES_MAX)
@@ -207,14 +279,15 @@ nfv_sip_parse(struct nfv_sip_msg *m, const char *p, size_t n)
 		at++;
 	if (at == n)
 		return NFV_SIP_KEEPALIVE;
-	p += at;
-	n -= at;
+	l.p = p + at;
+	l.n = n - at;
+	lines_block(&l);
 	m->flaws = 0;
-	m->p = p;
-	end = line_end(m, p, 0, n, &text);
-	if (!start_line(m, nfv_sv(p, text)))
+	m->p = l.p;
+	end = line_end(&l, &text);
+	if (!start_line(m, nfv_sv(l.p, text), l.p + l.n))
 		return NFV_SIP_NOT_SIP;
 	m->headers = (uint16_t)end;
-	cut_body(m, header_lines(m, end, n), n);
+	cut_body(m, header_lines(m, &l, end), l.n);
 	return NFV_SIP_MESSAGE_OK;
 }

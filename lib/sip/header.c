@@ -3,10 +3,10 @@
 #include "nfv_sip.h"
 #include "scan.h"
 
-int
-nfv_sip_param_next(struct nfv_sv *rest, struct nfv_sip_param *out)
+static inline int
+param_next(struct nfv_sv *rest, struct nfv_sip_param *out, const char *lim)
 {
-	struct nfv_sv s = *rest, value;
+	struct nfv_sv s = nfv_sv(rest->p, rest->n), value;
 
 	scan_lws(&s);
 	if (s.n == 0 || s.p[0] == ',') {
@@ -16,13 +16,13 @@ nfv_sip_param_next(struct nfv_sv *rest, struct nfv_sip_param *out)
 	out->text.p = s.p;
 	if (!scan_sep(&s, ';'))
 		return -EINVAL;
-	out->name = scan_span(&s, CH_TOKEN);
+	out->name = scan_run(&s, CH_TOKEN, lim);
 	out->value = nfv_sv(NULL, 0);
 	if (out->name.n == 0)
 		return -EINVAL;
 	if (scan_sep(&s, '=')) {
 		if (!scan_quoted(&s, &value))
-			value = scan_span(&s, CH_VALUE);
+			value = scan_run(&s, CH_VALUE, lim);
 		if (value.n == 0)
 			return -EINVAL;
 		out->value = value;
@@ -30,6 +30,21 @@ nfv_sip_param_next(struct nfv_sv *rest, struct nfv_sip_param *out)
 	out->text = scan_since(out->text.p, &s);
 	*rest = s;
 	return 1;
+}
+
+int
+nfv_sip_param_next(struct nfv_sv *rest, struct nfv_sip_param *out)
+{
+	return param_next(rest, out, rest->p + rest->n);
+}
+
+/* Whether the name of a parameter is this, in lower case. */
+static inline bool
+is_named(const struct nfv_sip_param *p, const char name[SCAN_WIDE], const char *lim)
+{
+	size_t n = strlen(name);
+
+	return p->name.n == n && scan_same(p->name.p, n, name, lim);
 }
 
 /* Keep the first of its name; a second one would make it a matter of taste which counts. */
@@ -42,31 +57,34 @@ once(struct nfv_sv *at, struct nfv_sv value)
 	return true;
 }
 
-static int
-via_param(struct nfv_sip_via *v, const struct nfv_sip_param *p)
+static inline int
+via_param(struct nfv_sip_via *v, const struct nfv_sip_param *p, const char *lim)
 {
+	static const char branch[SCAN_WIDE] = "branch", received[SCAN_WIDE] = "received",
+			  rport[SCAN_WIDE] = "rport", maddr[SCAN_WIDE] = "maddr",
+			  ttl[SCAN_WIDE] = "ttl";
 	struct nfv_sv value = p->value;
 	uint64_t u;
 
-	if (nfv_sv_ieq(p->name, NFV_SV("branch")))
+	if (is_named(p, branch, lim))
 		return value.n > 0 && once(&v->branch, value) ? 0 : -EINVAL;
-	if (nfv_sv_ieq(p->name, NFV_SV("received"))) {
+	if (is_named(p, received, lim)) {
 		/* RFC 5118 §4.5: an IPv6 address may stand here with brackets or without */
 		if (value.n > 2 && value.p[0] == '[' && value.p[value.n - 1] == ']')
 			value = nfv_sv(value.p + 1, value.n - 2);
 		nfv_addr_parse(value, &v->received);
 		return value.n > 0 && once(&v->received_param, p->text) ? 0 : -EINVAL;
 	}
-	if (nfv_sv_ieq(p->name, NFV_SV("rport"))) {
+	if (is_named(p, rport, lim)) {
 		v->has_rport = true;
 		if (value.p != NULL && nfv_sv_u64(value, 1, UINT16_MAX, &u) < 0)
 			return -EINVAL;
 		v->rport = value.p != NULL ? (uint16_t)u : 0;
 		return once(&v->rport_param, p->text) ? 0 : -EINVAL;
 	}
-	if (nfv_sv_ieq(p->name, NFV_SV("maddr")))
+	if (is_named(p, maddr, lim))
 		return value.n > 0 && once(&v->maddr, value) ? 0 : -EINVAL;
-	if (nfv_sv_ieq(p->name, NFV_SV("ttl"))) {
+	if (is_named(p, ttl, lim)) {
 		if (nfv_sv_u64(value, 0, 255, &u) < 0)
 			return -EINVAL;
 		v->ttl = (uint8_t)u;
@@ -74,47 +92,73 @@ via_param(struct nfv_sip_via *v, const struct nfv_sip_param *p)
 	return 0;
 }
 
+/* "SIP" SLASH version SLASH transport, and the white space behind it. */
+static inline bool
+sent_protocol(struct nfv_sv *s, struct nfv_sip_via *v, const char *lim)
+{
+	static const char usual[] = "SIP/2.0/UDP ";
+	struct nfv_sv protocol;
+
+	if (s->n >= sizeof(usual) - 1 && memcmp(s->p, usual, sizeof(usual) - 1) == 0) {
+		v->version = nfv_sv(s->p + 4, 3);
+		v->transport = nfv_sv(s->p + 8, 3);
+		scan_skip(s, sizeof(usual) - 1);
+	} else {
+		protocol = scan_run(s, CH_TOKEN, lim);
+		if (!nfv_sv_ieq(protocol, NFV_SV("SIP")) || !scan_sep(s, '/'))
+			return false;
+		v->version = scan_run(s, CH_TOKEN, lim);
+		if (v->version.n == 0 || !scan_sep(s, '/'))
+			return false;
+		v->transport = scan_run(s, CH_TOKEN, lim);
+		if (v->transport.n == 0 || s->n == 0 || !scan_is(s->p[0], CH_LWS))
+			return false;
+	}
+	scan_lws(s);
+	return true;
+}
+
 /* sent-protocol LWS sent-by *( SEMI via-params ), up to a comma or the end. */
 static int
-via_value(struct nfv_sv *s, struct nfv_sip_via *v)
+via_value(struct nfv_sv *rest, struct nfv_sip_via *v, const char *lim)
 {
 	struct nfv_sip_param param;
-	const char *start = s->p;
-	struct nfv_sv protocol;
+	const char *start = rest->p;
+	struct nfv_sv s = nfv_sv(rest->p, rest->n);
 	int rc;
 
-	*v = (struct nfv_sip_via){ .text = { start, 0 } };
-	protocol = scan_span(s, CH_TOKEN);
-	if (!nfv_sv_ieq(protocol, NFV_SV("SIP")) || !scan_sep(s, '/'))
+	v->port = v->rport = 0;
+	v->branch = scan_none;
+	v->maddr = scan_none;
+	v->received_param = scan_none;
+	v->rport_param = scan_none;
+	v->received = (struct nfv_addr){ 0 };
+	v->has_rport = false;
+	v->ttl = 0;
+	if (!sent_protocol(&s, v, lim))
 		return -EINVAL;
-	v->version = scan_span(s, CH_TOKEN);
-	if (v->version.n == 0 || !scan_sep(s, '/'))
+	v->sent_by.p = s.p;
+	if (!scan_host(&s, &v->host, lim))
 		return -EINVAL;
-	v->transport = scan_span(s, CH_TOKEN);
-	if (v->transport.n == 0 || s->n == 0 || !scan_is(s->p[0], CH_LWS))
-		return -EINVAL;
-	scan_lws(s);
-	v->sent_by.p = s->p;
-	if (!scan_host(s, &v->host))
-		return -EINVAL;
-	v->sent_by = scan_since(v->sent_by.p, s);
-	if (scan_sep(s, ':')) {
-		if (!scan_port(s, &v->port))
+	v->sent_by = scan_since(v->sent_by.p, &s);
+	if (scan_sep(&s, ':')) {
+		if (!scan_port(&s, &v->port))
 			return -EINVAL;
-		v->sent_by = scan_since(v->sent_by.p, s);
+		v->sent_by = scan_since(v->sent_by.p, &s);
 	}
-	v->text = scan_since(start, s);
-	while ((rc = nfv_sip_param_next(s, &param)) > 0) {
-		v->text = scan_since(start, s);
-		if (via_param(v, &param) < 0)
+	v->text = scan_since(start, &s);
+	while ((rc = param_next(&s, &param, lim)) > 0) {
+		v->text = scan_since(start, &s);
+		if (via_param(v, &param, lim) < 0)
 			return -EINVAL;
 	}
+	*rest = s;
 	return rc;
 }
 
 /* *( token LWS ) or a quoted string, before "<". */
-static int
-display_name(struct nfv_sv *s, struct nfv_sv *out)
+static inline int
+display_name(struct nfv_sv *s, struct nfv_sv *out, const char *lim)
 {
 	const char *start = s->p;
 
@@ -126,7 +170,7 @@ display_name(struct nfv_sv *s, struct nfv_sv *out)
 	}
 	*out = nfv_sv(start, 0);
 	while (s->n > 0 && s->p[0] != '<') {
-		if (scan_span(s, CH_TOKEN).n == 0)
+		if (scan_run(s, CH_TOKEN, lim).n == 0)
 			return -EINVAL;
 		*out = scan_since(start, s);
 		scan_lws(s);
@@ -136,7 +180,7 @@ display_name(struct nfv_sv *s, struct nfv_sv *out)
 
 /* Without brackets the URI ends where header parameters begin, and may hold no question mark, since
  * nobody could tell whose it is (RFC 3261 §20.10). */
-static int
+static inline int
 bare_uri(struct nfv_sv *s, struct nfv_sv *out)
 {
 	size_t n = 0;
@@ -163,40 +207,52 @@ is_name_addr(struct nfv_sv s)
 
 /* ( name-addr / addr-spec ) *( SEMI generic-param ), up to a comma or the end. */
 static int
-name_value(struct nfv_sv *s, struct nfv_sip_name *v)
+name_value(struct nfv_sv *rest, struct nfv_sip_name *v, const char *lim)
 {
+	static const char tag[SCAN_WIDE] = "tag";
 	struct nfv_sip_param param;
-	const char *start = s->p;
+	const char *start = rest->p, *end;
+	struct nfv_sv s = nfv_sv(rest->p, rest->n);
 	int rc;
 
-	*v = (struct nfv_sip_name){ .text = { start, 0 } };
-	if (is_name_addr(*s)) {
-		if (display_name(s, &v->display) < 0 || !scan_char(s, '<'))
+	v->display = scan_none;
+	v->tag = scan_none;
+	if (is_name_addr(s)) {
+		if (display_name(&s, &v->display, lim) < 0 || !scan_char(&s, '<'))
 			return -EINVAL;
-		v->uri = nfv_sv_cut(s, '>');
-		if (s->p == NULL || v->uri.n == 0)
+		end = scan_find(s, '>', lim);
+		v->uri = nfv_sv(s.p, (size_t)(end - s.p));
+		if (v->uri.n == 0 || v->uri.n == s.n)
 			return -EINVAL;
-	} else if (bare_uri(s, &v->uri) < 0) {
+		scan_skip(&s, v->uri.n + 1);
+	} else if (bare_uri(&s, &v->uri) < 0) {
 		return -EINVAL;
 	}
-	v->params = nfv_sv(s->p, 0);
-	v->text = scan_since(start, s);
-	while ((rc = nfv_sip_param_next(s, &param)) > 0) {
+	v->params = nfv_sv(s.p, 0);
+	v->text = scan_since(start, &s);
+	while ((rc = param_next(&s, &param, lim)) > 0) {
 		if (v->params.n == 0)
 			v->params.p = param.text.p;
-		v->params = scan_since(v->params.p, s);
-		v->text = scan_since(start, s);
-		if (nfv_sv_ieq(param.name, NFV_SV("tag")) &&
+		v->params = scan_since(v->params.p, &s);
+		v->text = scan_since(start, &s);
+		if (is_named(&param, tag, lim) &&
 			(param.value.n == 0 || !once(&v->tag, param.value)))
 			return -EINVAL;
 	}
+	*rest = s;
 	return rc;
+}
+
+int
+scan_name(struct nfv_sv s, struct nfv_sip_name *out, const char *lim)
+{
+	return name_value(&s, out, lim) == 0 && s.n == 0 ? 0 : -EINVAL;
 }
 
 int
 nfv_sip_name(struct nfv_sv s, struct nfv_sip_name *out)
 {
-	return name_value(&s, out) == 0 && s.n == 0 ? 0 : -EINVAL;
+	return scan_name(s, out, s.p + s.n);
 }
 
 void
@@ -240,7 +296,7 @@ nfv_sip_next_via(struct nfv_sip_iter *it, struct nfv_sip_via *out)
 
 	if (rc <= 0)
 		return rc;
-	return via_value(&it->rest, out) < 0 ? -EINVAL : iter_end(it);
+	return via_value(&it->rest, out, it->m->p + it->m->n) < 0 ? -EINVAL : iter_end(it);
 }
 
 int
@@ -250,7 +306,7 @@ nfv_sip_next_name(struct nfv_sip_iter *it, struct nfv_sip_name *out)
 
 	if (rc <= 0)
 		return rc;
-	return name_value(&it->rest, out) < 0 ? -EINVAL : iter_end(it);
+	return name_value(&it->rest, out, it->m->p + it->m->n) < 0 ? -EINVAL : iter_end(it);
 }
 
 int
@@ -265,7 +321,7 @@ nfv_sip_next_token(struct nfv_sip_iter *it, struct nfv_sv *out)
 }
 
 int
-nfv_sip_cseq(struct nfv_sv s, struct nfv_sip_cseq *out)
+scan_cseq(struct nfv_sv s, struct nfv_sip_cseq *out, const char *lim)
 {
 	uint64_t number;
 
@@ -274,16 +330,28 @@ nfv_sip_cseq(struct nfv_sv s, struct nfv_sip_cseq *out)
 		return -EINVAL;
 	scan_lws(&s);
 	out->number = (uint32_t)number;
-	out->method = scan_span(&s, CH_TOKEN);
+	out->method = scan_run(&s, CH_TOKEN, lim);
 	return out->method.n > 0 && s.n == 0 ? 0 : -EINVAL;
+}
+
+int
+nfv_sip_cseq(struct nfv_sv s, struct nfv_sip_cseq *out)
+{
+	return scan_cseq(s, out, s.p + s.n);
+}
+
+int
+scan_call_id(struct nfv_sv s, const char *lim)
+{
+	if (scan_run(&s, CH_WORD, lim).n == 0)
+		return -EINVAL;
+	if (scan_char(&s, '@') && scan_run(&s, CH_WORD, lim).n == 0)
+		return -EINVAL;
+	return s.n == 0 ? 0 : -EINVAL;
 }
 
 int
 nfv_sip_call_id(struct nfv_sv s)
 {
-	if (scan_span(&s, CH_WORD).n == 0)
-		return -EINVAL;
-	if (scan_char(&s, '@') && scan_span(&s, CH_WORD).n == 0)
-		return -EINVAL;
-	return s.n == 0 ? 0 : -EINVAL;
+	return scan_call_id(s, s.p + s.n);
 }

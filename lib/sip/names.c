@@ -1,60 +1,74 @@
 #include "nfv_sip.h"
+#include "scan.h"
 
 struct name {
-	struct nfv_sv text;
-	uint8_t field;
+	char text[2 * SCAN_WIDE]; /* in lower case */
+	uint8_t n, field;
 };
 
 /* A perfect hash of length, first and last letter: two names in one slot are a compiler's error
  * (an initialiser overridden). */
 #define SLOT(n, first, last) (((n) + ((first) | 32ul) * 13 + ((last) | 32ul) * 21) & 63)
 #define NAME(text, first, last, field)                                                             \
-	[SLOT(sizeof(text) - 1, first, last)] = { { text, sizeof(text) - 1 }, field }
+	[SLOT(sizeof(text) - 1, first, last)] = { text, sizeof(text) - 1, field }
 
 static const struct name name_table[64] = {
-	NAME("Via", 'V', 'a', NFV_SIP_H_VIA),
+	NAME("via", 'v', 'a', NFV_SIP_H_VIA),
 	NAME("v", 'v', 'v', NFV_SIP_H_VIA),
-	NAME("From", 'F', 'm', NFV_SIP_H_FROM),
+	NAME("from", 'f', 'm', NFV_SIP_H_FROM),
 	NAME("f", 'f', 'f', NFV_SIP_H_FROM),
-	NAME("To", 'T', 'o', NFV_SIP_H_TO),
+	NAME("to", 't', 'o', NFV_SIP_H_TO),
 	NAME("t", 't', 't', NFV_SIP_H_TO),
-	NAME("Call-ID", 'C', 'D', NFV_SIP_H_CALL_ID),
+	NAME("call-id", 'c', 'd', NFV_SIP_H_CALL_ID),
 	NAME("i", 'i', 'i', NFV_SIP_H_CALL_ID),
-	NAME("CSeq", 'C', 'q', NFV_SIP_H_CSEQ),
-	NAME("Contact", 'C', 't', NFV_SIP_H_CONTACT),
+	NAME("cseq", 'c', 'q', NFV_SIP_H_CSEQ),
+	NAME("contact", 'c', 't', NFV_SIP_H_CONTACT),
 	NAME("m", 'm', 'm', NFV_SIP_H_CONTACT),
-	NAME("Max-Forwards", 'M', 's', NFV_SIP_H_MAX_FORWARDS),
-	NAME("Content-Length", 'C', 'h', NFV_SIP_H_CONTENT_LENGTH),
+	NAME("max-forwards", 'm', 's', NFV_SIP_H_MAX_FORWARDS),
+	NAME("content-length", 'c', 'h', NFV_SIP_H_CONTENT_LENGTH),
 	NAME("l", 'l', 'l', NFV_SIP_H_CONTENT_LENGTH),
-	NAME("Content-Type", 'C', 'e', NFV_SIP_H_CONTENT_TYPE),
+	NAME("content-type", 'c', 'e', NFV_SIP_H_CONTENT_TYPE),
 	NAME("c", 'c', 'c', NFV_SIP_H_CONTENT_TYPE),
-	NAME("Route", 'R', 'e', NFV_SIP_H_ROUTE),
-	NAME("Record-Route", 'R', 'e', NFV_SIP_H_RECORD_ROUTE),
-	NAME("Require", 'R', 'e', NFV_SIP_H_REQUIRE),
-	NAME("Proxy-Require", 'P', 'e', NFV_SIP_H_PROXY_REQUIRE),
-	NAME("Supported", 'S', 'd', NFV_SIP_H_SUPPORTED),
+	NAME("route", 'r', 'e', NFV_SIP_H_ROUTE),
+	NAME("record-route", 'r', 'e', NFV_SIP_H_RECORD_ROUTE),
+	NAME("require", 'r', 'e', NFV_SIP_H_REQUIRE),
+	NAME("proxy-require", 'p', 'e', NFV_SIP_H_PROXY_REQUIRE),
+	NAME("supported", 's', 'd', NFV_SIP_H_SUPPORTED),
 	NAME("k", 'k', 'k', NFV_SIP_H_SUPPORTED),
-	NAME("Expires", 'E', 's', NFV_SIP_H_EXPIRES),
-	NAME("Min-Expires", 'M', 's', NFV_SIP_H_MIN_EXPIRES),
-	NAME("Path", 'P', 'h', NFV_SIP_H_PATH),
-	NAME("Event", 'E', 't', NFV_SIP_H_EVENT),
+	NAME("expires", 'e', 's', NFV_SIP_H_EXPIRES),
+	NAME("min-expires", 'm', 's', NFV_SIP_H_MIN_EXPIRES),
+	NAME("path", 'p', 'h', NFV_SIP_H_PATH),
+	NAME("event", 'e', 't', NFV_SIP_H_EVENT),
 	NAME("o", 'o', 'o', NFV_SIP_H_EVENT),
-	NAME("Retry-After", 'R', 'r', NFV_SIP_H_RETRY_AFTER),
-	NAME("Authorization", 'A', 'n', NFV_SIP_H_AUTHORIZATION),
-	NAME("Proxy-Authorization", 'P', 'n', NFV_SIP_H_PROXY_AUTHORIZATION),
-	NAME("WWW-Authenticate", 'W', 'e', NFV_SIP_H_WWW_AUTHENTICATE),
-	NAME("Proxy-Authenticate", 'P', 'e', NFV_SIP_H_PROXY_AUTHENTICATE),
+	NAME("retry-after", 'r', 'r', NFV_SIP_H_RETRY_AFTER),
+	NAME("authorization", 'a', 'n', NFV_SIP_H_AUTHORIZATION),
+	NAME("proxy-authorization", 'p', 'n', NFV_SIP_H_PROXY_AUTHORIZATION),
+	NAME("www-authenticate", 'w', 'e', NFV_SIP_H_WWW_AUTHENTICATE),
+	NAME("proxy-authenticate", 'p', 'e', NFV_SIP_H_PROXY_AUTHENTICATE),
 };
 
 enum nfv_sip_field
-nfv_sip_field(struct nfv_sv s)
+scan_field(struct nfv_sv s, const char *lim)
 {
 	const struct name *name;
+	const size_t wide = SCAN_WIDE;
 
 	if (s.n == 0)
 		return NFV_SIP_H_OTHER;
 	name = &name_table[SLOT(s.n, (unsigned char)s.p[0], (unsigned char)s.p[s.n - 1])];
-	return nfv_sv_ieq(s, name->text) ? name->field : NFV_SIP_H_OTHER;
+	if (s.n != name->n || !scan_same(s.p, s.n < wide ? s.n : wide, name->text, lim))
+		return NFV_SIP_H_OTHER;
+	if (s.n > wide && !scan_same(s.p + wide, s.n - wide, name->text + wide, lim))
+		return NFV_SIP_H_OTHER;
+	return name->field;
+}
+
+enum nfv_sip_field
+nfv_sip_field(struct nfv_sv s)
+{
+	struct nfv_sv rest = s, name = scan_span(&rest, CH_TOKEN);
+
+	return rest.n == 0 ? scan_field(name, s.p + s.n) : NFV_SIP_H_OTHER;
 }
 
 const char *const nfv_sip_method_name[NFV_SIP_METHODS] = {

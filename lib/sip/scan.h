@@ -1,11 +1,22 @@
 /**
  * @file
  * Character classes of RFC 3261 §25.1 and the few moves that every parser here is made of.
+ *
+ * Most of a message are letters and digits, which are looked at sixteen at once where so many may be
+ * read. What may be read is more than what is parsed: a `lim` is an end of readable bytes, that of
+ * the message if it is known, at least that of the view.
  */
 #ifndef SCAN_H
 #define SCAN_H
 
-#include "nfv_sv.h"
+#include <endian.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "nfv_sip.h"
+
+#define SCAN_WIDE 16
 
 enum {
 	CH_TOKEN = 1 << 0,
@@ -30,12 +41,67 @@ scan_is(char c, unsigned int class)
 	return scan_class[(unsigned char)c] & class;
 }
 
+/* What is not there. Structures are cleared with it member by member: for a whole one compilers take a
+ * string instruction, which takes longer than a header field. */
+static const struct nfv_sv scan_none = { NULL, 0 };
+
 static inline void
 scan_skip(struct nfv_sv *s, size_t n)
 {
 	s->p += n;
 	s->n -= n;
 }
+
+#if defined(__SSE2__)
+/* Bytes in [first, first + n), as -1. */
+static inline __m128i
+scan_range(__m128i v, char first, int n)
+{
+	return _mm_cmplt_epi8(_mm_add_epi8(v, _mm_set1_epi8((char)(-128 - first))),
+		_mm_set1_epi8((char)(-128 + n)));
+}
+
+/* How many of the sixteen bytes at `p` come before one that is no letter, digit, "-" or ".", which
+ * are of all classes but CH_HEX, CH_DIGIT and CH_LWS. */
+static inline size_t
+scan_plain(const char *p)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)p);
+	__m128i letter = scan_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 26);
+	__m128i other = _mm_or_si128(scan_range(v, '0', 10), scan_range(v, '-', 2));
+
+	return (size_t)__builtin_ctz(~(unsigned int)_mm_movemask_epi8(_mm_or_si128(letter, other)));
+}
+
+/* A bit for each of the sixteen bytes at `p` that is `c`. */
+static inline unsigned int
+scan_mask(const char *p, char c)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)p);
+
+	return (unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+}
+#else
+static inline size_t
+scan_plain(const char *p)
+{
+	size_t n = 0;
+
+	while (n < SCAN_WIDE && scan_is(p[n], CH_SCHEME) && p[n] != '+')
+		n++;
+	return n;
+}
+
+static inline unsigned int
+scan_mask(const char *p, char c)
+{
+	unsigned int mask = 0;
+
+	for (unsigned int i = 0; i < SCAN_WIDE; i++)
+		mask |= (unsigned int)(p[i] == c) << i;
+	return mask;
+}
+#endif
 
 /* The longest run of the class at the front, cut off. */
 static inline struct nfv_sv
@@ -47,6 +113,66 @@ scan_span(struct nfv_sv *s, unsigned int class)
 		run.n++;
 	scan_skip(s, run.n);
 	return run;
+}
+
+/* The same, wide; of a class that has what is plain. */
+static inline struct nfv_sv
+scan_run(struct nfv_sv *s, unsigned int class, const char *lim)
+{
+	const char *p = s->p, *end = p + s->n;
+	struct nfv_sv run;
+
+	for (;;) {
+		if (lim - p >= SCAN_WIDE)
+			p += scan_plain(p);
+		if (p >= end || !scan_is(*p, class))
+			break;
+		p++;
+	}
+	p = p < end ? p : end;
+	run = nfv_sv(s->p, (size_t)(p - s->p));
+	*s = nfv_sv(p, (size_t)(end - p));
+	return run;
+}
+
+/* Where `c` is in the view, or its end. */
+static inline const char *
+scan_find(struct nfv_sv s, char c, const char *lim)
+{
+	const char *p = s.p, *end = p + s.n;
+
+	while (p < end && lim - p >= SCAN_WIDE) {
+		unsigned int mask = scan_mask(p, c);
+
+		if (mask != 0) {
+			p += __builtin_ctz(mask);
+			return p < end ? p : end;
+		}
+		p += SCAN_WIDE;
+	}
+	while (p < end && *p != c)
+		p++;
+	return p < end ? p : end;
+}
+
+/* Whether a token is `text`, SCAN_WIDE bytes of which the first n are letters in lower case and "-".
+ * What differs from such a byte in the bit of the case alone is its capital or in no token. */
+static inline bool
+scan_same(const char *p, size_t n, const char text[SCAN_WIDE], const char *lim)
+{
+#if defined(__SSE2__)
+	if (lim - p >= SCAN_WIDE) {
+		__m128i v = _mm_loadu_si128((const __m128i *)p);
+		__m128i t = _mm_loadu_si128((const __m128i *)text);
+		__m128i eq = _mm_cmpeq_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), t);
+
+		return (~(unsigned int)_mm_movemask_epi8(eq) & ((1u << n) - 1)) == 0;
+	}
+#endif
+	for (size_t i = 0; i < n; i++)
+		if ((p[i] | 0x20) != text[i])
+			return false;
+	return true;
 }
 
 static inline void
@@ -70,13 +196,14 @@ scan_char(struct nfv_sv *s, char c)
 static inline bool
 scan_sep(struct nfv_sv *s, char c)
 {
-	struct nfv_sv r = *s;
+	struct nfv_sv was = nfv_sv(s->p, s->n);
 
-	scan_lws(&r);
-	if (!scan_char(&r, c))
+	scan_lws(s);
+	if (!scan_char(s, c)) {
+		*s = was;
 		return false;
-	scan_lws(&r);
-	*s = r;
+	}
+	scan_lws(s);
 	return true;
 }
 
@@ -87,16 +214,67 @@ scan_since(const char *from, const struct nfv_sv *s)
 	return nfv_sv(from, (size_t)(s->p - from));
 }
 
+/* The field whose name is this token. */
+enum nfv_sip_field scan_field(struct nfv_sv name, const char *lim);
+
+/* How long what begins with a quotation mark or a bracket is as a quoted string or as an IPv6 address in
+ * brackets; 0: it is none. */
+size_t scan_quoted_n(struct nfv_sv s);
+size_t scan_ipv6_n(struct nfv_sv s);
+
 /* A quoted string at the front, quotes included; false if it is not closed. */
-bool scan_quoted(struct nfv_sv *s, struct nfv_sv *out);
+static inline bool
+scan_quoted(struct nfv_sv *s, struct nfv_sv *out)
+{
+	size_t n = s->n > 0 && s->p[0] == '"' ? scan_quoted_n(*s) : 0;
+
+	if (n == 0)
+		return false;
+	*out = nfv_sv(s->p, n);
+	scan_skip(s, n);
+	return true;
+}
 
 /* A host name or address, an IPv6 address without its brackets; false if there is none. */
-bool scan_host(struct nfv_sv *s, struct nfv_sv *out);
+static inline bool
+scan_host(struct nfv_sv *s, struct nfv_sv *out, const char *lim)
+{
+	const char *p = s->p;
+	size_t n;
+
+	if (s->n > 0 && *p == '[') {
+		n = scan_ipv6_n(*s);
+		if (n == 0)
+			return false;
+		*out = nfv_sv(p + 1, n - 2);
+		scan_skip(s, n);
+		return true;
+	}
+	n = scan_run(s, CH_HOST, lim).n;
+	*out = nfv_sv(p, n);
+	return n > 0 && *p != '.' && *p != '-';
+}
 
 /* A port: digits, 1…65535. */
-bool scan_port(struct nfv_sv *s, uint16_t *out);
+static inline bool
+scan_port(struct nfv_sv *s, uint16_t *out)
+{
+	uint32_t v = 0;
 
-/* Every byte is of the class, or a percent sign with two hexadecimal digits ("escaped"). */
-bool scan_escaped(struct nfv_sv s, unsigned int class);
+	for (; s->n > 0 && scan_is(s->p[0], CH_DIGIT); scan_skip(s, 1))
+		if (v <= UINT16_MAX)
+			v = 10 * v + (uint32_t)(s->p[0] - '0');
+	*out = (uint16_t)v;
+	return v > 0 && v <= UINT16_MAX;
+}
+
+/* What is no URI, but has this text. */
+void scan_no_uri(struct nfv_sip_uri *u, struct nfv_sv text);
+
+/* The nfv_sip_…() of the same name, for a view that more may be read behind. */
+int scan_uri(struct nfv_sv s, struct nfv_sip_uri *out, const char *lim);
+int scan_name(struct nfv_sv s, struct nfv_sip_name *out, const char *lim);
+int scan_cseq(struct nfv_sv s, struct nfv_sip_cseq *out, const char *lim);
+int scan_call_id(struct nfv_sv s, const char *lim);
 
 #endif

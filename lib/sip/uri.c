@@ -3,63 +3,66 @@
 #include "nfv_sip.h"
 #include "scan.h"
 
-/* *( ";" name [ "=" value ] ), no white space, none of them empty. */
-static bool
-params_ok(struct nfv_sv s)
+/* The longest run of the class and of percent signs with two hexadecimal digits ("escaped"). */
+static inline struct nfv_sv
+escaped(struct nfv_sv *s, unsigned int class, const char *lim)
 {
-	while (s.n > 0) {
-		struct nfv_sv param, name;
+	const char *from = s->p;
 
-		if (!scan_char(&s, ';'))
-			return false;
-		param.p = s.p;
-		for (param.n = 0; param.n < s.n && s.p[param.n] != ';'; param.n++)
-			;
-		scan_skip(&s, param.n);
-		name = nfv_sv_cut(&param, '=');
-		if (name.n == 0 || !scan_escaped(name, CH_PARAM) || !scan_escaped(param, CH_PARAM))
-			return false;
+	for (;;) {
+		scan_run(s, class, lim);
+		if (s->n < 3 || s->p[0] != '%' || !scan_is(s->p[1], CH_HEX) ||
+			!scan_is(s->p[2], CH_HEX))
+			return scan_since(from, s);
+		scan_skip(s, 3);
 	}
-	return true;
 }
 
-/* name "=" value *( "&" name "=" value ) */
+/* *( ";" name [ "=" value ] ), no white space, no name empty, up to a question mark or the end. */
 static bool
-headers_ok(struct nfv_sv s)
+params(struct nfv_sv *s, const char *lim)
+{
+	while (scan_char(s, ';')) {
+		if (escaped(s, CH_PARAM, lim).n == 0)
+			return false;
+		if (scan_char(s, '='))
+			escaped(s, CH_PARAM, lim);
+	}
+	return s->n == 0 || s->p[0] == '?';
+}
+
+/* name "=" value *( "&" name "=" value ), and no more */
+static bool
+headers(struct nfv_sv s, const char *lim)
 {
 	do {
-		struct nfv_sv value = nfv_sv_cut(&s, '&'), name = nfv_sv_cut(&value, '=');
-
-		if (name.n == 0 || value.p == NULL || !scan_escaped(name, CH_HNV) ||
-			!scan_escaped(value, CH_HNV))
+		if (escaped(&s, CH_HNV, lim).n == 0 || !scan_char(&s, '='))
 			return false;
-	} while (s.p != NULL);
-	return true;
+		escaped(&s, CH_HNV, lim);
+	} while (scan_char(&s, '&'));
+	return s.n == 0;
 }
 
 /* userinfo "@": an unescaped "@" can stand nowhere else in a SIP URI. */
 static bool
-userinfo(struct nfv_sv *s, struct nfv_sip_uri *u)
+userinfo(struct nfv_sv *s, struct nfv_sip_uri *u, const char *lim)
 {
-	const char *at = s->n > 0 ? memchr(s->p, '@', s->n) : NULL;
-	struct nfv_sv info;
+	const char *at = scan_find(*s, '@', lim);
+	struct nfv_sv info = nfv_sv(s->p, (size_t)(at - s->p));
 
-	if (at == NULL)
+	if (info.n == s->n)
 		return true;
-	info = nfv_sv(s->p, (size_t)(at - s->p));
 	scan_skip(s, info.n + 1);
-	u->user = nfv_sv_cut(&info, ':');
-	u->password = info;
-	return u->user.n > 0 && scan_escaped(u->user, CH_USER) &&
-		scan_escaped(u->password, CH_PASSWORD);
+	u->user = escaped(&info, CH_USER, lim);
+	if (scan_char(&info, ':'))
+		u->password = escaped(&info, CH_PASSWORD, lim);
+	return u->user.n > 0 && info.n == 0;
 }
 
 static int
-sip_uri(struct nfv_sv s, struct nfv_sip_uri *u)
+sip_uri(struct nfv_sv s, struct nfv_sip_uri *u, const char *lim)
 {
-	struct nfv_sv query;
-
-	if (!userinfo(&s, u) || !scan_host(&s, &u->host))
+	if (!userinfo(&s, u, lim) || !scan_host(&s, &u->host, lim))
 		return -EINVAL;
 	u->port_text = nfv_sv(s.p, 0);
 	if (scan_char(&s, ':')) {
@@ -67,12 +70,14 @@ sip_uri(struct nfv_sv s, struct nfv_sip_uri *u)
 			return -EINVAL;
 		u->port_text = scan_since(u->port_text.p, &s);
 	}
-	query = s;
-	u->params = nfv_sv_cut(&query, '?');
-	u->headers = query;
-	if (!params_ok(u->params) || (query.p != NULL && !headers_ok(query)))
+	u->params.p = s.p;
+	if (s.n > 0 && !params(&s, lim))
 		return -EINVAL;
-	return 0;
+	u->params = scan_since(u->params.p, &s);
+	if (!scan_char(&s, '?'))
+		return 0;
+	u->headers = s;
+	return headers(s, lim) ? 0 : -EINVAL;
 }
 
 /* Any other scheme is opaque: visible characters that do not end it (RFC 3986 §2). */
@@ -88,27 +93,57 @@ other_uri(struct nfv_sv s)
 	return 0;
 }
 
-int
-nfv_sip_uri(struct nfv_sv s, struct nfv_sip_uri *out)
+static enum nfv_sip_scheme
+scheme_of(struct nfv_sv s)
 {
-	struct nfv_sip_uri u = { .text = s };
-	struct nfv_sv scheme;
+	if (nfv_sv_ieq(s, NFV_SV("sip")))
+		return NFV_SIP_SCHEME_SIP;
+	if (nfv_sv_ieq(s, NFV_SV("sips")))
+		return NFV_SIP_SCHEME_SIPS;
+	return nfv_sv_ieq(s, NFV_SV("tel")) ? NFV_SIP_SCHEME_TEL : NFV_SIP_SCHEME_OTHER;
+}
+
+void
+scan_no_uri(struct nfv_sip_uri *u, struct nfv_sv text)
+{
+	u->text = text;
+	u->scheme = NFV_SIP_SCHEME_OTHER;
+	u->user = scan_none;
+	u->password = scan_none;
+	u->host = scan_none;
+	u->port_text = scan_none;
+	u->params = scan_none;
+	u->headers = scan_none;
+	u->port = 0;
+}
+
+int
+scan_uri(struct nfv_sv s, struct nfv_sip_uri *out, const char *lim)
+{
+	enum nfv_sip_scheme scheme = NFV_SIP_SCHEME_SIP;
+	struct nfv_sv text = s, name;
 
 	if (s.n > NFV_SIP_URI_MAX)
 		return -EINVAL;
-	scheme = scan_span(&s, CH_SCHEME);
-	if (scheme.n == 0 || !scan_char(&s, ':'))
-		return -EINVAL;
-	if (nfv_sv_ieq(scheme, NFV_SV("sip")))
-		u.scheme = NFV_SIP_SCHEME_SIP;
-	else if (nfv_sv_ieq(scheme, NFV_SV("sips")))
-		u.scheme = NFV_SIP_SCHEME_SIPS;
-	else if (nfv_sv_ieq(scheme, NFV_SV("tel")))
-		u.scheme = NFV_SIP_SCHEME_TEL;
-	*out = u;
-	if (u.scheme == NFV_SIP_SCHEME_SIP || u.scheme == NFV_SIP_SCHEME_SIPS)
-		return sip_uri(s, out);
+	if (s.n > 4 && memcmp(s.p, "sip:", 4) == 0) {
+		scan_skip(&s, 4);
+	} else {
+		name = scan_run(&s, CH_SCHEME, lim);
+		if (name.n == 0 || !scan_char(&s, ':'))
+			return -EINVAL;
+		scheme = scheme_of(name);
+	}
+	scan_no_uri(out, text);
+	out->scheme = scheme;
+	if (scheme == NFV_SIP_SCHEME_SIP || scheme == NFV_SIP_SCHEME_SIPS)
+		return sip_uri(s, out, lim);
 	return other_uri(s);
+}
+
+int
+nfv_sip_uri(struct nfv_sv s, struct nfv_sip_uri *out)
+{
+	return scan_uri(s, out, s.p + s.n);
 }
 
 struct nfv_sv

@@ -7,52 +7,52 @@
 
 /* From, To: a name whose URI parses, of whatever scheme. */
 static int
-check_name(struct nfv_sv s, struct nfv_sip_name *out)
+check_name(struct nfv_sv s, struct nfv_sip_name *out, const char *lim)
 {
-	struct nfv_sip_name name;
 	struct nfv_sip_uri uri;
 
-	if (nfv_sip_name(s, &name) < 0 || nfv_sip_uri(name.uri, &uri) < 0)
+	if (scan_name(s, out, lim) < 0 || scan_uri(out->uri, &uri, lim) < 0) {
+		*out = (struct nfv_sip_name){ 0 };
 		return -EINVAL;
-	*out = name;
+	}
 	return 0;
 }
 
 static int
-check_from(struct nfv_sv s, struct nfv_sip_core *core)
+check_from(struct nfv_sv s, struct nfv_sip_core *core, const char *lim)
 {
-	return check_name(s, &core->from);
+	return check_name(s, &core->from, lim);
 }
 
 static int
-check_to(struct nfv_sv s, struct nfv_sip_core *core)
+check_to(struct nfv_sv s, struct nfv_sip_core *core, const char *lim)
 {
-	return check_name(s, &core->to);
+	return check_name(s, &core->to, lim);
 }
 
 static int
-check_call_id(struct nfv_sv s, struct nfv_sip_core *core)
+check_call_id(struct nfv_sv s, struct nfv_sip_core *core, const char *lim)
 {
 	core->call_id = s;
-	return nfv_sip_call_id(s);
+	return scan_call_id(s, lim);
 }
 
 static int
-check_cseq(struct nfv_sv s, struct nfv_sip_core *core)
+check_cseq(struct nfv_sv s, struct nfv_sip_core *core, const char *lim)
 {
-	struct nfv_sip_cseq cseq;
-
-	if (nfv_sip_cseq(s, &cseq) < 0)
+	if (scan_cseq(s, &core->cseq, lim) < 0) {
+		core->cseq = (struct nfv_sip_cseq){ 0 };
 		return -EINVAL;
-	core->cseq = cseq;
+	}
 	return 0;
 }
 
 static int
-check_max_forwards(struct nfv_sv s, struct nfv_sip_core *core)
+check_max_forwards(struct nfv_sv s, struct nfv_sip_core *core, const char *lim)
 {
 	uint64_t v;
 
+	(void)lim;
 	if (nfv_sv_u64(s, 0, 255, &v) < 0)
 		return -EINVAL;
 	core->max_forwards = (int16_t)v;
@@ -68,7 +68,7 @@ check_max_forwards(struct nfv_sv s, struct nfv_sip_core *core)
 static const struct single {
 	uint8_t field;
 	bool must;
-	int (*check)(struct nfv_sv s, struct nfv_sip_core *core);
+	int (*check)(struct nfv_sv s, struct nfv_sip_core *core, const char *lim);
 	const char *missing, *twice, *bad;
 } singles[] = {
 	SINGLE(NFV_SIP_H_FROM, "From", true, check_from),
@@ -85,7 +85,7 @@ check_single(const struct nfv_sip_msg *m, const struct single *s, struct nfv_sip
 
 	if (h == NULL)
 		return s->must ? s->missing : NULL;
-	if (s->check(nfv_sip_value(m, h), core) < 0)
+	if (s->check(nfv_sip_value(m, h), core, m->p + m->n) < 0)
 		return s->bad;
 	return h->next != 0 ? s->twice : NULL;
 }
@@ -98,20 +98,20 @@ check_vias(const struct nfv_sip_msg *m, struct nfv_sip_core *core)
 	int rc;
 
 	nfv_sip_iter(&it, m, NFV_SIP_H_VIA);
-	while ((rc = nfv_sip_next_via(&it, &via)) > 0) {
-		if (core->n_vias++ == 0) {
-			core->via = via;
-			core->via_ok = true;
-			core->via_end = it.end;
-			core->via_line_done = nfv_sip_iter_line_done(&it);
-		}
-		if (core->n_vias > NFV_SIP_VIAS_MAX)
-			return "Too Many Via";
+	rc = nfv_sip_next_via(&it, &core->via);
+	if (rc <= 0) {
+		core->via = (struct nfv_sip_via){ 0 };
+		return rc < 0 ? "Malformed Via" : "Missing Via";
 	}
+	core->via_ok = true;
+	core->via_end = it.end;
+	core->via_line_done = nfv_sip_iter_line_done(&it);
+	core->n_vias = 1;
+	while ((rc = nfv_sip_next_via(&it, &via)) > 0)
+		if (core->n_vias++ == NFV_SIP_VIAS_MAX)
+			return "Too Many Via";
 	if (rc < 0)
 		return "Malformed Via";
-	if (core->n_vias == 0)
-		return "Missing Via";
 	return nfv_sv_eq(core->via.version, NFV_SV("2.0")) ? NULL : "Via Of Another SIP Version";
 }
 
@@ -125,7 +125,7 @@ check_names(const struct nfv_sip_msg *m, enum nfv_sip_field field, const char *f
 
 	nfv_sip_iter(&it, m, field);
 	while ((rc = nfv_sip_next_name(&it, &name)) > 0)
-		if (nfv_sip_uri(name.uri, &uri) < 0)
+		if (scan_uri(name.uri, &uri, m->p + m->n) < 0)
 			return fault;
 	return rc < 0 ? fault : NULL;
 }
@@ -144,10 +144,12 @@ check_contact(const struct nfv_sip_msg *m)
 static const char *
 check_request(const struct nfv_sip_msg *m, struct nfv_sip_core *core)
 {
-	if (m->response)
+	if (m->response) {
+		scan_no_uri(&core->uri, scan_none);
 		return NULL;
-	if (nfv_sip_uri(m->uri, &core->uri) < 0 || core->uri.headers.p != NULL) {
-		core->uri = (struct nfv_sip_uri){ .text = m->uri };
+	}
+	if (scan_uri(m->uri, &core->uri, m->p + m->n) < 0 || core->uri.headers.p != NULL) {
+		scan_no_uri(&core->uri, m->uri);
 		return "Malformed Request-URI";
 	}
 	if (core->cseq.method.p != NULL && !nfv_sv_eq(core->cseq.method, m->method_name))
@@ -169,7 +171,7 @@ check_framing(const struct nfv_sip_msg *m)
 		{ NFV_SIP_FLAW_LINE_END, "Line Without CRLF" },
 	};
 
-	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+	for (size_t i = 0; m->flaws != 0 && i < sizeof(t) / sizeof(t[0]); i++)
 		if (m->flaws & t[i].flaw)
 			return t[i].fault;
 	return NULL;
@@ -194,10 +196,15 @@ first_of(const char **fault, const char *found)
 unsigned int
 nfv_sip_validate(const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text)
 {
-	const char *fault;
+	const char *fault = check_framing(m);
 
-	*core = (struct nfv_sip_core){ .max_forwards = -1 };
-	fault = check_framing(m);
+	core->from = (struct nfv_sip_name){ 0 };
+	core->to = (struct nfv_sip_name){ 0 };
+	core->call_id = scan_none;
+	core->cseq = (struct nfv_sip_cseq){ 0 };
+	core->max_forwards = -1;
+	core->via_end = core->n_vias = 0;
+	core->via_line_done = core->via_ok = false;
 	first_of(&fault, check_vias(m, core));
 	for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]); i++)
 		first_of(&fault, check_single(m, &singles[i], core));
