@@ -70,11 +70,14 @@ nfv_sv_u64(struct nfv_sv s, uint64_t min, uint64_t max, uint64_t *out)
 	if (s.n == 0)
 		return -EINVAL;
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
+		unsigned int digit = (unsigned char)s.p[i] - (unsigned int)'0';
+
+		if (digit > 9)
 			return -EINVAL;
-		if (__builtin_mul_overflow(v, 10, &v) ||
-			__builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+		/* nineteen digits fit whatever they are */
+		if (i >= 19 && v > (UINT64_MAX - digit) / 10)
 			return -ERANGE;
+		v = 10 * v + digit;
 	}
 	if (v < min || v > max)
 		return -ERANGE;

@@ -106,8 +106,7 @@ status_line(struct nfv_sip_msg *m, struct nfv_sv line)
 static bool
 starts_sip(struct nfv_sv s)
 {
-	return s.n > 4 &&
-		(memcmp(s.p, "SIP/", 4) == 0 || nfv_sv_ieq(nfv_sv(s.p, 4), NFV_SV("SIP/")));
+	return s.n > 4 && (s.p[0] | 0x20) == 's' && nfv_sv_ieq(nfv_sv(s.p, 4), NFV_SV("SIP/"));
 }
 
 static bool
@@ -174,41 +173,67 @@ start_line(struct nfv_sip_msg *m, struct nfv_sv line, const char *lim)
 	return true;
 }
 
+/* Part a line into name and value; false if it is no header field, but then too there is a value. */
+static bool
+split_line(struct nfv_sv line, struct nfv_sv *name, struct nfv_sv *value, const char *lim)
+{
+	const char *p = line.p;
+	bool good;
+
+	/* as nearly all are: a short name, a colon, a space, and neither space nor fold about them */
+	if (lim - p >= 2 * SCAN_WIDE && p[line.n - 1] > ' ') {
+		size_t n = scan_plain(p);
+
+		if (n > 0 && line.n > n + 2 && p[n] == ':' && p[n + 1] == ' ' && p[n + 2] > ' ') {
+			*name = nfv_sv(p, n);
+			*value = nfv_sv(p + n + 2, line.n - n - 2);
+			return true;
+		}
+	}
+	*name = scan_run(&line, CH_TOKEN, lim);
+	while (line.n > 0 && is_blank(line.p[0]))
+		scan_skip(&line, 1);
+	good = name->n > 0 && scan_char(&line, ':');
+	scan_lws(&line);
+	while (line.n > 0 && scan_is(line.p[line.n - 1], CH_LWS))
+		line.n--;
+	*value = line;
+	return good;
+}
+
 /* Index the field at [at, text), whose line ends before `end`. */
-static void
+static inline void
 add_header(
 	struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t text, size_t end, const char *lim)
 {
-	struct nfv_sv line = nfv_sv(m->p + at, text - at), name = scan_run(&line, CH_TOKEN, lim);
+	struct nfv_sv name, value;
 	struct nfv_sip_hdr *h;
+	uint8_t field = NFV_SIP_H_OTHER;
 
 	if (m->n_hdr == NFV_SIP_HDRS_MAX || text - at > NFV_SIP_LINE_MAX) {
 		m->flaws |= NFV_SIP_FLAW_TOO_LARGE;
 		return;
 	}
-	h = &m->hdr[m->n_hdr++];
-	while (line.n > 0 && is_blank(line.p[0]))
-		scan_skip(&line, 1);
-	if (name.n == 0 || !scan_char(&line, ':')) {
+	if (split_line(nfv_sv(m->p + at, text - at), &name, &value, lim)) {
+		field = (uint8_t)scan_field(name, lim);
+	} else {
 		m->flaws |= NFV_SIP_FLAW_HEADER;
 		name.n = 0;
 	}
-	scan_lws(&line);
-	while (line.n > 0 && scan_is(line.p[line.n - 1], CH_LWS))
-		line.n--;
+	h = &m->hdr[m->n_hdr++];
 	*h = (struct nfv_sip_hdr){ .at = (uint16_t)at,
 		.end = (uint16_t)end,
 		.name_n = (uint16_t)name.n,
-		.value = (uint16_t)(line.p - m->p),
-		.value_n = (uint16_t)line.n,
-		.field = (uint8_t)scan_field(name, lim) };
-	if (h->field == NFV_SIP_H_OTHER)
+		.value = (uint16_t)(value.p - m->p),
+		.value_n = (uint16_t)value.n,
+		.field = field };
+	if (field == NFV_SIP_H_OTHER)
 		return;
-	if (m->first[h->field] == 0)
-		m->first[h->field] = m->n_hdr;
+	if (m->first[field] == 0)
+		m->first[field] = m->n_hdr;
 	else
-		m->hdr[last[h->field] - 1].next = m->n_hdr;
-	last[h->field] = m->n_hdr;
+		m->hdr[last[field] - 1].next = m->n_hdr;
+	last[field] = m->n_hdr;
 }
 
 /* Up to the empty line; returns where the body begins. */

@@ -2,7 +2,7 @@
 #include "scan.h"
 
 struct name {
-	char text[2 * SCAN_WIDE]; /* in lower case */
+	char text[30]; /* in lower case */
 	uint8_t n, field;
 };
 
@@ -50,17 +50,14 @@ static const struct name name_table[64] = {
 enum nfv_sip_field
 scan_field(struct nfv_sv s, const char *lim)
 {
-	const struct name *name;
-	const size_t wide = SCAN_WIDE;
+	unsigned int slot = SLOT(s.n, (unsigned char)s.p[0], (unsigned char)s.p[s.n - 1]);
+	const struct name *name = &name_table[slot];
 
-	if (s.n == 0)
+	if (s.n != name->n)
 		return NFV_SIP_H_OTHER;
-	name = &name_table[SLOT(s.n, (unsigned char)s.p[0], (unsigned char)s.p[s.n - 1])];
-	if (s.n != name->n || !scan_same(s.p, s.n < wide ? s.n : wide, name->text, lim))
-		return NFV_SIP_H_OTHER;
-	if (s.n > wide && !scan_same(s.p + wide, s.n - wide, name->text + wide, lim))
-		return NFV_SIP_H_OTHER;
-	return name->field;
+	if (s.n > SCAN_WIDE)
+		return nfv_sv_ieq(s, nfv_sv(name->text, s.n)) ? name->field : NFV_SIP_H_OTHER;
+	return scan_same(s.p, s.n, name->text, lim) ? name->field : NFV_SIP_H_OTHER;
 }
 
 enum nfv_sip_field
@@ -68,7 +65,7 @@ nfv_sip_field(struct nfv_sv s)
 {
 	struct nfv_sv rest = s, name = scan_span(&rest, CH_TOKEN);
 
-	return rest.n == 0 ? scan_field(name, s.p + s.n) : NFV_SIP_H_OTHER;
+	return name.n > 0 && rest.n == 0 ? scan_field(name, s.p + s.n) : NFV_SIP_H_OTHER;
 }
 
 const char *const nfv_sip_method_name[NFV_SIP_METHODS] = {
@@ -89,13 +86,36 @@ const char *const nfv_sip_method_name[NFV_SIP_METHODS] = {
 	[NFV_SIP_UPDATE] = "UPDATE",
 };
 
+/* As above, of length and first letter. */
+#define METHOD_SLOT(n, first) (((n)*11 + (first)) & 31)
+#define METHOD(text, first, method)                                                                \
+	[METHOD_SLOT(sizeof(text) - 1, first)] = { { text, sizeof(text) - 1 }, method }
+
 enum nfv_sip_method
 nfv_sip_method(struct nfv_sv name)
 {
-	for (unsigned int i = NFV_SIP_OTHER + 1; i < NFV_SIP_METHODS; i++)
-		if (nfv_sv_eq(name, nfv_sv_str(nfv_sip_method_name[i])))
-			return i;
-	return NFV_SIP_OTHER;
+	static const struct {
+		struct nfv_sv text;
+		enum nfv_sip_method method;
+	} slots[32] = {
+		METHOD("INVITE", 'I', NFV_SIP_INVITE),
+		METHOD("ACK", 'A', NFV_SIP_ACK),
+		METHOD("BYE", 'B', NFV_SIP_BYE),
+		METHOD("CANCEL", 'C', NFV_SIP_CANCEL),
+		METHOD("OPTIONS", 'O', NFV_SIP_OPTIONS),
+		METHOD("REGISTER", 'R', NFV_SIP_REGISTER),
+		METHOD("PRACK", 'P', NFV_SIP_PRACK),
+		METHOD("SUBSCRIBE", 'S', NFV_SIP_SUBSCRIBE),
+		METHOD("NOTIFY", 'N', NFV_SIP_NOTIFY),
+		METHOD("PUBLISH", 'P', NFV_SIP_PUBLISH),
+		METHOD("INFO", 'I', NFV_SIP_INFO),
+		METHOD("REFER", 'R', NFV_SIP_REFER),
+		METHOD("MESSAGE", 'M', NFV_SIP_MESSAGE),
+		METHOD("UPDATE", 'U', NFV_SIP_UPDATE),
+	};
+	size_t slot = name.n > 0 ? METHOD_SLOT(name.n, (unsigned char)name.p[0]) : 0;
+
+	return nfv_sv_eq(name, slots[slot].text) ? slots[slot].method : NFV_SIP_OTHER;
 }
 
 const char *

@@ -156,7 +156,7 @@ scan_find(struct nfv_sv s, char c, const char *lim)
 }
 
 /* Whether a token is `text`, SCAN_WIDE bytes of which the first n are letters in lower case and "-".
- * What differs from such a byte in the bit of the case alone is its capital or in no token. */
+ * What differs from such a byte in the bit of the case alone is its capital, or in no token. */
 static inline bool
 scan_same(const char *p, size_t n, const char text[SCAN_WIDE], const char *lim)
 {
@@ -169,10 +169,7 @@ scan_same(const char *p, size_t n, const char text[SCAN_WIDE], const char *lim)
 		return (~(unsigned int)_mm_movemask_epi8(eq) & ((1u << n) - 1)) == 0;
 	}
 #endif
-	for (size_t i = 0; i < n; i++)
-		if ((p[i] | 0x20) != text[i])
-			return false;
-	return true;
+	return nfv_sv_ieq(nfv_sv(p, n), nfv_sv(text, n));
 }
 
 static inline void
@@ -214,7 +211,7 @@ scan_since(const char *from, const struct nfv_sv *s)
 	return nfv_sv(from, (size_t)(s->p - from));
 }
 
-/* The field whose name is this token. */
+/* The field whose name is this token, which is not empty. */
 enum nfv_sip_field scan_field(struct nfv_sv name, const char *lim);
 
 /* How long what begins with a quotation mark or a bracket is as a quoted string or as an IPv6 address in
