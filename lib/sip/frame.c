@@ -1,11 +1,9 @@
-/* Framing: where the lines are. A message is walked once, 64 bytes at a time; what stands in the lines
- * is looked at when somebody asks. */
+/* Framing: where the lines are. A message is walked once; what stands in the lines is looked at when
+ * somebody asks. */
 #include <errno.h>
 
 #include "nfv_sip.h"
 #include "scan.h"
-
-#define BLOCK 64
 
 static bool
 is_blank(char c)
@@ -13,77 +11,28 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Line ends, block by block: a bit for each byte of the block at `at`. */
-struct lines {
-	const char *p;
-	size_t n, at;
-	uint64_t ends;  /* LF behind CR: ends that have not been taken */
-	uint64_t alone; /* LF with no CR before it, or what stands behind a CR and is no LF */
-	bool cr;        /* the block's last byte is a CR */
-	bool flaw;      /* something was alone in a block before this */
-};
-
-static uint64_t
-block_mask(const char *p, char c)
-{
-	uint64_t mask = 0;
-
-	for (unsigned int i = 0; i < BLOCK; i += SCAN_WIDE)
-		mask |= (uint64_t)scan_mask(p + i, c) << i;
-	return mask;
-}
-
-static void
-lines_block(struct lines *l)
-{
-	size_t left = l->n - l->at;
-	const char *p = l->p + l->at;
-	char tail[BLOCK];
-	uint64_t lf, cr;
-
-	if (left < BLOCK) {
-		memset(tail, 0, sizeof(tail));
-		memcpy(tail, p, left);
-		p = tail;
-	}
-	lf = block_mask(p, '\n');
-	cr = block_mask(p, '\r');
-	l->ends = lf & (cr << 1 | l->cr);
-	l->alone = lf ^ (cr << 1 | l->cr);
-	l->cr = cr >> (BLOCK - 1);
-}
-
 /*
- * The next line end: the offset behind its CRLF, and in *text the offset of the CRLF. A CR or LF
- * alone ends no line for us but may for the next hop, so it is a flaw. If there is no line end, the
- * line is all that is left.
+ * The end of the line that begins at `at`: the offset behind its CRLF, and in *text the offset of
+ * the CRLF. A CR or LF alone ends no line for us but may for the next hop, so it is a flaw. If
+ * there is no line end, the line is all that is left.
  */
-static size_t
-line_end(struct lines *l, size_t *text)
+static inline size_t
+line_end(struct nfv_sip_msg *m, const char *p, size_t at, size_t n, size_t *text)
 {
-	size_t lf;
+	const char *end = p + n, *q = p + at;
 
-	while (l->ends == 0) {
-		l->flaw |= l->alone != 0;
-		if (l->n - l->at <= BLOCK) {
-			l->flaw = true;
-			*text = l->n;
-			return l->n;
+	for (;; q++) {
+		q = scan_break(q, end);
+		if (end - q >= 2 && q[0] == '\r' && q[1] == '\n') {
+			*text = (size_t)(q - p);
+			return *text + 2;
 		}
-		l->at += BLOCK;
-		lines_block(l);
+		m->flaws |= NFV_SIP_FLAW_LINE_END;
+		if (q == end) {
+			*text = n;
+			return n;
+		}
 	}
-	lf = l->at + (size_t)__builtin_ctzll(l->ends);
-	l->ends &= l->ends - 1;
-	*text = lf - 1;
-	return lf + 1;
-}
-
-/* Whether any CR or LF before `end` is alone, `end` being in the block or right behind it. */
-static bool
-lines_flaw(const struct lines *l, size_t end)
-{
-	return l->flaw || (l->alone != 0 && l->at + (size_t)__builtin_ctzll(l->alone) < end);
 }
 
 /* Status-Line: SIP-Version SP 3DIGIT SP phrase. Lenient about a missing last space, as many are. */
@@ -144,7 +93,7 @@ request_line(struct nfv_sip_msg *m, struct nfv_sv line, const char *lim)
 		return false;
 	n = last_word(rest);
 	m->version = nfv_sv(rest.p + n, rest.n - n);
-	if (!starts_sip(m->version))
+	if (!is_sip2(m->version) && !starts_sip(m->version))
 		return false;
 	m->uri = nfv_sv_trim(nfv_sv(rest.p, n));
 	if (m->uri.n + 2 != n || rest.p[0] != ' ' || rest.p[n - 1] != ' ')
@@ -221,12 +170,13 @@ add_header(
 		name.n = 0;
 	}
 	h = &m->hdr[m->n_hdr++];
-	*h = (struct nfv_sip_hdr){ .at = (uint16_t)at,
-		.end = (uint16_t)end,
-		.name_n = (uint16_t)name.n,
-		.value = (uint16_t)(value.p - m->p),
-		.value_n = (uint16_t)value.n,
-		.field = field };
+	h->at = (uint16_t)at;
+	h->end = (uint16_t)end;
+	h->name_n = (uint16_t)name.n;
+	h->value = (uint16_t)(value.p - m->p);
+	h->value_n = (uint16_t)value.n;
+	h->next = 0;
+	h->field = field;
 	if (field == NFV_SIP_H_OTHER)
 		return;
 	if (m->first[field] == 0)
@@ -238,27 +188,25 @@ add_header(
 
 /* Up to the empty line; returns where the body begins. */
 static size_t
-header_lines(struct nfv_sip_msg *m, struct lines *l, size_t at)
+header_lines(struct nfv_sip_msg *m, size_t at, size_t n)
 {
 	uint16_t last[NFV_SIP_H_FIELDS];
+	const char *p = m->p;
 	size_t text, end;
 
 	m->n_hdr = 0;
 	memset(m->first, 0, sizeof(m->first));
-	while (at < l->n) {
-		end = line_end(l, &text);
-		if (text == at && end > at) {
-			if (lines_flaw(l, end))
-				m->flaws |= NFV_SIP_FLAW_LINE_END;
+	while (at < n) {
+		end = line_end(m, p, at, n, &text);
+		if (text == at && end > at)
 			return end;
-		}
-		while (end < l->n && is_blank(m->p[end])) /* folded */
-			end = line_end(l, &text);
-		add_header(m, last, at, text, end, l->p + l->n);
+		while (end < n && is_blank(p[end])) /* folded */
+			end = line_end(m, p, end, n, &text);
+		add_header(m, last, at, text, end, p + n);
 		at = end;
 	}
 	m->flaws |= NFV_SIP_FLAW_LINE_END;
-	return l->n;
+	return n;
 }
 
 /* Content-Length cuts the body (RFC 3261 §18.3); without it the body is all that is left. */
@@ -293,7 +241,6 @@ is_stun(const char *p, size_t n)
 enum nfv_sip_kind
 nfv_sip_parse(struct nfv_sip_msg *m, const char *p, size_t n)
 {
-	struct lines l = { 0 };
 	size_t at = 0, text, end;
 
 	if (n > NFV_SIP_BYTES_MAX)
@@ -304,15 +251,14 @@ nfv_sip_parse(struct nfv_sip_msg *m, const char *p, size_t n)
 		at++;
 	if (at == n)
 		return NFV_SIP_KEEPALIVE;
-	l.p = p + at;
-	l.n = n - at;
-	lines_block(&l);
+	p += at;
+	n -= at;
 	m->flaws = 0;
-	m->p = l.p;
-	end = line_end(&l, &text);
-	if (!start_line(m, nfv_sv(l.p, text), l.p + l.n))
+	m->p = p;
+	end = line_end(m, p, 0, n, &text);
+	if (!start_line(m, nfv_sv(p, text), p + n))
 		return NFV_SIP_NOT_SIP;
 	m->headers = (uint16_t)end;
-	cut_body(m, header_lines(m, &l, end), l.n);
+	cut_body(m, header_lines(m, end, n), n);
 	return NFV_SIP_MESSAGE_OK;
 }

@@ -1,18 +1,11 @@
 #include "nfv_sip.h"
 #include "scan.h"
 
-struct name {
-	char text[30]; /* in lower case */
-	uint8_t n, field;
-};
-
-/* A perfect hash of length, first and last letter: two names in one slot are a compiler's error
- * (an initialiser overridden). */
-#define SLOT(n, first, last) (((n) + ((first) | 32ul) * 13 + ((last) | 32ul) * 21) & 63)
 #define NAME(text, first, last, field)                                                             \
-	[SLOT(sizeof(text) - 1, first, last)] = { text, sizeof(text) - 1, field }
+	[SCAN_SLOT(sizeof(text) - 1, first, last)] = { text, sizeof(text) - 1, field }
 
-static const struct name name_table[64] = {
+/* Two names in one slot are a compiler's error (an initialiser overridden). */
+const struct scan_name scan_names[64] = {
 	NAME("via", 'v', 'a', NFV_SIP_H_VIA),
 	NAME("v", 'v', 'v', NFV_SIP_H_VIA),
 	NAME("from", 'f', 'm', NFV_SIP_H_FROM),
@@ -46,19 +39,6 @@ static const struct name name_table[64] = {
 	NAME("www-authenticate", 'w', 'e', NFV_SIP_H_WWW_AUTHENTICATE),
 	NAME("proxy-authenticate", 'p', 'e', NFV_SIP_H_PROXY_AUTHENTICATE),
 };
-
-enum nfv_sip_field
-scan_field(struct nfv_sv s, const char *lim)
-{
-	unsigned int slot = SLOT(s.n, (unsigned char)s.p[0], (unsigned char)s.p[s.n - 1]);
-	const struct name *name = &name_table[slot];
-
-	if (s.n != name->n)
-		return NFV_SIP_H_OTHER;
-	if (s.n > SCAN_WIDE)
-		return nfv_sv_ieq(s, nfv_sv(name->text, s.n)) ? name->field : NFV_SIP_H_OTHER;
-	return scan_same(s.p, s.n, name->text, lim) ? name->field : NFV_SIP_H_OTHER;
-}
 
 enum nfv_sip_field
 nfv_sip_field(struct nfv_sv s)

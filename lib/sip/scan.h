@@ -155,6 +155,21 @@ scan_find(struct nfv_sv s, char c, const char *lim)
 	return p < end ? p : end;
 }
 
+/* The first CR or LF in [p, end), or `end`. */
+static inline const char *
+scan_break(const char *p, const char *end)
+{
+	for (; end - p >= SCAN_WIDE; p += SCAN_WIDE) {
+		unsigned int mask = scan_mask(p, '\r') | scan_mask(p, '\n');
+
+		if (mask != 0)
+			return p + __builtin_ctz(mask);
+	}
+	while (p < end && *p != '\r' && *p != '\n')
+		p++;
+	return p;
+}
+
 /* Whether a token is `text`, SCAN_WIDE bytes of which the first n are letters in lower case and "-".
  * What differs from such a byte in the bit of the case alone is its capital, or in no token. */
 static inline bool
@@ -211,8 +226,27 @@ scan_since(const char *from, const struct nfv_sv *s)
 	return nfv_sv(from, (size_t)(s->p - from));
 }
 
+/* Names of fields, in a perfect hash of length, first and last letter. */
+#define SCAN_SLOT(n, first, last) (((n) + ((first) | 32ul) * 13 + ((last) | 32ul) * 21) & 63)
+
+extern const struct scan_name {
+	char text[30]; /* in lower case */
+	uint8_t n, field;
+} scan_names[64];
+
 /* The field whose name is this token, which is not empty. */
-enum nfv_sip_field scan_field(struct nfv_sv name, const char *lim);
+static inline enum nfv_sip_field
+scan_field(struct nfv_sv s, const char *lim)
+{
+	size_t slot = SCAN_SLOT(s.n, (unsigned char)s.p[0], (unsigned char)s.p[s.n - 1]);
+	const struct scan_name *name = &scan_names[slot];
+
+	if (s.n != name->n)
+		return NFV_SIP_H_OTHER;
+	if (s.n > SCAN_WIDE)
+		return nfv_sv_ieq(s, nfv_sv(name->text, s.n)) ? name->field : NFV_SIP_H_OTHER;
+	return scan_same(s.p, s.n, name->text, lim) ? name->field : NFV_SIP_H_OTHER;
+}
 
 /* How long what begins with a quotation mark or a bracket is as a quoted string or as an IPv6 address in
  * brackets; 0: it is none. */

@@ -44,14 +44,21 @@ headers(struct nfv_sv s, const char *lim)
 }
 
 /* userinfo "@": an unescaped "@" can stand nowhere else in a SIP URI. */
-static bool
+static inline bool
 userinfo(struct nfv_sv *s, struct nfv_sip_uri *u, const char *lim)
 {
-	const char *at = scan_find(*s, '@', lim);
-	struct nfv_sv info = nfv_sv(s->p, (size_t)(at - s->p));
+	struct nfv_sv info = nfv_sv(s->p, s->n), user = scan_run(&info, CH_USER, lim);
+	const char *at;
 
-	if (info.n == s->n)
+	if (user.n > 0 && scan_char(&info, '@')) { /* as nearly all are */
+		u->user = user;
+		*s = info;
 		return true;
+	}
+	at = scan_find(info, '@', lim);
+	if (at == info.p + info.n)
+		return true;
+	info = nfv_sv(s->p, (size_t)(at - s->p));
 	scan_skip(s, info.n + 1);
 	u->user = escaped(&info, CH_USER, lim);
 	if (scan_char(&info, ':'))
