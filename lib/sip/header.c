@@ -261,6 +261,20 @@ nfv_sip_iter(struct nfv_sip_iter *it, const struct nfv_sip_msg *m, enum nfv_sip_
 	*it = (struct nfv_sip_iter){ .m = m, .next = m->first[field] };
 }
 
+void
+nfv_sip_iter_behind(
+	struct nfv_sip_iter *it, const struct nfv_sip_msg *m, const struct nfv_sip_core *core)
+{
+	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, NFV_SIP_H_VIA);
+
+	*it = (struct nfv_sip_iter){ .m = m,
+		.hdr = h,
+		.rest = { m->p + core->via_end, (size_t)h->value + h->value_n - core->via_end },
+		.next = h->next,
+		.at = h->value,
+		.end = core->via_end };
+}
+
 /* Stand before a value: 1, or 0 if there is no more, or -EINVAL for an empty line. */
 static int
 iter_begin(struct nfv_sip_iter *it)

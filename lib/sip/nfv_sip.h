@@ -266,6 +266,10 @@ struct nfv_sip_core {
 unsigned int nfv_sip_validate(
 	const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text);
 
+/** Begin as if the topmost Via had just been returned: it is `core->via`, whose `via_ok` is set. */
+void nfv_sip_iter_behind(
+	struct nfv_sip_iter *it, const struct nfv_sip_msg *m, const struct nfv_sip_core *core);
+
 /**
  * What a proxy checks further in a valid request (§16.3 (2)–(5)): 416, 483 or 420; 0 if nothing.
  * No extension is supported, so every option of Proxy-Require is one too many.

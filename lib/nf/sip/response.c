@@ -15,9 +15,10 @@ sip_response_vias(const struct sip_work *work, struct nfv_sip_via *ours, struct 
 {
 	struct nfv_sip_iter it;
 
-	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_VIA);
-	if (!via_is_ours(work->px, &work->core.via) || nfv_sip_next_via(&it, ours) <= 0)
+	if (!via_is_ours(work->px, &work->core.via))
 		return 0;
+	*ours = work->core.via;
+	nfv_sip_iter_behind(&it, &work->msg, &work->core);
 	return nfv_sip_next_via(&it, next) > 0 ? 2 : 1;
 }
 
