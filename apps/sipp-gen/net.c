@@ -103,7 +103,9 @@ net_create(const struct net_conf *conf, struct net **out, struct nfv_err *err)
 	struct net *n = rte_zmalloc_socket("net", sizeof(*n), 64, conf->socket);
 	int rc;
 
-	rc = n != NULL ? create_memory(n, conf, err) : nfv_fail(err, ENOMEM, "out of memory");
+	if (n == NULL)
+		return nfv_fail(err, ENOMEM, "no memory for a port; give EAL more (-m)");
+	rc = create_memory(n, conf, err);
 	if (rc < 0)
 		goto fail;
 	pc.pool = n->pool;
