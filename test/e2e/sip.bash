@@ -143,7 +143,7 @@ agree() {
 	done
 	again=$(($(total "$caller" Retrans) + $(total "$callee" Retrans) + $(grown resent)))
 	if [ $again -gt 0 ]; then
-		say "the machine is busy: $again messages were sent again"
+		say "$again messages were sent again: not all counts are exact"
 		return
 	fi
 	times=$((n * $(steps_like '[<>][3-6].. [<>]ACK' "$steps")))
