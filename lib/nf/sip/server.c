@@ -252,7 +252,12 @@ take_request(struct sip_server *s, struct sip_outcome *out)
 	i = open_server(s, key);
 	if (i == SIP_NO_TXN) {
 		s->count.full++;
-		refuse(s, 503, NULL, NFV_SV(RETRY_AFTER), out);
+		sip_edits_reset(work);
+		/* A call that goes on does so, also when others have filled the table. */
+		if (work->core.to.tag.n > 0)
+			pass_statelessly(s, out);
+		else
+			refuse(s, 503, NULL, NFV_SV(RETRY_AFTER), out);
 		return;
 	}
 	out->action = SIP_FORWARD;

@@ -7,7 +7,8 @@
  * the rest waits for those to fail. Kept of it is the request as it came: whatever has to be sent later
  * (again, acknowledged, cancelled, answered) is made from that by the same code as the first time. An
  * ACK for a 2xx passes statelessly (RFC 6026 §6), as does a CANCEL that matches nothing (§16.10).
- * Refusals cost nothing: they are answered statelessly, before anything is allocated.
+ * Refusals cost nothing: they are answered statelessly, before anything is allocated. What belongs to a
+ * dialog goes on, statelessly, also when no transaction is free.
  *
  * What cannot be done is not begun (overload.h).
  *
@@ -40,7 +41,7 @@ struct sip_server_count {
 	uint64_t resent;        /* messages sent again */
 	uint64_t timeouts;      /* client transactions without a final response */
 	uint64_t acks, cancels; /* made here */
-	uint64_t full;          /* requests refused because a table is */
+	uint64_t full;          /* requests without a transaction because a table is full */
 	uint64_t loops, forks, failovers;
 	uint64_t shed;   /* new requests refused because there is too much to do */
 	uint64_t unsent; /* the sink had no room */

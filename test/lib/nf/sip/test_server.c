@@ -620,6 +620,10 @@ a_loop_is_ended(void **state)
 static void
 full_tables_refuse_before_they_allocate(void **state)
 {
+	static const char bye[] =
+		"BYE sip:b@" CALLEE " SIP/2.0\r\nVia: SIP/2.0/UDP " CALLER ";branch=z9hG4bKbye\r\n"
+		"From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>;tag=2\r\nCall-ID: 1\r\nCSeq: 2 BYE\r\n\r\n";
+	struct sent first;
 	char branch[16];
 	unsigned int taken = 0;
 
@@ -637,6 +641,18 @@ full_tables_refuse_before_they_allocate(void **state)
 	}
 	assert_int_equal(taken, MAX / 2);
 	assert_int_equal(s->count.full, 300 - MAX / 2);
+	/* Calls go on: without a transaction, by the same branch every time. */
+	take(NFV_OUTWARD, CALLER, IN4, bye);
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "BYE sip:b@" CALLEE));
+	first = sent[0];
+	take(NFV_OUTWARD, CALLER, IN4, bye);
+	assert_int_equal(n_sent, 1);
+	assert_string_equal(sent[0].text, first.text);
+	reply("200 OK", &first);
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "SIP/2.0 200 OK\r\n"));
+	assert_int_equal(sent[0].dir, NFV_INWARD);
 	n_sent = 0;
 	for (uint64_t end = now + 70000 * MS; now < end; now += MS) {
 		n_sent = 0;
