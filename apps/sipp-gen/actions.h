@@ -10,6 +10,7 @@
 #ifndef ACTIONS_H
 #define ACTIONS_H
 
+#include "rnd.h"
 #include "scenario.h"
 #include "stats.h"
 
@@ -23,8 +24,8 @@ struct actions_env {
 	/** Whether the request's credentials are right. */
 	bool (*verify)(
 		void *ctx, const struct nfv_sip_msg *m, struct nfv_sv user, struct nfv_sv password);
-	uint64_t random; /* the state of duration_sample */
-	char *scratch;   /* for texts, scratch_n bytes: NFV_SIP_BYTES_MAX are always enough */
+	struct rnd random;
+	char *scratch; /* for texts, scratch_n bytes: NFV_SIP_BYTES_MAX are always enough */
 	size_t scratch_n;
 };
 
@@ -55,8 +56,7 @@ struct verdict actions_run(const struct scenario *s, const struct step *step, st
 /** Match an expression in a text; groups as regexec has them. False: no match. */
 bool ereg_match(const struct action *a, struct nfv_sv in, regmatch_t match[EREG_GROUPS]);
 
-/** A value of a distribution, in its own unit; never negative. `random`: any state, changed.
- * DIST_DEFAULT and DIST_VARIABLE are for the caller to know: 0. */
-double duration_sample(const struct duration *d, uint64_t *random);
+/** A value of a distribution, in its own unit; never negative. DIST_DEFAULT and DIST_VARIABLE are for the caller to know: 0. */
+double duration_sample(const struct duration *d, struct rnd *rnd);
 
 #endif

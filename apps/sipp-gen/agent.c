@@ -230,9 +230,8 @@ agent_create(const struct agent_conf *conf, struct agent **out, struct nfv_err *
 	a->sc = conf->scenario;
 	a->net = conf->net;
 	a->ms = conf->tsc_hz / 1000;
-	a->random = conf->seed * 0x9e3779b97f4a7c15u | 1;
-	for (int i = 0; i < 3; i++)
-		a->hash_key[i] = (conf->seed + (uint64_t)i) * 0xd6e8feb86659fd93u | 1;
+	a->random = rnd_init(conf->seed, 0);
+	a->hash_key = nfv_hash_key(conf->seed);
 	a->rate = -1;
 	for (uint32_t i = 0; i < conf->n_users; i++)
 		users_cursor_init(&a->cursor[i], conf->users[i], 0, 1, conf->seed + i);
@@ -242,7 +241,7 @@ agent_create(const struct agent_conf *conf, struct agent **out, struct nfv_err *
 	a->actions = (struct actions_env){ .ctx = a,
 		.lookup = lookup,
 		.verify = verify,
-		.random = a->random,
+		.random = rnd_init(conf->seed, 1),
 		.scratch = a->scratch,
 		.scratch_n = sizeof(a->scratch) };
 	lay_out(a);
@@ -279,15 +278,6 @@ agent_destroy(struct agent *a)
 	rte_free(a->global);
 	rte_free(a->impair);
 	rte_free(a);
-}
-
-double
-agent_random(struct agent *a)
-{
-	a->random ^= a->random << 13;
-	a->random ^= a->random >> 7;
-	a->random ^= a->random << 17;
-	return (double)(a->random >> 11) * 0x1p-53;
 }
 
 void

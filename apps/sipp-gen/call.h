@@ -10,6 +10,7 @@
 #include "actions.h"
 #include "agent.h"
 #include "impair.h"
+#include "nfv_hash.h"
 #include "nfv_wheel.h"
 
 #define NO_CALL        UINT32_MAX
@@ -93,8 +94,9 @@ struct agent {
 	uint64_t wall_us, created; /* the time of day at a TSC */
 	struct nfv_wheel wheel;
 	struct pace pace;
-	uint64_t number, random, next_tick;
-	uint64_t hash_key[3];
+	uint64_t number, next_tick;
+	struct rnd random;
+	struct nfv_hash_key hash_key;
 	uint16_t first_recv; /* the step that a call of a peer's begins with */
 	bool has_global;     /* there are steps that are optional everywhere */
 	uint8_t answers
@@ -141,6 +143,13 @@ call_rtd(const struct agent *a, struct call *c)
 	return (uint64_t *)(void *)((uint8_t *)c + a->rtd_at);
 }
 
+/* Whether something of this chance comes to pass. */
+static inline bool
+agent_chance(struct agent *a, double chance)
+{
+	return rnd_unit(&a->random) <= chance;
+}
+
 /* The call's line of each file of users. */
 static inline uint32_t *
 call_lines(const struct agent *a, const struct call *c)
@@ -174,7 +183,6 @@ bool call_keep(struct agent *a, uint32_t *block, struct nfv_sv bytes);
 /** What is kept: where it lies, or, if that is in pieces, copied to `room`. */
 struct nfv_sv call_kept(const struct agent *a, uint32_t block, char *room);
 void call_drop(struct agent *a, uint32_t *block);
-double agent_random(struct agent *a); /* 0 ≤ x < 1 */
 /** For facts: a field of a file of users. */
 struct nfv_sv agent_field(void *agent, struct nfv_sv file, int64_t line, unsigned int field);
 
@@ -185,7 +193,6 @@ void match_datagram(void *agent, const struct net_datagram *d);
 struct nfv_sv match_value(const struct nfv_sip_msg *m, enum nfv_sip_field field);
 /** "1 INVITE". False: it is none. */
 bool match_cseq(const struct nfv_sip_msg *m, uint32_t *number, uint8_t *method);
-uint64_t match_hash(const struct agent *a, struct nfv_sv call_id);
 void match_forget(struct agent *a, struct call *c);
 
 /* play.c */

@@ -3,8 +3,6 @@
 
 #include "call.h"
 
-#include "nfv_hash.h"
-
 #define ID_DIGITS 8 /* of slot and of generation in our Call-IDs: SSSSSSSS-GGGGGGGG@… */
 
 static int
@@ -46,22 +44,6 @@ find_own(const struct agent *a, struct nfv_sv id, bool *dead)
 		return c;
 	*dead = generation <= c->generation;
 	return NULL;
-}
-
-uint64_t
-match_hash(const struct agent *a, struct nfv_sv id)
-{
-	uint64_t h = a->hash_key[0] ^ id.n, w;
-
-	while (id.n >= 8) {
-		memcpy(&w, id.p, 8);
-		h = nfv_hash_mix(h ^ w, a->hash_key[1]);
-		id.p += 8;
-		id.n -= 8;
-	}
-	w = 0;
-	memcpy(&w, id.p, id.n);
-	return nfv_hash_mix(h ^ w, a->hash_key[2]);
 }
 
 static struct call *
@@ -226,7 +208,7 @@ match_datagram(void *agent, const struct net_datagram *d)
 	struct call *c;
 	int step;
 
-	if (a->conf.loss_in > 0 && agent_random(a) < a->conf.loss_in) {
+	if (a->conf.loss_in > 0 && agent_chance(a, a->conf.loss_in)) {
 		a->stats.lost_in++;
 		return;
 	}
@@ -246,7 +228,7 @@ match_datagram(void *agent, const struct net_datagram *d)
 	a->heard = a->now;
 	c = a->sc->caller ? find_own(a, id, &dead) : NULL;
 	if (!a->sc->caller) {
-		uint64_t hash = match_hash(a, id);
+		uint64_t hash = nfv_hash_bytes(&a->hash_key, id.p, id.n);
 
 		c = find_peers(a, id, hash);
 		if (c == NULL)

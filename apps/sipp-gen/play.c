@@ -76,7 +76,7 @@ authenticate(void *ctx, struct nfv_sv user, struct nfv_sv password, struct nfv_s
 		a->stats.warnings++;
 		return;
 	}
-	nfv_sip_put_hex(&cw, (uint64_t)(agent_random(a) * 0x1p53), 14);
+	nfv_sip_put_hex(&cw, rnd_u64(&a->random) >> 8, 14);
 	r.cnonce = nfv_sip_written(&cw, 0);
 	nfv_sip_put_str(w,
 		field == NFV_SIP_H_WWW_AUTHENTICATE ? "Authorization: " : "Proxy-Authorization: ");
@@ -305,7 +305,7 @@ follow(struct agent *a, struct call *c, uint16_t i)
 	const struct step *s = &a->sc->step[i];
 
 	if (s->next != NO_STEP && (s->next_if == NO_VAR || is_set(a, c, s->next_if)) &&
-		(s->chance >= 1 || agent_random(a) < s->chance))
+		(s->chance >= 1 || agent_chance(a, s->chance)))
 		return (uint16_t)s->next;
 	return (uint16_t)(i + 1);
 }
@@ -524,7 +524,7 @@ play_received(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_
 	int jump;
 
 	a->stats.step[i].messages++;
-	if (s->lost > 0 && agent_random(a) < (double)s->lost) {
+	if (s->lost > 0 && agent_chance(a, (double)s->lost)) {
 		a->stats.step[i].lost++;
 		a->stats.lost_in++;
 		return;

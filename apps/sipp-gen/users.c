@@ -159,16 +159,8 @@ hash(struct nfv_sv s)
 {
 	static const struct nfv_hash_key key = { { 0xa0761d6478bd642f, 0xe7037ed1a0b428db,
 		0x8ebc6af09c88c6e3 } };
-	uint64_t h = s.n, word;
 
-	for (; s.n >= 8; s = nfv_sv(s.p + 8, s.n - 8)) {
-		memcpy(&word, s.p, 8);
-		h = nfv_hash2_more(&key, h, word, 8);
-	}
-	word = 0;
-	if (s.n > 0)
-		memcpy(&word, s.p, s.n);
-	return nfv_hash2_more(&key, h, word, s.n);
+	return nfv_hash_bytes(&key, s.p, s.n);
 }
 
 int64_t

@@ -8,7 +8,9 @@
 #ifndef NFV_HASH_H
 #define NFV_HASH_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct nfv_hash_key {
 	uint64_t k[3];
@@ -49,6 +51,23 @@ static inline uint64_t
 nfv_hash2_more(const struct nfv_hash_key *key, uint64_t h, uint64_t a, uint64_t b)
 {
 	return nfv_hash_mix(nfv_hash_mix(a ^ key->k[1], b ^ h) ^ key->k[2], key->k[0]);
+}
+
+/** Of bytes. */
+static inline uint64_t
+nfv_hash_bytes(const struct nfv_hash_key *key, const void *bytes, size_t n)
+{
+	const uint8_t *p = bytes;
+	uint64_t h = key->k[0] ^ n, word;
+
+	for (; n >= 8; p += 8, n -= 8) {
+		memcpy(&word, p, 8);
+		h = nfv_hash_mix(h ^ word, key->k[1]);
+	}
+	word = 0;
+	if (n > 0)
+		memcpy(&word, p, n);
+	return nfv_hash_mix(h ^ word, key->k[2]);
 }
 
 #endif

@@ -47,7 +47,7 @@ run(const char *actions)
 	struct actions_env env = { .say = say,
 		.lookup = lookup,
 		.verify = verify,
-		.random = 1,
+		.random = { 1 },
 		.scratch = scratch,
 		.scratch_n = sizeof(scratch) };
 	char xml[2048];
@@ -306,7 +306,7 @@ test_samples(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		uint64_t random = 7;
+		struct rnd random = { 7 };
 		double sum = 0;
 
 		for (int k = 0; k < 40000; k++)

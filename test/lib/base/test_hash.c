@@ -2,7 +2,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -55,12 +57,42 @@ every_bit_of_input_and_key_counts(void **state)
 	assert_true(nfv_hash2(&other, 5, 6) != h);
 }
 
+/* Call-IDs and names as they come: long common parts, a number that counts; and no byte is left out. */
+static void
+bytes_spread_and_all_count(void **state)
+{
+	static unsigned int low[SLOTS];
+	struct nfv_hash_key key = nfv_hash_key(7);
+	char text[40] = { 0 };
+	uint64_t h;
+
+	(void)state;
+	for (unsigned int i = 0; i < KEYS; i++) {
+		int n = snprintf(text, sizeof(text), "%08x-5f3a9c01@10.0.0.1", i);
+
+		low[nfv_hash_bytes(&key, text, (size_t)n) % SLOTS]++;
+	}
+	assert_true(chi2(low) < 4095 + 6 * 90);
+	memset(text, 0, sizeof(text));
+	for (size_t n = 0; n < sizeof(text); n++) {
+		h = nfv_hash_bytes(&key, text, n);
+		assert_true(nfv_hash_bytes(&key, text, n + 1) != h);
+		for (size_t i = 0; i < n; i++) {
+			text[i] = 1;
+			assert_true(nfv_hash_bytes(&key, text, n) != h);
+			text[i] = 0;
+		}
+	}
+	assert_int_equal(nfv_hash_bytes(&key, NULL, 0), nfv_hash_bytes(&key, text, 0));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(regular_keys_spread_in_low_and_high_bits),
 		cmocka_unit_test(every_bit_of_input_and_key_counts),
+		cmocka_unit_test(bytes_spread_and_all_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
