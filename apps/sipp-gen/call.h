@@ -1,8 +1,9 @@
 /**
  * @file
- * The inside of an agent: a call's slot, and what the parts share. agent.c keeps slots, timers and the
- * loop; match.c finds the call and the step a message belongs to; play.c plays steps: sends, waits,
- * acts; dialog.c answers where the scenario has no word (retransmissions, what is unexpected).
+ * The inside of an agent: a call's slot, and what the parts share. agent.c is the
+ * loop: timers, and when calls begin and end; slots.c is the room for them; match.c finds the call and
+ * the step a message belongs to; play.c plays steps: waits, acts, goes on; send.c makes a step's message
+ * and sends it; dialog.c answers where the scenario has no word (retransmissions, what is unexpected).
  */
 #ifndef CALL_H
 #define CALL_H
@@ -157,6 +158,13 @@ call_lines(const struct agent *a, const struct call *c)
 	return (uint32_t *)(uintptr_t)((const uint8_t *)c + a->lines_at);
 }
 
+static inline struct vars *
+call_vars(const struct agent *a, struct call *c)
+{
+	return a->sc->n_scope[VAR_CALL] > 0 ? (struct vars *)(void *)((uint8_t *)c + a->vars_at) :
+					      NULL;
+}
+
 /* Every timer runs from the call's beginning, until the scenario starts it anew. */
 static inline void
 call_start_rtds(const struct agent *a, struct call *c)
@@ -165,8 +173,12 @@ call_start_rtds(const struct agent *a, struct call *c)
 		call_rtd(a, c)[i] = c->begun;
 }
 
-/* agent.c */
+/* slots.c */
 
+/** Room for conf.open calls of the scenario. Errors: -ENOMEM, with what would do; then, too, it must be
+ * given back. */
+int slots_init(struct agent *a, struct nfv_err *err);
+void slots_fini(struct agent *a);
 /** A slot for a new call, its timer not running; NULL: none is free. */
 struct call *call_take(struct agent *a);
 /** The call has ended, well or by a cause. Frees its slot. */
@@ -183,6 +195,9 @@ bool call_keep(struct agent *a, uint32_t *block, struct nfv_sv bytes);
 /** What is kept: where it lies, or, if that is in pieces, copied to `room`. */
 struct nfv_sv call_kept(const struct agent *a, uint32_t block, char *room);
 void call_drop(struct agent *a, uint32_t *block);
+
+/* agent.c */
+
 /** For facts: a field of a file of users. */
 struct nfv_sv agent_field(void *agent, struct nfv_sv file, int64_t line, unsigned int field);
 
@@ -201,15 +216,21 @@ void match_forget(struct agent *a, struct call *c);
 void play(struct agent *a, struct call *c, const struct nfv_sip_msg *msg);
 /** The step at `i` has got its message. */
 void play_received(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_msg *msg);
-/** Send the last message again; `m`: the request, come again, that it answers, or NULL. */
-void play_resend(struct agent *a, struct call *c, const struct nfv_sip_msg *m);
-/** Send the step's message, once more. */
-bool play_send(
-	struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg *last, bool again);
-/** Put the step's message together without sending it; 0: it did not fit. */
-size_t play_render(struct agent *a, struct call *c, uint16_t step, char *to, size_t room);
 /** A timer of the call has expired. */
 void play_timer(struct agent *a, struct call *c);
+
+/* send.c */
+
+/** Send the last message again; `m`: the request, come again, that it answers, or NULL. */
+void send_again(struct agent *a, struct call *c, const struct nfv_sip_msg *m);
+/** Send the step's message, once more. */
+bool send_step(
+	struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg *last, bool again);
+/** Put the step's message together without sending it; 0: it did not fit. */
+size_t send_render(struct agent *a, struct call *c, uint16_t step, char *to, size_t room);
+/** Everything a template or an action may ask for; texts are written into `w`, and must outlive `f`. */
+void send_facts(struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg *last,
+	struct nfv_sip_writer *w, struct facts *f);
 
 /* dialog.c */
 

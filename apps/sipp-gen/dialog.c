@@ -76,7 +76,7 @@ own_invite(struct agent *a, struct call *c)
 
 	if (!c->caller || c->invite == 0)
 		return NULL;
-	n = play_render(a, c, (uint16_t)(c->invite - 1), a->scratch, sizeof(a->scratch));
+	n = send_render(a, c, (uint16_t)(c->invite - 1), a->scratch, sizeof(a->scratch));
 	return n > 0 && nfv_sip_parse(&a->own, a->scratch, n) == NFV_SIP_MESSAGE_OK ? &a->own :
 										      NULL;
 }
@@ -172,7 +172,7 @@ late_response(struct agent *a, struct call *c, const struct nfv_sip_msg *m, uint
 	if (m->status >= 200 && method == NFV_SIP_INVITE && c->ack != 0) {
 		/* Its ACK was lost: the 2xx comes until it has one (§13.2.2.4). */
 		a->stats.absorbed++;
-		if (play_send(a, c, (uint16_t)(c->ack - 1), NULL, true)) {
+		if (send_step(a, c, (uint16_t)(c->ack - 1), NULL, true)) {
 			a->stats.retransmitted++;
 			a->stats.step[c->ack - 1].retransmissions++;
 		}
@@ -236,7 +236,7 @@ unexpected_request(struct agent *a, struct call *c, const struct nfv_sip_msg *m)
 	if (c->last_recv != 0 && c->peer_method == m->method && c->peer_cseq == number) {
 		a->stats.absorbed++;
 		if (m->method != NFV_SIP_ACK)
-			play_resend(a, c, m); /* its answer was lost */
+			send_again(a, c, m); /* its answer was lost */
 		return;
 	}
 	if (m->method == NFV_SIP_ACK) {
