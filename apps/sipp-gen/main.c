@@ -6,6 +6,7 @@
 
 #include <rte_eal.h>
 
+#include "crew.h"
 #include "plain_run.h"
 #include "run.h"
 #include "torture.h"
@@ -16,7 +17,7 @@ static void
 on_signal(int sig)
 {
 	(void)sig;
-	run_interrupt();
+	crew_interrupt();
 }
 
 static int
@@ -73,7 +74,7 @@ with_ports(const struct options *o)
 		return status < 0 ? complain(&err, INTERNAL) : status;
 	}
 	if (o->torture != NULL) {
-		status = torture_go(o, run_interrupted, &err);
+		status = torture_go(o, crew_interrupted, &err);
 		return status < 0 ? complain(&err, INTERNAL) : status;
 	}
 	if (run_create(o, &run, &err) < 0)

@@ -3,8 +3,8 @@
 
 #include <jansson.h>
 
+#include "crew.h"
 #include "modes.h"
-#include "run.h"
 #include "search.h"
 
 #define STEP_NS     20000000u
@@ -49,7 +49,7 @@ wait_until(double end)
 	for (double left; (left = end - now_s()) > 0;) {
 		struct timespec t = { 0, STEP_NS };
 
-		if (run_interrupted())
+		if (crew_interrupted())
 			return -EINTR;
 		if (left < STEP_NS / 1e9)
 			t.tv_nsec = (long)(left * 1e9);

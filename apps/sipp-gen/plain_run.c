@@ -1,4 +1,3 @@
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -7,11 +6,10 @@
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 
+#include "crew.h"
 #include "plain_report.h"
 #include "plain_run.h"
-#include "run.h"
 
-#define REACH_S   5       /* seconds that a peer's neighbour has to answer */
 #define POLL_US   100     /* how often a sender looks for questions to it */
 #define QUIET_US  50000   /* nothing came for so long: what was on its way has come */
 #define SETTLE_US 2000000 /* but no longer than this (RFC 2544 §23) */
@@ -25,22 +23,18 @@ struct order {
 };
 
 struct role {
-	const struct options_role *o;
-	struct net *net;
+	struct crew_member crew;
 	struct plain_sender *sender; /* one of them */
 	struct plain_sink *sink;
 	struct plain_replay replay;
-	unsigned int lcore;
 	uint64_t poll, tick;   /* TSC when due */
 	_Atomic uint32_t done; /* orders carried out */
-	_Atomic int ready;     /* 1; < 0: -errno */
-	struct nfv_err err;
 };
 
 struct run {
 	const struct options *o;
 	struct role role[OPTIONS_ROLES];
-	uint32_t n;
+	struct crew crew; /* of the roles */
 	uint64_t hz;
 	struct order order;
 	_Atomic uint32_t orders;
@@ -57,8 +51,8 @@ static int
 set_up_sender(struct run *r, uint32_t i, struct nfv_err *err)
 {
 	struct role *w = &r->role[i];
-	const struct options_role *o = w->o;
-	struct plain_conf pc = { .net = w->net,
+	const struct options_role *o = w->crew.role;
+	struct plain_conf pc = { .net = w->crew.net,
 		.to = o->remote,
 		.mac = o->mac_given ? o->mac : NULL,
 		.flows = o->flows,
@@ -66,7 +60,7 @@ set_up_sender(struct run *r, uint32_t i, struct nfv_err *err)
 		.sender = (uint8_t)i,
 		.mtu = o->mtu,
 		.tsc_hz = r->hz,
-		.socket = (int)rte_lcore_to_socket_id(w->lcore) };
+		.socket = (int)rte_lcore_to_socket_id(w->crew.lcore) };
 	const struct nfv_addr *from;
 	const char *end = strrchr(o->plain, '.');
 	int rc;
@@ -84,7 +78,7 @@ set_up_sender(struct run *r, uint32_t i, struct nfv_err *err)
 	if (o->remote.addr.family == NFV_NO_ADDR)
 		return nfv_fail(err, EINVAL,
 			"role %u sends packets: give the address that they go to", i + 1);
-	from = net_source(w->net, &o->remote.addr);
+	from = net_source(w->crew.net, &o->remote.addr);
 	if (from == NULL)
 		return nfv_fail(
 			err, EINVAL, "role %u has no address of its peer's family (-i)", i + 1);
@@ -101,14 +95,14 @@ static int
 set_up(struct run *r, uint32_t i, struct nfv_err *err)
 {
 	struct role *w = &r->role[i];
-	const struct options_role *o = w->o;
+	const struct options_role *o = w->crew.role;
 	struct net_conf nc = { .device = o->device,
 		.n_addr = o->n_addr,
 		.gateway = o->gateway,
 		.mtu = o->mtu,
 		.descriptors = 1024,
 		.buffers = o->buffers,
-		.socket = (int)rte_lcore_to_socket_id(w->lcore),
+		.socket = (int)rte_lcore_to_socket_id(w->crew.lcore),
 		.tsc_hz = r->hz,
 		.seed = r->o->seed + i };
 	int rc;
@@ -117,23 +111,23 @@ set_up(struct run *r, uint32_t i, struct nfv_err *err)
 		return nfv_fail(err, EINVAL,
 			"role %u: calls and plain packets are not for one run; start two", i + 1);
 	memcpy(nc.addr, o->addr, sizeof(nc.addr));
-	rc = net_create(&nc, &w->net, err);
+	rc = net_create(&nc, &w->crew.net, err);
 	if (rc < 0)
 		return rc;
 	if (strcmp(o->plain, "sink") != 0)
 		return set_up_sender(r, i, err);
 	r->report.sinks = true;
-	return plain_sink_create(w->net, r->hz, nc.socket, &w->sink, err);
+	return plain_sink_create(w->crew.net, r->hz, nc.socket, &w->sink, err);
 }
 
 static void
 take_down(struct run *r)
 {
-	for (uint32_t i = 0; i < r->n; i++) {
+	for (uint32_t i = 0; i < r->crew.n; i++) {
 		plain_sender_destroy(r->role[i].sender);
 		plain_sink_destroy(r->role[i].sink);
 		plain_replay_free(&r->role[i].replay);
-		net_destroy(r->role[i].net);
+		net_destroy(r->role[i].crew.net);
 	}
 	free(r);
 }
@@ -155,42 +149,27 @@ be_a_host(struct run *r, struct role *w, uint64_t tsc)
 		return;
 	w->poll = tsc + r->hz / 1000000 * POLL_US;
 	if (w->sender != NULL)
-		net_poll(w->net, tsc, nobody, NULL);
+		net_poll(w->crew.net, tsc, nobody, NULL);
 	if (tsc < w->tick)
 		return;
 	w->tick = tsc + r->hz / 1000;
-	net_tick(w->net, tsc);
-}
-
-static int
-reach(struct run *r, struct role *w)
-{
-	uint64_t end = rte_rdtsc() + REACH_S * r->hz, now = 0;
-	int rc = 0;
-
-	while (!w->o->mac_given && !atomic_load(&r->quit) &&
-		(rc = net_reach(w->net, &w->o->remote.addr, now = rte_rdtsc())) == -EINPROGRESS) {
-		if (now > end)
-			return -EHOSTUNREACH;
-		be_a_host(r, w, now);
-	}
-	return rc < 0 ? rc : plain_sender_prepare(w->sender);
+	net_tick(w->crew.net, tsc);
 }
 
 static void
 carry_out(struct run *r, struct role *w)
 {
-	struct pace_conf pace = w->o->pace;
+	struct pace_conf pace = w->crew.role->pace;
 	uint64_t tsc = rte_rdtsc();
 
 	pace.rate *= r->order.share;
 	if (r->order.steady)
 		pace.shape = PACE_FIXED;
 	pace.workers = 1;
-	pace.seed = r->o->seed + w->lcore;
-	if (plain_sender_begin(w->sender, &pace, tsc, r->order.limit ? w->o->calls : 0,
-		    r->order.cycles, &w->err) < 0) {
-		atomic_store(&w->ready, -EINVAL);
+	pace.seed = r->o->seed + w->crew.lcore;
+	if (plain_sender_begin(w->sender, &pace, tsc, r->order.limit ? w->crew.role->calls : 0,
+		    r->order.cycles, &w->crew.err) < 0) {
+		atomic_store(&w->crew.state, -EINVAL);
 		return;
 	}
 	while (plain_sender_turn(w->sender, tsc) &&
@@ -205,16 +184,16 @@ static int
 work(void *arg)
 {
 	struct run *r = arg;
-	struct role *w = NULL;
-	int rc;
+	int self = crew_self(&r->crew), rc = 0;
+	struct role *w = &r->role[self >= 0 ? self : 0];
 
-	for (uint32_t i = 0; i < r->n; i++)
-		if (r->role[i].lcore == rte_lcore_id())
-			w = &r->role[i];
-	if (w == NULL)
+	if (self < 0)
 		return 0;
-	rc = w->sender != NULL ? reach(r, w) : 0;
-	atomic_store(&w->ready, rc < 0 ? rc : 1);
+	if (w->sender != NULL && !w->crew.role->mac_given)
+		rc = crew_reach(&w->crew);
+	if (w->sender != NULL && rc == 0 && !crew_interrupted())
+		rc = plain_sender_prepare(w->sender);
+	atomic_store(&w->crew.state, rc < 0 ? rc : CREW_READY);
 	while (!atomic_load_explicit(&r->quit, memory_order_acquire)) {
 		uint64_t tsc = rte_rdtsc();
 
@@ -235,33 +214,10 @@ static void
 add_up(struct run *r)
 {
 	memset(&r->now, 0, sizeof(r->now));
-	for (uint32_t i = 0; i < r->n; i++)
+	for (uint32_t i = 0; i < r->crew.n; i++)
 		plain_stats_merge(&r->now,
 			r->role[i].sender != NULL ? plain_sender_stats(r->role[i].sender) :
 						    plain_sink_stats(r->role[i].sink));
-}
-
-static bool
-all_ready(struct run *r)
-{
-	char text[NFV_ADDR_TEXT];
-
-	for (uint32_t i = 0; i < r->n; i++) {
-		struct role *w = &r->role[i];
-		int ready = atomic_load(&w->ready);
-
-		if (ready == 0)
-			return false;
-		if (ready < 0 && w->err.text[0] != '\0')
-			r->rc = nfv_fail(&r->err, -ready, "role %u: %s", i + 1, w->err.text);
-		else if (ready < 0)
-			r->rc = nfv_fail(&r->err, -ready, "role %u: %s is not there: %s", i + 1,
-				nfv_addr_text(&w->o->remote.addr, text),
-				ready == -ENETUNREACH ?
-					"no route leads to it; give --gateway" :
-					"nobody answers for it; or say where to: --dst-mac");
-	}
-	return true;
 }
 
 static bool
@@ -269,7 +225,7 @@ senders_done(const struct run *r)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < r->n; i++)
+	for (uint32_t i = 0; i < r->crew.n; i++)
 		if (r->role[i].sender != NULL) {
 			any = true;
 			if (atomic_load_explicit(&r->role[i].done, memory_order_acquire) !=
@@ -284,7 +240,7 @@ received(const struct run *r)
 {
 	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < r->n; i++)
+	for (uint32_t i = 0; i < r->crew.n; i++)
 		if (r->role[i].sink != NULL)
 			n += plain_sink_stats(r->role[i].sink)->received;
 	return n;
@@ -332,7 +288,7 @@ load(struct run *r)
 			shown = now;
 		}
 		/* Senders know their time themselves; who only counts does not. */
-		if (run_interrupted() ||
+		if (crew_interrupted() ||
 			(limit > 0 && r->report.frame == NULL && now - begun > limit))
 			break;
 	}
@@ -356,13 +312,13 @@ trial(void *ctx, struct ndr_trial *t)
 			.cycles = (uint64_t)(r->o->trial_s * (double)r->hz) });
 	while (!senders_done(r)) {
 		usleep(1000);
-		if (run_interrupted())
+		if (crew_interrupted())
 			atomic_store(&r->leave, true);
 	}
 	settle(r);
-	if (run_interrupted())
+	if (crew_interrupted())
 		return nfv_fail(&r->err, EINTR, "the search was interrupted");
-	if (!all_ready(r) || r->rc < 0)
+	if (!crew_ready(&r->crew, &r->rc, &r->err) || r->rc < 0)
 		return r->rc;
 	add_up(r);
 	t->sent = r->now.sent - r->before.sent;
@@ -389,18 +345,21 @@ control(void *arg)
 {
 	struct run *r = arg;
 	const struct options *o = r->o;
+	bool go;
 
-	while (r->rc == 0 && !all_ready(r) && !run_interrupted())
+	while (r->rc == 0 && !crew_ready(&r->crew, &r->rc, &r->err) && !crew_interrupted())
 		usleep(1000);
-	if (r->rc == 0 && o->search != NULL) {
+	/* Who was interrupted so early has senders that may not even know where to. */
+	go = r->rc == 0 && !crew_interrupted();
+	if (go && o->search != NULL) {
 		const struct ndr_conf nc = { .rate = r->report.rate,
 			.resolution = o->resolution / 100,
 			.tolerance = strcmp(o->search, "pdr") == 0 ? o->loss_tolerance / 100 : 0 };
 
 		r->rc = ndr_search(&nc, trial, tell, r, &r->report.found);
-	} else if (r->rc == 0) {
+	} else if (go) {
 		load(r);
-		all_ready(r); /* a load that could not begin */
+		crew_ready(&r->crew, &r->rc, &r->err); /* a load that could not begin */
 	}
 	atomic_store_explicit(&r->quit, true, memory_order_release);
 	return NULL;
@@ -410,8 +369,6 @@ int
 plain_run(const struct options *o, struct nfv_err *err)
 {
 	struct run *r = calloc(1, sizeof(*r));
-	unsigned int lcore[OPTIONS_ROLES] = { 0 };
-	pthread_t thread;
 	int rc;
 
 	if (r == NULL)
@@ -421,13 +378,9 @@ plain_run(const struct options *o, struct nfv_err *err)
 	r->report.tsc_hz = r->hz;
 	r->report.stats = &r->now;
 	r->report.search = o->search;
-	rc = run_place(o, lcore, err);
-	for (uint32_t i = 0; i < o->roles && rc == 0; i++) {
-		r->role[i].o = &o->role[i];
-		r->role[i].lcore = lcore[i];
-		r->n++;
+	rc = crew_place(&r->crew, o, &r->role[0].crew, sizeof(r->role[0]), err);
+	for (uint32_t i = 0; i < r->crew.n && rc == 0; i++)
 		rc = set_up(r, i, err);
-	}
 	if (rc == 0 && o->search != NULL && (r->report.frame == NULL || !r->report.sinks))
 		rc = nfv_fail(
 			err, EINVAL, "a search wants a role that sends and one with --plain sink");
@@ -436,13 +389,9 @@ plain_run(const struct options *o, struct nfv_err *err)
 			"a search wants packets that can be counted; recorded ones cannot");
 	if (rc < 0)
 		goto end;
-	if (pthread_create(&thread, NULL, control, r) != 0) {
-		rc = nfv_fail(err, EAGAIN, "no thread can be made");
+	rc = crew_go(work, control, r, err);
+	if (rc < 0)
 		goto end;
-	}
-	rte_eal_mp_remote_launch(work, r, CALL_MAIN);
-	rte_eal_mp_wait_lcore();
-	pthread_join(thread, NULL);
 	add_up(r);
 	rc = r->rc;
 	if (rc < 0)

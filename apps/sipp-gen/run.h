@@ -1,7 +1,7 @@
 /**
  * @file
  * A run: each role on its lcore, and a thread beside them that adds up, reports, and ends it.
- * Threads: run_start, run_join and run_destroy on the main thread.
+ * Threads: the main thread.
  */
 #ifndef RUN_H
 #define RUN_H
@@ -19,12 +19,5 @@ int run_go(struct run *r, struct nfv_err *err);
 /** SIPp's: 0 all calls were good, 1 a call failed, 99 there was none. */
 int run_status(const struct run *r);
 void run_destroy(struct run *r);
-
-/** From a signal handler: end, soon; the second time, now. */
-void run_interrupt(void);
-bool run_interrupted(void);
-
-/** Roles take the lcores in order, but for those that name theirs. Errors: -EINVAL. */
-int run_place(const struct options *o, unsigned int lcore[OPTIONS_ROLES], struct nfv_err *err);
 
 #endif
