@@ -50,6 +50,22 @@ make_impair(struct agent *a, struct nfv_err *err)
 	return 0;
 }
 
+static int
+make_crowd(struct agent *a, struct nfv_err *err)
+{
+	const struct agent_conf *c = &a->conf;
+
+	if (c->crowd > c->open)
+		return nfv_fail(err, EINVAL, "%u users call, but only %u calls may be open (-l)",
+			c->crowd, c->open);
+	for (uint32_t i = 0; i < c->n_users && c->crowd > 0; i++)
+		if (users_order(c->users[i]) == USERS_USER && users_lines(c->users[i]) < c->crowd)
+			return nfv_fail(err, EINVAL,
+				"%s has %u lines for %u users, each of whom has its own (USER)",
+				users_name(c->users[i]), users_lines(c->users[i]), c->crowd);
+	return crowd_init(&a->crowd, c->crowd, a->sc->n_scope[VAR_USER], c->socket, err);
+}
+
 /* Of the files given by name; without a name the first. NULL: there is no such. */
 static int
 find_users(const struct agent *a, struct nfv_sv file)
@@ -146,7 +162,9 @@ agent_create(const struct agent_conf *conf, struct agent **out, struct nfv_err *
 		.random = rnd_init(conf->seed, 1),
 		.scratch = a->scratch,
 		.scratch_n = sizeof(a->scratch) };
-	rc = slots_init(a, err);
+	rc = make_crowd(a, err);
+	if (rc == 0)
+		rc = slots_init(a, err);
 	if (rc < 0)
 		goto fail;
 	find_requests(a);
@@ -172,34 +190,58 @@ agent_destroy(struct agent *a)
 	if (a == NULL)
 		return;
 	slots_fini(a);
+	crowd_fini(&a->crowd);
 	rte_free(a->impair);
 	rte_free(a);
+}
+
+static bool
+start_call(struct agent *a, uint64_t begun, uint32_t user)
+{
+	struct call *c = call_take(a, user);
+
+	if (c == NULL)
+		return false;
+	a->stats.created_out++;
+	c->caller = true;
+	c->begun = begun;
+	call_start_rtds(a, c);
+	c->peer = a->conf.remote;
+	play(a, c, NULL);
+	return true;
 }
 
 static void
 begin_call(struct agent *a, uint64_t intended)
 {
-	struct call *c;
-
 	a->stats.offered++;
 	if (a->now > intended + BEHIND_MS * a->ms) {
 		a->stats.skipped++;
 		a->stats.limited++;
 		return;
 	}
-	c = call_take(a);
-	if (c == NULL) {
+	if (!start_call(a, intended, 0)) {
 		a->stats.skipped++;
 		return;
 	}
-	a->stats.created_out++;
 	hist_add(&a->stats.latency[LATENCY_LAG],
 		a->now > intended ? (a->now - intended) * 1000000 / a->ms : 0);
-	c->caller = true;
-	c->begun = intended;
-	call_start_rtds(a, c);
-	c->peer = a->conf.remote;
-	play(a, c, NULL);
+}
+
+/* Whoever has no call makes one. It is due when it is made: there is no lag, and none is left out. */
+static uint32_t
+keep_up(struct agent *a, uint32_t most)
+{
+	uint32_t user, n = 0;
+
+	for (; n < most && (user = crowd_take(&a->crowd)) != 0; n++) {
+		a->stats.offered++;
+		if (!start_call(a, a->now, user)) {
+			a->stats.skipped++;
+			crowd_give(&a->crowd, user);
+		}
+	}
+	return n;
 }
 
 static bool
@@ -215,7 +257,10 @@ begin_calls(struct agent *a)
 		pace_change(&a->pace, a->now, rate, NULL);
 	if (a->conf.calls != 0)
 		left = a->conf.calls - a->stats.offered;
-	due = pace_take(&a->pace, a->now, intended, left < BEGIN_MAX ? (uint32_t)left : BEGIN_MAX);
+	left = left < BEGIN_MAX ? left : BEGIN_MAX;
+	if (a->crowd.n > 0)
+		return keep_up(a, (uint32_t)left) > 0;
+	due = pace_take(&a->pace, a->now, intended, (uint32_t)left);
 	for (uint32_t k = 0; k < due; k++)
 		begin_call(a, intended[k]);
 	return due > 0;

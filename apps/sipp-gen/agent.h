@@ -1,7 +1,8 @@
 /**
  * @file
  * The user agents of one worker: all calls that run one scenario over one port. Calls are begun when
- * the load's shape says so, or when the peer begins them; messages and timers carry them on.
+ * the load's shape says so, when a user of a crowd has none, or when the peer begins them; messages and
+ * timers carry them on.
  *
  * Everything is allocated when the agent is created, by the number of calls that may be open: a slot
  * for each, and blocks for messages that must be kept. A call made here has its slot and the slot's
@@ -35,6 +36,8 @@ struct agent_conf {
 	struct nfv_endpoint media;
 	struct nfv_sv service, auth_user, auth_password;
 	struct pace_conf pace;
+	uint32_t crowd;                         /* not by the pace: users who call anew as their
+	                                         * call ends (crowd.h); 0: none */
 	uint64_t calls;                         /* to be begun here, at most; 0: no end */
 	uint32_t open;                          /* calls at once, at most */
 	uint32_t duration_ms;                   /* of <pause/> without anything */
@@ -66,7 +69,7 @@ void agent_stop(struct agent *a, bool now);
 /** All calls asked for have been made and have ended, or it was stopped and none is open but those that
  * only wait for strays. On the worker, between turns. */
 bool agent_is_done(struct agent *a);
-/** While it runs: calls a second from now on. */
+/** While it runs: calls a second from now on. Of a crowd it means nothing. */
 void agent_set_rate(struct agent *a, double rate);
 
 const struct stats *agent_stats(const struct agent *a);

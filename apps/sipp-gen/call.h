@@ -10,6 +10,7 @@
 
 #include "actions.h"
 #include "agent.h"
+#include "crowd.h"
 #include "impair.h"
 #include "nfv_hash.h"
 #include "nfv_wheel.h"
@@ -54,7 +55,8 @@ struct call {
 	uint32_t answer_cseq; /* of the response last dealt with */
 	uint32_t peer_cseq;   /* of the request last received */
 	uint32_t block_in, block_out;
-	uint16_t pc; /* step to be played next; in CALL_RECV the first one waited for */
+	uint32_t user; /* of the crowd; 0: of none */
+	uint16_t pc;   /* step to be played next; in CALL_RECV the first one waited for */
 	uint16_t last_send, last_recv; /* steps + 1; 0: none */
 	uint16_t invite, ack;          /* steps + 1 of our INVITE, and of the ACK for its 2xx */
 	uint16_t out_n;                /* bytes of the last message sent, if it had to be kept */
@@ -87,6 +89,7 @@ struct agent {
 	uint32_t *bucket; /* calls of peers, by Call-ID */
 	uint64_t mask;
 	struct vars *global;
+	struct crowd crowd;
 	struct impair *impair; /* NULL: nothing is done on purpose */
 	struct users_cursor cursor[AGENT_FILES];
 	const struct call *current;     /* whose message is being made */
@@ -158,11 +161,17 @@ call_lines(const struct agent *a, const struct call *c)
 	return (uint32_t *)(uintptr_t)((const uint8_t *)c + a->lines_at);
 }
 
-static inline struct vars *
+/* Facts of which only the variables are there. */
+static inline struct facts
 call_vars(const struct agent *a, struct call *c)
 {
-	return a->sc->n_scope[VAR_CALL] > 0 ? (struct vars *)(void *)((uint8_t *)c + a->vars_at) :
-					      NULL;
+	struct facts f = {
+		.vars = { [VAR_USER] = crowd_vars(&a->crowd, c->user), [VAR_GLOBAL] = a->global }
+	};
+
+	if (a->sc->n_scope[VAR_CALL] > 0)
+		f.vars[VAR_CALL] = (struct vars *)(void *)((uint8_t *)c + a->vars_at);
+	return f;
 }
 
 /* Every timer runs from the call's beginning, until the scenario starts it anew. */
@@ -179,8 +188,9 @@ call_start_rtds(const struct agent *a, struct call *c)
  * given back. */
 int slots_init(struct agent *a, struct nfv_err *err);
 void slots_fini(struct agent *a);
-/** A slot for a new call, its timer not running; NULL: none is free. */
-struct call *call_take(struct agent *a);
+/** A slot for a new call, of a user of the crowd or (0) of nobody in particular, its timer not running;
+ * NULL: none is free. */
+struct call *call_take(struct agent *a, uint32_t user);
 /** The call has ended, well or by a cause. Frees its slot. */
 void call_succeed(struct agent *a, struct call *c);
 void call_fail(struct agent *a, struct call *c, enum cause cause);

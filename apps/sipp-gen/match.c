@@ -151,7 +151,7 @@ begin(struct agent *a, const struct nfv_sip_msg *m, const struct net_datagram *d
 	if (a->sc->caller || m->response || stopped || find_step(a, &first, m, m->method) < 0 ||
 		(a->conf.calls != 0 && a->stats.created_in >= a->conf.calls))
 		return NULL;
-	c = call_take(a);
+	c = call_take(a, 0);
 	if (c == NULL) {
 		a->stats.skipped++;
 		return NULL;

@@ -129,10 +129,11 @@ imply(struct options *o, struct options_role *r, enum key k, const char *value, 
 {
 	switch (k) {
 	case RATE:
-		o->rate_given = true;
+		o->rate_given = r->paced = true;
 		return 0;
 	case RATE_INCREASE:
 		r->pace.shape = PACE_STEPS;
+		r->paced = true;
 		return 0;
 	case MAX_RETRANS:
 		r->retrans_other = r->retrans_invite;
@@ -166,16 +167,19 @@ set_special(struct options *o, struct options_role *r, enum key k, const char *v
 		return set_addr(k, value, &r->media, err);
 	case POISSON:
 		r->pace.shape = PACE_POISSON;
+		r->paced = true;
 		return 0;
 	case BURST:
 		if (two_numbers(k, value, &v, &w, err) < 0)
 			return -EINVAL;
 		r->pace.shape = PACE_BURST;
+		r->paced = true;
 		r->pace.burst = (uint32_t)v;
 		r->pace.seconds = w;
 		return 0;
 	case RAMP:
 		r->pace.shape = PACE_RAMP;
+		r->paced = true;
 		return two_numbers(k, value, &r->pace.rate_to, &r->pace.seconds, err);
 	case DELAY:
 		if (two_numbers(k, value, &v, &w, err) < 0)
@@ -257,6 +261,17 @@ finish_role(struct options_role *r, uint32_t i, struct nfv_err *err)
 	r->pace.rate = per_second;
 	if (r->user == NULL)
 		r->user = r->service;
+	if (r->users > 0 && (r->paced || r->plain != NULL))
+		return nfv_fail(err, EINVAL,
+			"role %u: -users keeps calls up by itself; leave out %s", i + 1,
+			r->plain != NULL ? "--plain" : "-r and what else shapes a rate");
+	if (r->users > 0 && r->open != 0 && r->open < r->users)
+		return nfv_fail(err, EINVAL,
+			"role %u: -l %u leaves no room for %u users' calls; give no -l, or a higher one",
+			i + 1, r->open, r->users);
+	/* Those that are over but wait for strays want room, too. */
+	if (r->open == 0 && r->users > 0)
+		r->open = r->users < 500 ? 1000 : r->users < 8000000 ? 2 * r->users : r->users;
 	if (r->open == 0) {
 		double calls = most * (3 + r->duration_ms / 1000.0);
 
@@ -321,6 +336,9 @@ finish_modes(struct options *o, struct nfv_err *err)
 		if (o->role[i].plain != NULL)
 			return nfv_fail(err, EINVAL,
 				"--search ser, --overload and --soak are for calls, not for --plain");
+		if (trials && o->role[i].users > 0)
+			return nfv_fail(err, EINVAL,
+				"-users has no rate that --search or --overload could set");
 		if (o->role[i].calls != 0)
 			return nfv_fail(err, EINVAL, "-m: here time ends the run, not calls");
 		/* Nobody knows yet how far up it goes. */

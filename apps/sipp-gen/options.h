@@ -31,6 +31,8 @@ struct options_role {
 	const char *service, *user, *password;
 	struct pace_conf pace;
 	double period_ms; /* -rp */
+	bool paced;       /* a rate or a shape was given */
+	uint32_t users;   /* who keep calling, instead; 0: none */
 	uint64_t calls;
 	uint32_t open, duration_ms, recv_timeout_ms, base_cseq;
 	uint32_t retrans_invite, retrans_other, buffers;

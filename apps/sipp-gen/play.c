@@ -64,8 +64,7 @@ do_send(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_msg *l
 static bool
 is_set(struct agent *a, struct call *c, int16_t var)
 {
-	const struct facts f = { .vars = {
-					 [VAR_CALL] = call_vars(a, c), [VAR_GLOBAL] = a->global } };
+	const struct facts f = call_vars(a, c);
 
 	return facts_is_set(&f, var);
 }
@@ -123,8 +122,7 @@ act(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_msg *last,
 static double
 pause_ms(struct agent *a, struct call *c, const struct duration *d)
 {
-	const struct facts f = { .vars = {
-					 [VAR_CALL] = call_vars(a, c), [VAR_GLOBAL] = a->global } };
+	const struct facts f = call_vars(a, c);
 	const struct value *v;
 
 	if (d->kind == DIST_DEFAULT)

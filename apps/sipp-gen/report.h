@@ -17,7 +17,10 @@
  *	successful failed open  together the attempts; open_max
  *	success_ratio           of the calls that have ended
  *	causes{}                cause_name: calls; only those that happened; they add up to `failed`
- *	target_rate             calls/s asked for
+ *	closed_loop             calls were begun as others ended: their rate is the peer's doing as well;
+ *	                        nothing is skipped or late then, and delays are not those of a given load
+ *	users                   who kept calling, of a closed loop, else null
+ *	target_rate             calls/s asked for; null of a closed loop
  *	offered                 calls due; offered_rate: per second
  *	skipped                 of them, not begun; limited: of these, by this program
  *	sent                    of them, begun
@@ -61,7 +64,8 @@ struct report_run {
 	const char *local, *remote; /* addresses, as they are to be shown */
 	const char *load;           /* its shape in words: "ramp 0 to 150000 in 60 s" */
 	struct timespec start;      /* by the wall clock */
-	double target_rate;         /* calls/s, now; 0: it only answers */
+	double target_rate;         /* calls/s, now; 0: it only answers, or has users */
+	uint32_t users;             /* of a closed loop, whom calls wait for; 0: an open load */
 	uint32_t workers;
 	uint64_t loopback_floor; /* ns; 0: not measured */
 	bool generator_limited;

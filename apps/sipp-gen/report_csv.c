@@ -272,7 +272,8 @@ report_csv_line(FILE *to, const struct report_run *run, const struct report_mome
 	moment(to, &run->start, m->now_ns);
 	hours(to, period / 1000000000);
 	hours(to, m->now_ns / 1000000000);
-	fprintf(to, "%g;%g;%g;", run->target_rate,
+	/* SIPp, too, writes the users there. */
+	fprintf(to, "%.12g;%g;%g;", run->users > 0 ? run->users : run->target_rate,
 		rate(grown(attempts(now), attempts(before)), period),
 		rate(attempts(now), m->now_ns));
 	for (unsigned int i = 0; i < N_OF(created); i++)

@@ -128,7 +128,9 @@ put_calls(struct object *o, const struct report_run *run, const struct stats *s,
 	put_count(o, "open_max", s->open_max);
 	put(o, "success_ratio",
 		ended > 0 ? json_real((double)s->successful / (double)ended) : json_null());
-	put_real(o, "target_rate", run->target_rate);
+	put(o, "closed_loop", json_boolean(run->users > 0));
+	put(o, "users", run->users > 0 ? json_integer(run->users) : json_null());
+	put_real(o, "target_rate", run->users > 0 ? NAN : run->target_rate);
 	put_count(o, "offered", s->offered);
 	put_real(o, "offered_rate", rate(s->offered, ns));
 	put_count(o, "skipped", s->skipped);

@@ -116,12 +116,13 @@ rates(struct screen *s, const struct report_run *run, const struct report_moment
 	char a[16], b[16], c[16], d[16], e[16];
 
 	ended = now->successful + bad;
-	line(s, "", "calls/s     begun %-8s    good %-8s failed %-8s offered %-8s target %-8s",
+	line(s, "", "calls/s     begun %-8s    good %-8s failed %-8s offered %-8s %s %-8s",
 		brief(a, rate(grown(attempts(now), attempts(before)), ns)),
 		brief(b, rate(grown(now->successful, before->successful), ns)),
 		brief(c, rate(grown(bad, failures(before)), ns)),
 		brief(d, rate(grown(now->offered, before->offered), ns)),
-		brief(e, run->target_rate));
+		run->users > 0 ? " users" : "target",
+		brief(e, run->users > 0 ? run->users : run->target_rate));
 	line(s, "", "calls       total %-8s    good %-8s failed %-8s    open %-8s   peak %-8s",
 		brief(a, (double)attempts(now)), brief(b, (double)now->successful),
 		brief(c, (double)bad), brief(d, (double)now->open),
@@ -272,9 +273,9 @@ plain(FILE *to, const struct report_run *run, const struct report_moment *m)
 	const char *sep = "  (";
 	char a[16], b[16];
 
-	fprintf(to,
-		"%.1f s: offered %.0f/s, begun %.0f/s, good %.0f/s, failed %.0f/s, open %" PRIu64,
-		(double)m->now_ns / 1e9, rate(grown(now->offered, before->offered), ns),
+	fprintf(to, "%.1f s: %s %.0f/s, begun %.0f/s, good %.0f/s, failed %.0f/s, open %" PRIu64,
+		(double)m->now_ns / 1e9, run->users > 0 ? "closed loop, offered" : "offered",
+		rate(grown(now->offered, before->offered), ns),
 		rate(grown(attempts(now), attempts(before)), ns),
 		rate(grown(now->successful, before->successful), ns),
 		rate(grown(bad, failures(before)), ns), now->open);

@@ -49,6 +49,7 @@ set_up(struct run *r, uint32_t i, struct nfv_err *err)
 		.auth_password = nfv_sv_str(o->password),
 		.pace = o->pace,
 		.calls = o->calls,
+		.crowd = o->users,
 		.open = o->open,
 		.duration_ms = o->duration_ms,
 		.recv_timeout_ms = o->recv_timeout_ms,
@@ -85,6 +86,9 @@ set_up(struct run *r, uint32_t i, struct nfv_err *err)
 	if (w->scenario->caller && o->remote.addr.family == NFV_NO_ADDR)
 		return nfv_fail(err, EINVAL,
 			"role %u makes calls: give the address that they go to", i + 1);
+	if (!w->scenario->caller && o->users > 0)
+		return nfv_fail(
+			err, EINVAL, "role %u answers calls: -users is for who makes them", i + 1);
 	if (o->remote.addr.family != NFV_NO_ADDR && ac.local.addr.family != o->remote.addr.family)
 		return nfv_fail(
 			err, EINVAL, "role %u has no address of its peer's family (-i)", i + 1);
@@ -184,14 +188,20 @@ run_go(struct run *r, struct nfv_err *err)
 	nfv_addr_text(&w->crew.role->addr[0].addr, local);
 	if (w->crew.role->remote.addr.family != NFV_NO_ADDR)
 		nfv_endpoint_text(&w->crew.role->remote, remote);
-	snprintf(load, sizeof(load), "%.12g calls/s", w->crew.role->pace.rate);
+	if (w->crew.role->users > 0)
+		snprintf(load, sizeof(load), "closed loop, %u users", w->crew.role->users);
+	else
+		snprintf(load, sizeof(load), "%.12g calls/s", w->crew.role->pace.rate);
 	r->report = (struct report_run){ .version = "0.1.0",
 		.scenario = w->scenario,
 		.roles = w->scenario->caller ? "caller" : "callee",
 		.local = local,
 		.remote = remote,
 		.load = load,
-		.target_rate = w->scenario->caller ? w->crew.role->pace.rate : 0,
+		.users = w->crew.role->users,
+		.target_rate = w->scenario->caller && w->crew.role->users == 0 ?
+			w->crew.role->pace.rate :
+			0,
 		.workers = r->crew.n,
 		.loopback_floor = r->floor_ns };
 	report_live_init(&r->live, stdout);

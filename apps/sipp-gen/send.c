@@ -78,6 +78,8 @@ void
 send_facts(struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_msg *last,
 	struct nfv_sip_writer *w, struct facts *f)
 {
+	const struct facts vars = call_vars(a, c);
+
 	a->last = last;
 	a->current = c;
 	*f = (struct facts){ .service = a->conf.service,
@@ -92,6 +94,8 @@ send_facts(struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_
 		.auth_user = a->conf.auth_user,
 		.auth_password = a->conf.auth_password,
 		.call_number = c->number,
+		.users = a->crowd.n,
+		.userid = c->user,
 		.clock_ms = a->now / a->ms,
 		.cseq = a->sc->step[step].method == NFV_SIP_ACK ? c->invite_cseq : c->cseq,
 		.msg_index = step - a->sc->n_init,
@@ -102,10 +106,10 @@ send_facts(struct agent *a, struct call *c, uint16_t step, const struct nfv_sip_
 		.pid = 1,
 		.wall_us = a->wall_us + (a->now - a->created) * 1000 / a->ms,
 		.last = last,
-		.vars = { [VAR_CALL] = call_vars(a, c), [VAR_GLOBAL] = a->global },
 		.ctx = a,
 		.field = agent_field,
 		.authenticate = authenticate };
+	memcpy(f->vars, vars.vars, sizeof(f->vars));
 }
 
 /* ---- sending ---- */

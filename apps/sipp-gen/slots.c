@@ -116,11 +116,20 @@ slots_fini(struct agent *a)
 	rte_free(a->global);
 }
 
+/* The user that a call was of may call again. */
+static void
+set_free(struct agent *a, const struct call *c)
+{
+	if (c->user != 0 && !c->lingering)
+		crowd_give(&a->crowd, c->user);
+}
+
 void
 call_linger(struct agent *a, struct call *c)
 {
 	if (c->lingering)
 		return;
+	set_free(a, c);
 	c->lingering = true;
 	a->lingering++;
 	a->linger[a->linger_to++ % a->conf.open] =
@@ -143,8 +152,18 @@ end_oldest(struct agent *a)
 	return false;
 }
 
+/* The lines that the call's fields come from: of a USER file each user has its own. */
+static void
+take_lines(struct agent *a, struct call *c)
+{
+	for (uint32_t i = 0; i < a->conf.n_users; i++)
+		call_lines(a, c)[i] = c->user != 0 && users_order(a->conf.users[i]) == USERS_USER ?
+			c->user - 1 :
+			users_next(a->conf.users[i], &a->cursor[i]);
+}
+
 struct call *
-call_take(struct agent *a)
+call_take(struct agent *a, uint32_t user)
 {
 	struct call *c;
 	uint32_t generation;
@@ -160,11 +179,11 @@ call_take(struct agent *a)
 	c->block_in = c->block_out = NO_BLOCK;
 	c->cseq = a->conf.base_cseq;
 	c->number = ++a->number;
+	c->user = user;
 	if (a->sc->n_scope[VAR_CALL] > 0)
 		vars_init((uint8_t *)c + a->vars_at, a->sc->n_scope[VAR_CALL], CALL_VARS_TEXT);
 	memset(call_rtd(a, c), 0, (a->rtds + 1) * sizeof(uint64_t));
-	for (uint32_t i = 0; i < a->conf.n_users; i++)
-		call_lines(a, c)[i] = users_next(a->conf.users[i], &a->cursor[i]);
+	take_lines(a, c);
 	a->stats.open++;
 	if (a->stats.open > a->stats.open_max)
 		a->stats.open_max = a->stats.open;
@@ -176,6 +195,7 @@ give_back(struct agent *a, struct call *c)
 {
 	uint32_t i = call_index(a, c);
 
+	set_free(a, c);
 	nfv_wheel_cancel(&a->wheel, i);
 	if (!c->caller)
 		match_forget(a, c);

@@ -418,6 +418,165 @@ stopped_calls_are_told(void **state)
 	bed_fini(&t);
 }
 
+#define USERS 7u
+
+/* What each user of a closed loop has said: "userid/users/field/variable", the variable counting. */
+struct heard {
+	unsigned int calls[USERS + 1], wrong;
+};
+
+static void
+hear(void *ctx, const struct net_datagram *d)
+{
+	static const char *const name[] = { "", "ann", "ben", "cay", "dan", "eve", "fay", "gil" };
+	struct heard *h = ctx;
+	char text[2048], field[8] = "";
+	const char *at;
+	unsigned int user, users;
+	double before = 0;
+
+	snprintf(text, sizeof(text), "%.*s", NFV_SV_ARG(d->payload));
+	at = strstr(text, "Subject: ");
+	if (at == NULL ||
+		sscanf(at, "Subject: %u/%u/%7[a-z]/%lf", &user, &users, field, &before) < 3 ||
+		user < 1 || user > USERS || users != USERS || strcmp(field, name[user]) != 0 ||
+		before != h->calls[user]) {
+		h->wrong++;
+		return;
+	}
+	h->calls[user]++;
+}
+
+static const char users_text[] = "USER\nann\nben\ncay\ndan\neve\nfay\ngil\nhal\n";
+static const char users_xml[] = SCENARIO(
+	"<User variables=\"n\"/>"
+	"<send><![CDATA[\n OPTIONS sip:x@[remote_ip] SIP/2.0\n"
+	" Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\n From: <sip:a>;tag=[call_number]\n"
+	" To: <sip:b>\n Call-ID: [call_id]\n CSeq: 1 OPTIONS\n"
+	" Subject: [userid]/[users]/[field0]/[$n]\n Content-Length: 0\n\n]]></send>"
+	"<nop><action><add assign_to=\"n\" value=\"1\"/></action></nop><pause milliseconds=\"10\"/>");
+
+/* N calls at a time, each user with its own line and its own variables, call after call. */
+static void
+a_closed_loop_keeps_its_calls_up(void **state)
+{
+	struct agent_conf c = defaults();
+	struct heard heard = { { 0 }, 0 };
+	const struct stats *s;
+	struct nfv_err err;
+	struct users *file;
+	struct bed t;
+
+	(void)state;
+	assert_int_equal(
+		users_parse("users.csv", nfv_sv(users_text, sizeof(users_text) - 1), &file, &err),
+		0);
+	bed_init(&t);
+	c.crowd = USERS;
+	c.calls = 50 * USERS + 3;
+	c.users = &file;
+	c.n_users = 1;
+	start(&t.a, t.now, users_xml, c, 1, 2);
+	s = agent_stats(t.a.agent);
+	while (!agent_is_done(t.a.agent)) {
+		turn(&t, MS / 4);
+		while (net_poll(t.b.net, t.now, hear, &heard) > 0)
+			;
+		if (s->offered < c.calls)
+			assert_int_equal(s->open, USERS);
+		assert_true(s->open <= USERS);
+	}
+	assert_int_equal(heard.wrong, 0);
+	for (unsigned int i = 1; i <= USERS; i++)
+		assert_in_range(heard.calls[i], 50, 51);
+	assert_int_equal(s->successful, c.calls);
+	assert_int_equal(s->skipped + s->limited + s->latency[LATENCY_LAG].n, 0);
+	assert_adds_up(t.a.agent);
+	bed_fini(&t);
+	users_destroy(file);
+}
+
+/* The rate of a closed loop is the peer's doing: calls of 100 ms are ten a second of each user, and
+ * what only waits for strays is nobody's call any more. */
+static void
+a_closed_loop_waits_for_the_peer(void **state)
+{
+	static const char slow[] =
+		SCENARIO("<recv request=\"INVITE\"/><pause milliseconds=\"50\"/>" ANSWER(
+			"200 OK") "<recv request=\"ACK\"/><recv request=\"BYE\"/>"
+				  "<pause milliseconds=\"50\"/>" ANSWER(
+					  "200 OK") "<timewait milliseconds=\"4000\"/>");
+	struct agent_conf c = defaults();
+	const struct stats *s;
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	start(&t.b, t.now, slow, c, 2, 1);
+	c.crowd = 20;
+	c.open = 30;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	s = agent_stats(t.a.agent);
+	run(&t, 2000, false);
+	assert_in_range(s->created_out, 20 * 19, 20 * 21);
+	assert_true(s->open_max <= 30);
+	agent_stop(t.a.agent, false);
+	run(&t, 10000, true);
+	assert_int_equal(s->failed, 0);
+	assert_int_equal(s->open, 0);
+	assert_adds_up(t.a.agent);
+	bed_fini(&t);
+}
+
+/* Whoever fails at once tries again, without an end: the loop must not hold up the rest. */
+static void
+a_closed_loop_survives_failures(void **state)
+{
+	static const char busy[] = SCENARIO(
+		"<recv request=\"INVITE\"/>" ANSWER("486 Busy Here") "<recv request=\"ACK\"/>");
+	struct agent_conf c = defaults();
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	start(&t.b, t.now, busy, c, 2, 1);
+	c.crowd = 50;
+	c.calls = 1000;
+	start(&t.a, t.now, "uac", c, 1, 2);
+	run(&t, 5000, true);
+	assert_int_equal(agent_stats(t.a.agent)->cause[CAUSE_REJECTED], 1000);
+	assert_true(agent_stats(t.a.agent)->open_max <= 50);
+	assert_adds_up(t.a.agent);
+	bed_fini(&t);
+}
+
+static void
+a_crowd_that_cannot_be_is_refused(void **state)
+{
+	struct agent_conf c = defaults();
+	struct nfv_err err = { "" };
+	struct agent *a = NULL;
+	struct users *file;
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	assert_int_equal(users_parse("few.csv", NFV_SV("USER\na\nb\n"), &file, &err), 0);
+	assert_int_equal(scenario_builtin("uac", &t.a.scenario, &err), 0);
+	c.scenario = t.a.scenario;
+	c.net = t.a.net;
+	c.users = &file;
+	c.n_users = 1;
+	c.crowd = 3;
+	assert_int_equal(agent_create(&c, &a, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "few.csv has 2 lines for 3 users"));
+	c.crowd = c.open + 1;
+	assert_int_equal(agent_create(&c, &a, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "may be open"));
+	bed_fini(&t);
+	users_destroy(file);
+}
+
 int
 main(void)
 {
@@ -431,6 +590,10 @@ main(void)
 		cmocka_unit_test(room_runs_out),
 		cmocka_unit_test(garbage_is_counted),
 		cmocka_unit_test(stopped_calls_are_told),
+		cmocka_unit_test(a_closed_loop_keeps_its_calls_up),
+		cmocka_unit_test(a_closed_loop_waits_for_the_peer),
+		cmocka_unit_test(a_closed_loop_survives_failures),
+		cmocka_unit_test(a_crowd_that_cannot_be_is_refused),
 	};
 
 	test_eal("512");

@@ -120,6 +120,30 @@ shapes_are_understood(void **state)
 }
 
 static void
+a_closed_loop_has_users_and_no_rate(void **state)
+{
+	struct options o;
+
+	(void)state;
+	good("-sn uac " PLACE "-users 30 10.0.0.2", &o);
+	assert_int_equal(o.role[0].users, 30);
+	assert_int_equal(o.role[0].open, 1000);
+	good("-sn uac " PLACE "-users 30 -l 30 10.0.0.2", &o);
+	assert_int_equal(o.role[0].open, 30);
+	good("-sn uac " PLACE "-users 3000 --soak 60 10.0.0.2", &o);
+	assert_int_equal(o.role[0].open, 6000);
+	bad("-sn uac " PLACE "-users 30 -l 29 10.0.0.2", "-l 29");
+	bad("-sn uac " PLACE "-users 30 -r 10 10.0.0.2", "leave out -r");
+	bad("-sn uac " PLACE "-users 30 --poisson 10.0.0.2", "leave out -r");
+	bad("-sn uac " PLACE "-users 30 --burst 5:1 10.0.0.2", "leave out -r");
+	bad("-sn uac " PLACE "-users 30 --ramp 5:1 10.0.0.2", "leave out -r");
+	bad("-sn uac " PLACE "-users 30 -rate_increase 5 10.0.0.2", "leave out -r");
+	bad("--plain 64 " PLACE "-users 30 10.0.0.2", "leave out --plain");
+	bad("-sn uac " PLACE "-users 30 --search ser 10.0.0.2", "-users");
+	bad("-sn uac " PLACE "-users 0 10.0.0.2", "from 1");
+}
+
+static void
 what_is_wrong_is_said(void **state)
 {
 	(void)state;
@@ -145,6 +169,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_find_their_places),
 		cmocka_unit_test(shapes_are_understood),
+		cmocka_unit_test(a_closed_loop_has_users_and_no_rate),
 		cmocka_unit_test(what_is_wrong_is_said),
 	};
 
