@@ -41,7 +41,7 @@ struct block {
 struct call {
 	struct nfv_wheel_timer timer;
 	uint64_t begun;  /* TSC: when it was to begin */
-	uint64_t sent;   /* TSC in the branch of the message last sent */
+	uint64_t sent;   /* TSC in the branch of the message last sent; in a slot it only grows */
 	uint64_t resend; /* TSC; 0: nothing is to be sent again */
 	uint64_t due;    /* TSC of the pause's end or the wait's; 0: none */
 	uint64_t number; /* of the call, from 1 */

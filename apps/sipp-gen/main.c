@@ -7,6 +7,7 @@
 #include <rte_eal.h>
 
 #include "crew.h"
+#include "names.h"
 #include "plain_run.h"
 #include "run.h"
 #include "torture.h"
@@ -32,8 +33,10 @@ static int
 without_ports(const struct options *o)
 {
 	struct scenario_report report = { .to = stdout };
+	struct names names = { 0 };
 	struct scenario *s = NULL;
 	struct nfv_err err = { "" };
+	int rc;
 
 	if (o->help) {
 		options_help(stdout);
@@ -56,7 +59,12 @@ without_ports(const struct options *o)
 		return -1;
 	if (scenario_load(o->check, NULL, &report, &s, &err) < 0)
 		return complain(&err, FAILED);
+	rc = names_check(&names, &o->role[0], o->timeout_s, s, &err);
 	scenario_destroy(s);
+	for (uint32_t i = 0; i < names.n; i++)
+		fprintf(stderr, "sipp-gen: warning: %s\n", names.said[i].text);
+	if (rc < 0)
+		return complain(&err, FAILED);
 	if (report.unsupported == 0)
 		printf("%s: good\n", o->check);
 	return report.unsupported == 0 ? GOOD : FAILED;

@@ -42,7 +42,7 @@ find_own(const struct agent *a, struct nfv_sv id, bool *dead)
 	c = call_at(a, (uint32_t)slot);
 	if (c->state != CALL_FREE && c->caller && c->generation == generation)
 		return c;
-	*dead = generation <= c->generation;
+	*dead = (int32_t)((uint32_t)generation - c->generation) <= 0; /* it goes round */
 	return NULL;
 }
 

@@ -245,12 +245,30 @@ role_defaults(struct options_role *r)
 		.lcore = -1 };
 }
 
+/* What follows from what was given, where nothing else was. */
+static void
+derive(struct options_role *r)
+{
+	r->pace.rate = r->pace.rate * 1000 / r->period_ms;
+	if (r->user == NULL)
+		r->user = r->service;
+	/* Those that are over but wait for strays want room, too. */
+	if (r->open == 0 && r->users > 0)
+		r->open = r->users < 500 ? 1000 : r->users < 8000000 ? 2 * r->users : r->users;
+	if (r->open == 0) {
+		double calls = fmax(r->pace.rate_to, r->pace.rate) * (3 + r->duration_ms / 1000.0);
+
+		/* Who answers does not know what is to come. */
+		r->open = r->remote.addr.family == NFV_NO_ADDR ? 100000 :
+			calls < 1000                           ? 1000 :
+			calls > 1e6                            ? 1000000 :
+								 (uint32_t)calls;
+	}
+}
+
 static int
 finish_role(struct options_role *r, uint32_t i, struct nfv_err *err)
 {
-	double per_second = r->pace.rate * 1000 / r->period_ms;
-	double most = r->pace.rate_to > per_second ? r->pace.rate_to : per_second;
-
 	if ((r->builtin != NULL) + (r->file != NULL) + (r->plain != NULL) != 1)
 		return nfv_fail(err, EINVAL,
 			"role %u: give one scenario: -sn NAME or -sf FILE; or plain packets: --plain",
@@ -258,9 +276,6 @@ finish_role(struct options_role *r, uint32_t i, struct nfv_err *err)
 	if (r->device == NULL || r->n_addr == 0)
 		return nfv_fail(err, EINVAL,
 			"role %u: give its port (--device) and its address (-i)", i + 1);
-	r->pace.rate = per_second;
-	if (r->user == NULL)
-		r->user = r->service;
 	if (r->users > 0 && (r->paced || r->plain != NULL))
 		return nfv_fail(err, EINVAL,
 			"role %u: -users keeps calls up by itself; leave out %s", i + 1,
@@ -269,18 +284,6 @@ finish_role(struct options_role *r, uint32_t i, struct nfv_err *err)
 		return nfv_fail(err, EINVAL,
 			"role %u: -l %u leaves no room for %u users' calls; give no -l, or a higher one",
 			i + 1, r->open, r->users);
-	/* Those that are over but wait for strays want room, too. */
-	if (r->open == 0 && r->users > 0)
-		r->open = r->users < 500 ? 1000 : r->users < 8000000 ? 2 * r->users : r->users;
-	if (r->open == 0) {
-		double calls = most * (3 + r->duration_ms / 1000.0);
-
-		/* Who answers does not know what is to come. */
-		r->open = r->remote.addr.family == NFV_NO_ADDR ? 100000 :
-			calls < 1000                           ? 1000 :
-			calls > 1e6                            ? 1000000 :
-								 (uint32_t)calls;
-	}
 	return 0;
 }
 
@@ -409,6 +412,8 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 		for (uint32_t i = 0; i < o.roles; i++)
 			if ((rc = finish_role(&o.role[i], i, err)) < 0)
 				return rc;
+	for (uint32_t i = 0; i < o.roles; i++)
+		derive(&o.role[i]);
 	*out = o;
 	return 0;
 }

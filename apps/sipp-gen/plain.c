@@ -103,6 +103,25 @@ check_sizes(const struct plain_conf *c, struct nfv_err *err)
 	return 0;
 }
 
+/* Flows take addresses upwards from their own, and must not come to the peer's. */
+static int
+check_flows(const struct plain_conf *c, struct nfv_err *err)
+{
+	size_t at = c->to.addr.family == NFV_IPV4 ? 0 : 12;
+	uint32_t own, peer;
+
+	memcpy(&own, c->from.addr.b + at, sizeof(own));
+	memcpy(&peer, c->to.addr.b + at, sizeof(peer));
+	peer = be32toh(peer) - be32toh(own);
+	if (memcmp(c->from.addr.b, c->to.addr.b, at) == 0 &&
+		peer <= (c->flows - 1) / (65536u - c->from.port))
+		return nfv_fail(err, EINVAL,
+			"%u flows from port %u on would come to use the peer's own address; give a "
+			"lower -p, fewer --flows, or an address (-i) above the peer's",
+			c->flows, c->from.port);
+	return 0;
+}
+
 int
 plain_sender_create(const struct plain_conf *conf, struct plain_sender **out, struct nfv_err *err)
 {
@@ -112,6 +131,8 @@ plain_sender_create(const struct plain_conf *conf, struct plain_sender **out, st
 	char name[32];
 	int rc = check_sizes(conf, err);
 
+	if (rc == 0)
+		rc = check_flows(conf, err);
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < conf->mix.sizes; i++)

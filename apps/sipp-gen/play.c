@@ -1,5 +1,6 @@
 /* Playing a scenario's steps. */
 #include "call.h"
+#include "names.h"
 
 #define T2_MS 4000 /* RFC 3261 §17.1.2.1 */
 
@@ -22,13 +23,18 @@ static bool
 do_send(struct agent *a, struct call *c, uint16_t i, const struct nfv_sip_msg *last)
 {
 	const struct step *s = &a->sc->step[i];
+	uint64_t sent;
 
 	/* An ACK of a 2xx, or what follows a pause, goes out now; the first message when the call was
 	 * to begin, so that a late start counts against nobody but this program. */
-	c->sent = c->last_send == 0 && c->caller ? c->begun : a->now;
+	sent = c->last_send == 0 && c->caller ? c->begun : a->now;
+	/* Calls that follow each other in a slot within one turn must not have one branch. */
+	c->sent = sent > c->sent ? sent : c->sent + 1;
 	if (s->request && s->method != NFV_SIP_ACK && s->method != NFV_SIP_CANCEL &&
-		c->last_send != 0)
-		c->cseq++;
+		c->last_send != 0 && c->cseq++ >= NAMES_CSEQ_MAX) {
+		call_fail(a, c, CAUSE_CANNOT_SEND);
+		return false;
+	}
 	if (s->request && s->method == NFV_SIP_INVITE)
 		c->invite_cseq = c->cseq;
 	if (!send_step(a, c, i, last, false)) {

@@ -13,6 +13,7 @@
  *
  *	program version scenario file roles local remote load start (UTC, ISO 8601) elapsed_s workers
  *	parameters{}            report_run.param, name: text
+ *	warnings[]              sentences: what the run was warned of, such as names that run out
  *	attempts                calls begun: attempts_out here, attempts_in by the peer
  *	successful failed open  together the attempts; open_max
  *	success_ratio           of the calls that have ended
@@ -30,7 +31,7 @@
  *	generator_limited       this program fell behind itself: the figures are not the peer's
  *	messages_sent messages_received retransmissions absorbed reordered out_of_call dead_call
  *	unexpected timeouts     over all steps
- *	auto_answered garbage warnings fatal
+ *	auto_answered garbage call_warnings fatal
  *	on_purpose{}            lost_out lost_in duplicated delayed swapped
  *	frames{}                tx_full no_buffer l3_drops rx_other
  *	loopback_floor_us       what a latency over a loopback of this program itself comes to
@@ -69,6 +70,8 @@ struct report_run {
 	uint32_t workers;
 	uint64_t loopback_floor; /* ns; 0: not measured */
 	bool generator_limited;
+	const struct nfv_err *warning; /* sentences about the run, said before */
+	uint32_t n_warnings;
 	const struct report_param *param;
 	uint32_t n_params;
 };

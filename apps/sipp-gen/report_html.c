@@ -329,6 +329,9 @@ head(FILE *to, const struct report_run *run, const struct report_moment *m)
 		fputs("<p class=\"warn\" role=\"alert\">This program fell behind itself during the "
 		      "run: the figures tell its limits, not the peer&#8217;s.</p>",
 			to);
+	for (uint32_t i = 0; i < run->n_warnings; i++)
+		fprintf(to, "<p class=\"warn\" role=\"alert\">%s</p>",
+			text_clean_str(title, run->warning[i].text, FOR_HTML));
 	fputs("</header>\n", to);
 }
 

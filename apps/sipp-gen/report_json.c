@@ -84,6 +84,7 @@ static void
 put_run(struct object *o, const struct report_run *run, uint64_t ns)
 {
 	struct object param = object();
+	json_t *warnings = json_array();
 	char text[TEXT_MAX], start[32] = "";
 	struct tm tm;
 
@@ -107,6 +108,11 @@ put_run(struct object *o, const struct report_run *run, uint64_t ns)
 		put_text(&param, text, run->param[i].value);
 	}
 	put_object(o, "parameters", param);
+	for (uint32_t i = 0; i < run->n_warnings; i++)
+		o->broken |= json_array_append_new(warnings,
+				     json_string(text_clean_str(
+					     text, run->warning[i].text, FOR_JSON))) != 0;
+	put(o, "warnings", warnings);
 }
 
 static void
@@ -158,7 +164,7 @@ put_messages(struct object *o, const struct stats *s)
 	put_count(o, "timeouts", sum.timeouts);
 	put_count(o, "auto_answered", s->auto_answered);
 	put_count(o, "garbage", s->garbage);
-	put_count(o, "warnings", s->warnings);
+	put_count(o, "call_warnings", s->warnings);
 	put_count(o, "fatal", s->fatal);
 	put_count(&purpose, "lost_out", s->lost_out);
 	put_count(&purpose, "lost_in", s->lost_in);

@@ -27,6 +27,18 @@ own_address(const struct options_role *r, const struct nfv_addr *like)
 	return r->addr[0].addr;
 }
 
+/* What may run out is said before it does. */
+static int
+check_names(struct run *r, const struct worker *w, struct nfv_err *err)
+{
+	uint32_t before = r->names.n;
+	int rc = names_check(&r->names, w->crew.role, r->o->timeout_s, w->scenario, err);
+
+	for (uint32_t i = before; i < r->names.n; i++)
+		fprintf(stderr, "sipp-gen: warning: %s\n", r->names.said[i].text);
+	return rc;
+}
+
 static int
 set_up(struct run *r, uint32_t i, struct nfv_err *err)
 {
@@ -86,6 +98,9 @@ set_up(struct run *r, uint32_t i, struct nfv_err *err)
 	if (w->scenario->caller && o->remote.addr.family == NFV_NO_ADDR)
 		return nfv_fail(err, EINVAL,
 			"role %u makes calls: give the address that they go to", i + 1);
+	rc = check_names(r, w, err);
+	if (rc < 0)
+		return rc;
 	if (!w->scenario->caller && o->users > 0)
 		return nfv_fail(
 			err, EINVAL, "role %u answers calls: -users is for who makes them", i + 1);
@@ -203,7 +218,9 @@ run_go(struct run *r, struct nfv_err *err)
 			w->crew.role->pace.rate :
 			0,
 		.workers = r->crew.n,
-		.loopback_floor = r->floor_ns };
+		.loopback_floor = r->floor_ns,
+		.warning = r->names.said,
+		.n_warnings = r->names.n };
 	report_live_init(&r->live, stdout);
 	rc = crew_go(work, run_control, r, err);
 	if (rc < 0)

@@ -46,12 +46,27 @@ moment(const struct run *r)
 		.before = &r->before };
 }
 
+/* Names that may not last for the calls that are open. */
+static void
+watch_names(struct run *r)
+{
+	for (uint32_t i = 0; i < r->crew.n; i++) {
+		const struct worker *w = &r->worker[i];
+		const char *said = names_watch(&r->names, w->scenario, agent_stats(w->agent)->open);
+
+		if (said != NULL)
+			fprintf(stderr, "sipp-gen: warning: %s\n", said);
+	}
+	r->report.n_warnings = r->names.n;
+}
+
 static void
 one_interval(struct run *r, FILE *csv)
 {
 	struct report_moment m;
 
 	add_up(r);
+	watch_names(r);
 	m = moment(r);
 	report_series_add(&r->series, &m);
 	if (r->o->soak_s > 0)

@@ -7,6 +7,7 @@
 #define RUN_INSIDE_H
 
 #include "crew.h"
+#include "names.h"
 #include "report.h"
 #include "run.h"
 #include "soak.h"
@@ -26,6 +27,7 @@ struct run {
 	struct report_series series;
 	struct report_run report;
 	struct report_live live;
+	struct names names;
 	uint64_t start_ns, before_ns, floor_ns;
 	uint64_t end_ns; /* when the last caller was done; 0: not yet */
 	bool callers;    /* there are roles that call */

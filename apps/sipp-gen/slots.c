@@ -167,13 +167,16 @@ call_take(struct agent *a, uint32_t user)
 {
 	struct call *c;
 	uint32_t generation;
+	uint64_t sent;
 
 	if (a->n_free == 0 && !end_oldest(a))
 		return NULL;
 	c = call_at(a, a->free_slot[--a->n_free]);
 	generation = c->generation + 1;
+	sent = c->sent;
 	memset(c, 0, sizeof(*c));
 	c->generation = generation;
+	c->sent = sent;
 	c->state = CALL_RUNNING;
 	c->chain = NO_CALL;
 	c->block_in = c->block_out = NO_BLOCK;

@@ -101,7 +101,7 @@ calls_agree() {
 				"$(counts "$sipp" "${caller}_${name}_$sent")"
 		fi
 	done
-	for line in garbage unexpected out_of_call dead_call warnings; do
+	for line in garbage unexpected out_of_call dead_call call_warnings; do
 		same "$line" "$(ours "$gen" ".$line")" 0
 	done
 }

@@ -1,4 +1,5 @@
 /* Two agents joined by rings in memory, under a clock that the test turns. */
+#define _GNU_SOURCE /* memmem */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -114,6 +115,10 @@ bed_fini(struct bed *t)
 {
 	struct side *side[] = { &t->a, &t->b };
 
+	/* What nobody has read would be the next bed's, out of memory that is not there any more. */
+	while (net_poll(t->a.net, t->now, nobody, NULL) + net_poll(t->b.net, t->now, nobody, NULL) >
+		0)
+		;
 	for (int i = 0; i < 2; i++) {
 		agent_destroy(side[i]->agent);
 		net_destroy(side[i]->net);
@@ -418,6 +423,80 @@ stopped_calls_are_told(void **state)
 	bed_fini(&t);
 }
 
+/* Scenarios that only send: many calls in one slot within one turn, and at one instant. */
+struct branches {
+	char text[64][80];
+	unsigned int n;
+};
+
+static void
+collect(void *ctx, const struct net_datagram *d)
+{
+	struct branches *b = ctx;
+	const char *at = memmem(d->payload.p, d->payload.n, "branch=", 7);
+
+	assert_non_null(at);
+	assert_true(b->n < 64);
+	snprintf(b->text[b->n++], sizeof(b->text[0]), "%.*s",
+		(int)((const char *)memchr(at, '\r', 80) - at), at);
+}
+
+static void
+branches_are_never_the_same(void **state)
+{
+	static const char xml[] = SCENARIO(
+		"<send><![CDATA[\n OPTIONS sip:x@[remote_ip] SIP/2.0\n"
+		" Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\n From: <sip:a>;tag=[call_number]\n"
+		" To: <sip:b>\n Call-ID: [call_id]\n CSeq: 1 OPTIONS\n Content-Length: 0\n\n]]></send>");
+
+	(void)state;
+	for (int crowd = 0; crowd < 2; crowd++) {
+		struct agent_conf c = defaults();
+		struct branches b = { .n = 0 };
+		struct bed t;
+
+		bed_init(&t);
+		c.calls = 64;
+		c.crowd = crowd ? 10 : 0;
+		c.pace = (struct pace_conf){
+			.shape = PACE_BURST, .burst = 32, .seconds = 0.01, .workers = 1
+		};
+		start(&t.a, t.now, xml, c, 1, 2);
+		for (int i = 0; i < 100 && b.n < 64; i++) {
+			turn(&t, MS / 4);
+			while (net_poll(t.b.net, t.now, collect, &b) > 0)
+				;
+		}
+		assert_int_equal(b.n, 64);
+		for (unsigned int i = 0; i < b.n; i++)
+			for (unsigned int k = 0; k < i; k++)
+				assert_string_not_equal(b.text[i], b.text[k]);
+		bed_fini(&t);
+	}
+}
+
+/* What RFC 3261 has no number for is not sent. */
+static void
+numbers_of_requests_end(void **state)
+{
+	static const char xml[] = SCENARIO(
+		"<label id=\"1\"/><send next=\"1\"><![CDATA[\n OPTIONS sip:x@[remote_ip] SIP/2.0\n"
+		" Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\n From: <sip:a>;tag=[call_number]\n"
+		" To: <sip:b>\n Call-ID: [call_id]\n CSeq: [cseq] OPTIONS\n Content-Length: 0\n\n]]></send>");
+	struct agent_conf c = defaults();
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	c.calls = 1;
+	c.base_cseq = 0x7fffffff - 5;
+	start(&t.a, t.now, xml, c, 1, 2);
+	run(&t, 100, true);
+	assert_int_equal(agent_stats(t.a.agent)->sent, 6);
+	assert_int_equal(agent_stats(t.a.agent)->cause[CAUSE_CANNOT_SEND], 1);
+	bed_fini(&t);
+}
+
 #define USERS 7u
 
 /* What each user of a closed loop has said: "userid/users/field/variable", the variable counting. */
@@ -590,6 +669,8 @@ main(void)
 		cmocka_unit_test(room_runs_out),
 		cmocka_unit_test(garbage_is_counted),
 		cmocka_unit_test(stopped_calls_are_told),
+		cmocka_unit_test(branches_are_never_the_same),
+		cmocka_unit_test(numbers_of_requests_end),
 		cmocka_unit_test(a_closed_loop_keeps_its_calls_up),
 		cmocka_unit_test(a_closed_loop_waits_for_the_peer),
 		cmocka_unit_test(a_closed_loop_survives_failures),

@@ -172,7 +172,7 @@ sent(struct bench *b, const char *mix, uint32_t flows, uint32_t packets)
 {
 	struct nfv_err err = { "" };
 
-	if (make_sender(b, mix, "10.0.0.2", flows, &err) < 0)
+	if (make_sender(b, mix, "10.0.0.9", flows, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(plain_sender_prepare(b->sender), 0);
 	begin(b, 0, packets, 0);
@@ -233,19 +233,19 @@ frames_are_whole(void **state, const char *mix, const char *to, uint32_t headers
 static void
 ip4_frames_are_whole(void **state)
 {
-	frames_are_whole(state, "64", "10.0.0.2", NFV_ETH_LEN + NFV_IP4_LEN);
+	frames_are_whole(state, "64", "10.0.0.9", NFV_ETH_LEN + NFV_IP4_LEN);
 }
 
 static void
 long_ip4_frames_are_whole(void **state)
 {
-	frames_are_whole(state, "1517", "10.0.0.2", NFV_ETH_LEN + NFV_IP4_LEN);
+	frames_are_whole(state, "1517", "10.0.0.9", NFV_ETH_LEN + NFV_IP4_LEN);
 }
 
 static void
 ip6_frames_are_whole(void **state)
 {
-	frames_are_whole(state, "82", "fd00::2", NFV_ETH_LEN + NFV_IP6_LEN);
+	frames_are_whole(state, "82", "fd00::9", NFV_ETH_LEN + NFV_IP6_LEN);
 }
 
 static void
@@ -366,7 +366,7 @@ keeps_the_rate(void **state)
 	struct bench *b = *state;
 	struct nfv_err err = { "" };
 
-	assert_int_equal(make_sender(b, "64", "10.0.0.2", 1, &err), 0);
+	assert_int_equal(make_sender(b, "64", "10.0.0.9", 1, &err), 0);
 	assert_int_equal(plain_sender_prepare(b->sender), 0);
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		uint64_t before = plain_sender_stats(b->sender)->sent;
@@ -389,7 +389,7 @@ times_are_those_intended(void **state)
 	struct nfv_err err = { "" };
 	uint64_t start, gap = HZ / 2000000;
 
-	assert_int_equal(make_sender(b, "64", "10.0.0.2", 1, &err), 0);
+	assert_int_equal(make_sender(b, "64", "10.0.0.9", 1, &err), 0);
 	assert_int_equal(plain_sender_prepare(b->sender), 0);
 	start = b->now;
 	begin(b, 2e6, 800, 0);
@@ -410,7 +410,7 @@ gives_up_what_is_too_late(void **state)
 	struct nfv_err err = { "" };
 	const struct plain_stats *s;
 
-	assert_int_equal(make_sender(b, "64", "10.0.0.2", 1, &err), 0);
+	assert_int_equal(make_sender(b, "64", "10.0.0.9", 1, &err), 0);
 	assert_int_equal(plain_sender_prepare(b->sender), 0);
 	begin(b, 10000, 1000, 0);
 	b->now += HZ / 20; /* nothing happens for 50 ms, 40 of which are too many */
@@ -470,10 +470,15 @@ refuses_sizes_that_cannot_be(void **state)
 	assert_int_equal(plain_mix_parse("", &mix, &err), -EINVAL);
 	assert_int_equal(plain_mix_parse("64x", &mix, &err), -EINVAL);
 	assert_int_equal(plain_mix_parse("-1", &mix, &err), -EINVAL);
-	assert_int_equal(make_sender(b, "1519", "10.0.0.2", 1, &err), -EINVAL);
-	assert_int_equal(make_sender(b, "81", "fd00::2", 1, &err), -EINVAL);
-	assert_int_equal(make_sender(b, "imix", "fd00::2", 1, &err), -EINVAL);
+	assert_int_equal(make_sender(b, "1519", "10.0.0.9", 1, &err), -EINVAL);
+	assert_int_equal(make_sender(b, "81", "fd00::9", 1, &err), -EINVAL);
+	assert_int_equal(make_sender(b, "imix", "fd00::9", 1, &err), -EINVAL);
+	/* Six flows have their ports, the seventh comes to the next address, which is the peer's. */
+	assert_int_equal(make_sender(b, "64", "10.0.0.2", 7, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "the peer's own address"));
+	assert_int_equal(make_sender(b, "82", "fd00::2", 7, &err), -EINVAL);
 	assert_null(b->sender);
+	assert_int_equal(make_sender(b, "64", "10.0.0.2", 6, &err), 0);
 }
 
 /* A capture of two frames, of 60 bytes of 0xaa and 1000 of 0xbb; the last but `cut` bytes of it. */

@@ -38,14 +38,14 @@ json_has_its_keys_and_adds_up(void **state)
 {
 	static const char *const key[] = { "program", "version", "scenario", "file", "roles",
 		"local", "remote", "load", "start", "elapsed_s", "workers", "parameters",
-		"attempts", "attempts_out", "attempts_in", "successful", "failed", "open",
-		"open_max", "success_ratio", "causes", "closed_loop", "users", "target_rate",
-		"offered", "offered_rate", "skipped", "limited", "sent", "achieved_rate",
-		"answered", "generator_limited", "messages_sent", "messages_received",
-		"retransmissions", "absorbed", "reordered", "out_of_call", "dead_call",
-		"unexpected", "timeouts", "auto_answered", "garbage", "warnings", "fatal",
-		"on_purpose", "frames", "loopback_floor_us", "latency_us", "response_time_us",
-		"call_length_us", "steps" };
+		"warnings", "attempts", "attempts_out", "attempts_in", "successful", "failed",
+		"open", "open_max", "success_ratio", "causes", "closed_loop", "users",
+		"target_rate", "offered", "offered_rate", "skipped", "limited", "sent",
+		"achieved_rate", "answered", "generator_limited", "messages_sent",
+		"messages_received", "retransmissions", "absorbed", "reordered", "out_of_call",
+		"dead_call", "unexpected", "timeouts", "auto_answered", "garbage", "call_warnings",
+		"fatal", "on_purpose", "frames", "loopback_floor_us", "latency_us",
+		"response_time_us", "call_length_us", "steps" };
 	struct report_run run = a_run();
 	struct stats *now = new_stats(), *zero = new_stats();
 	struct report_moment m = { 10 * SECOND, 9 * SECOND, now, zero };
@@ -102,9 +102,13 @@ json_of_nothing_and_of_too_much(void **state)
 	assert_true(json_is_null(json_object_get(o, "users")));
 	json_decref(o);
 	run.users = 40;
+	run.warning = &(struct nfv_err){ "ports <run> out" };
+	run.n_warnings = 1;
 	o = summary(&run, &m);
 	assert_true(json_is_true(json_object_get(o, "closed_loop")));
 	assert_true(number(o, "users") == 40);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(o, "warnings"), 0)),
+		"ports <run> out");
 	assert_true(json_is_null(json_object_get(o, "target_rate")));
 	json_decref(o);
 	memset(s, 0xff, offsetof(struct stats, latency));
