@@ -30,6 +30,7 @@ struct net {
 	struct net_count count;
 	struct nfv_prefix addr[NET_ADDRS];
 	uint32_t n_addr;
+	struct nfv_addr heard; /* who sent the datagram before; NFV_NO_ADDR: nobody, lately */
 	uint16_t ip_id, mtu;
 	uint16_t pieces; /* that committed packets longer than the MTU may leave in */
 	uint8_t begun_family;
@@ -232,7 +233,7 @@ net_flush(struct net *n, uint64_t tsc)
 			m[ready++] = finished(p);
 			continue;
 		}
-		n->count.l3_drops += p->verdict >= NFV_DROP_BASE;
+		n->count.l3_out += p->verdict >= NFV_DROP_BASE;
 		dead[gone++] = p->buf;
 	}
 	n->out.n = 0;
@@ -337,7 +338,7 @@ net_commit(struct net *n, size_t len, uint16_t from_port, const struct nfv_endpo
 	uint16_t udp_len = (uint16_t)(len + NFV_UDP_LEN), frame_len;
 
 	if (src == NULL || len > (large ? NET_PAYLOAD_MAX : NET_PAYLOAD)) {
-		n->count.l3_drops++;
+		n->count.l3_out++;
 		net_abandon(n);
 		return;
 	}
@@ -387,6 +388,12 @@ deliver_udp(struct net *n, const struct nfv_pkt *p,
 		n->count.bad_checksum++;
 		return;
 	}
+	/* Answers may leave before a neighbour's answer comes, behind all that has come already. */
+	if (!nfv_addr_eq(&d.from.addr, &n->heard)) {
+		n->heard = d.from.addr;
+		nfv_l3_heard(n->l3, &n->heard, ((const struct nfv_eth *)p->data)->src, n->out.tsc,
+			&n->wire);
+	}
 	d.from.port = be16toh(udp->be_sport);
 	d.to.port = be16toh(udp->be_dport);
 	d.payload = nfv_sv((const char *)(udp + 1), len - sizeof(*udp));
@@ -398,7 +405,7 @@ hand_over(struct net *n, const struct nfv_pkt *p,
 	void (*deliver)(void *ctx, const struct net_datagram *d), void *ctx)
 {
 	if (p->verdict >= NFV_DROP_BASE)
-		n->count.l3_drops++;
+		n->count.l3_in++;
 	else if (p->verdict == NFV_KEEP && p->proto == NFV_PROTO_UDP && deliver != NULL &&
 		(p->flags & NFV_PKT_LOCAL))
 		deliver_udp(n, p, deliver, ctx);
@@ -547,6 +554,7 @@ net_reach(struct net *n, const struct nfv_addr *to, uint64_t tsc)
 void
 net_tick(struct net *n, uint64_t tsc)
 {
+	n->heard.family = NFV_NO_ADDR; /* it may be forgotten meanwhile */
 	nfv_l3_tick(n->l3, tsc, &n->wire, &n->back);
 	send_wire(n);
 	drop_back(n);

@@ -40,7 +40,9 @@ struct net_datagram {
 };
 
 struct net_count {
-	uint64_t rx_frames, tx_frames, tx_full, no_buffer, l3_drops, not_udp, bad_checksum;
+	uint64_t rx_frames, tx_frames, tx_full, no_buffer, not_udp, bad_checksum;
+	uint64_t l3_in;  /* frames that were none for us, or broken, or of a kind not taken */
+	uint64_t l3_out; /* datagrams that could not leave: no neighbour, no route, too long */
 };
 
 int net_create(const struct net_conf *conf, struct net **out, struct nfv_err *err);

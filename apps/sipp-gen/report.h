@@ -33,7 +33,9 @@
  *	unexpected timeouts     over all steps
  *	auto_answered garbage call_warnings fatal
  *	on_purpose{}            lost_out lost_in duplicated delayed swapped
- *	frames{}                tx_full no_buffer l3_drops rx_other
+ *	frames{}                tx_full no_buffer: not sent, since the device or the pool had no room;
+ *	                        l3_out: could not leave (no neighbour, no route); l3_in: came, and were
+ *	                        broken or none for us; rx_other: for us, but no good UDP datagrams
  *	loopback_floor_us       what a latency over a loopback of this program itself comes to
  *	latency_us{}            rrd srd sdd lag, each n min mean p50 p90 p99 p999 p9999 max
  *	response_time_us{}      the same of the scenario's timers, by their names

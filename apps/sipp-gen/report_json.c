@@ -174,7 +174,8 @@ put_messages(struct object *o, const struct stats *s)
 	put_object(o, "on_purpose", purpose);
 	put_count(&frames, "tx_full", s->tx_full);
 	put_count(&frames, "no_buffer", s->no_buffer);
-	put_count(&frames, "l3_drops", s->l3_drops);
+	put_count(&frames, "l3_in", s->l3_in);
+	put_count(&frames, "l3_out", s->l3_out);
 	put_count(&frames, "rx_other", s->rx_other);
 	put_object(o, "frames", frames);
 }

@@ -31,7 +31,8 @@ add_up(struct run *r)
 		stats_merge(&r->now, agent_stats(r->worker[i].agent));
 		r->now.tx_full += c->tx_full;
 		r->now.no_buffer += c->no_buffer;
-		r->now.l3_drops += c->l3_drops;
+		r->now.l3_in += c->l3_in;
+		r->now.l3_out += c->l3_out;
 		r->now.rx_other += c->not_udp + c->bad_checksum;
 	}
 	r->report.generator_limited = r->now.limited > 0;

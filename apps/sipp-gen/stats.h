@@ -57,7 +57,7 @@ struct stats {
 		auto_answered, garbage, /* garbage: not SIP */
 		lost_out, lost_in, duplicated, delayed, swapped; /* on purpose */
 	uint64_t warnings, fatal;
-	uint64_t tx_full, no_buffer, l3_drops, rx_other; /* frames */
+	uint64_t tx_full, no_buffer, l3_in, l3_out, rx_other; /* frames */
 	struct hist latency[LATENCIES];
 	struct hist rtd[SCENARIO_RTDS + 1]; /* SIPp's response time durations, by number from 1 */
 	struct hist call_length;

@@ -278,35 +278,55 @@ nfv_l3_destroy(struct nfv_l3 *l3)
 	rte_free(l3);
 }
 
-int
-nfv_l3_reach(struct nfv_l3 *l3, const struct nfv_addr *to, uint64_t tsc, struct nfv_out *wire)
+/* The neighbour that packets to `to` go to at this port; NULL: no route leads there. */
+static const struct nfv_addr *
+next_hop(const struct turn *t, const struct nfv_addr *to)
 {
-	const struct turn t = { .l3 = l3, .now = tsc, .port = 1, .wire = wire };
-	const struct nfv_addr *next = to;
+	const struct routes *r = &t->l3->routes;
 	uint64_t hop = HOP_NONE;
-	struct neigh *e;
 
 	if (to->family == NFV_IPV4) {
 		uint32_t ip = (uint32_t)to->b[0] << 24 | (uint32_t)to->b[1] << 16 |
 			(uint32_t)to->b[2] << 8 | to->b[3];
 
-		routes_find4(&l3->routes, &ip, &hop, 1);
+		routes_find4(r, &ip, &hop, 1);
 	} else if (to->family == NFV_IPV6) {
 		uint8_t ip[1][16];
 
 		memcpy(ip[0], to->b, sizeof(ip[0]));
-		routes_find6(&l3->routes, ip, &hop, 1);
+		routes_find6(r, ip, &hop, 1);
 	}
-	if (hop == HOP_NONE || l3->routes.hop[hop].port != t.port)
+	if (hop == HOP_NONE || r->hop[hop].port != t->port)
+		return NULL;
+	return r->hop[hop].via.family != NFV_NO_ADDR ? &r->hop[hop].via : to;
+}
+
+int
+nfv_l3_reach(struct nfv_l3 *l3, const struct nfv_addr *to, uint64_t tsc, struct nfv_out *wire)
+{
+	const struct turn t = { .l3 = l3, .now = tsc, .port = 1, .wire = wire };
+	const struct nfv_addr *next = next_hop(&t, to);
+	struct neigh *e;
+
+	if (next == NULL)
 		return -ENETUNREACH;
-	if (l3->routes.hop[hop].via.family != NFV_NO_ADDR)
-		next = &l3->routes.hop[hop].via;
 	e = resolve_find(&t, next);
 	if (e == NULL)
 		e = resolve_begin(&t, next);
 	return neigh_is_settled(e)            ? 0 :
 		e->state == NEIGH_UNREACHABLE ? -EHOSTUNREACH :
 						-EINPROGRESS;
+}
+
+void
+nfv_l3_heard(struct nfv_l3 *l3, const struct nfv_addr *from, const uint8_t mac[6], uint64_t tsc,
+	struct nfv_out *wire)
+{
+	const struct turn t = { .l3 = l3, .now = tsc, .port = 1, .wire = wire };
+	const struct nfv_addr *next = addr_link_local(from) ? from : next_hop(&t, from);
+
+	if (next != NULL)
+		resolve_heard(&t, next, mac);
 }
 
 void

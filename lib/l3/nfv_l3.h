@@ -129,6 +129,15 @@ void nfv_l3_output(
  */
 int nfv_l3_reach(struct nfv_l3 *l3, const struct nfv_addr *to, uint64_t tsc, struct nfv_out *wire);
 
+/**
+ * For who answers what comes to it, and at once: a packet to us came in at the outside port from this
+ * address, sent by this MAC address. Where the neighbour that answers go by is not known, they go back
+ * there until it is: everybody is asked for it at the same time, and who answers is believed instead. A
+ * router had better not: it answers nobody, and a packet's source proves nothing.
+ */
+void nfv_l3_heard(struct nfv_l3 *l3, const struct nfv_addr *from, const uint8_t mac[6],
+	uint64_t tsc, struct nfv_out *wire);
+
 /** About once a millisecond: asks again, gives up, forgets; of neighbours and of fragments. */
 void nfv_l3_tick(struct nfv_l3 *l3, uint64_t tsc, struct nfv_out *wire, struct nfv_out *back);
 

@@ -134,6 +134,26 @@ resolve_asked(const struct turn *t, const struct nfv_addr *who, const uint8_t ma
 }
 
 void
+resolve_heard(const struct turn *t, const struct nfv_addr *who, const uint8_t mac[6])
+{
+	struct neigh_cache *c = &t->l3->neigh;
+	struct neigh *e = resolve_find(t, who);
+
+	if (!mac_is_host(mac) || (e != NULL && neigh_is_settled(e)))
+		return;
+	if (e == NULL) {
+		if (TAILQ_EMPTY(&c->empty) || c->n_unresolved == c->max_unresolved)
+			return;
+		e = resolve_begin(t, who);
+	} else if (e->state == NEIGH_UNREACHABLE) {
+		ask(t, e);
+	}
+	resolve_learn(t, e, mac, NEIGH_STALE);
+	/* Asked already, and everybody, not only that address: whose it really is answers too. */
+	neigh_probe(c, e, t->now);
+}
+
+void
 resolve_due(struct turn *t, struct neigh *e)
 {
 	struct nfv_l3 *l3 = t->l3;

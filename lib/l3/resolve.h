@@ -28,6 +28,13 @@ void resolve_learn(
 /** Somebody at t->port asked for one of our addresses and so told us their own. */
 void resolve_asked(const struct turn *t, const struct nfv_addr *who, const uint8_t mac[6]);
 
+/**
+ * A packet came to us from a neighbour that may not be known: its MAC address serves until somebody
+ * answers, for everybody is asked at once, and is forgotten if nobody does. Never in place of what is
+ * known, nor of another neighbour where the cache is full.
+ */
+void resolve_heard(const struct turn *t, const struct nfv_addr *who, const uint8_t mac[6]);
+
 /** The neighbour at t->port, or NULL. */
 struct neigh *resolve_find(const struct turn *t, const struct nfv_addr *who);
 

@@ -423,6 +423,32 @@ stopped_calls_are_told(void **state)
 	bed_fini(&t);
 }
 
+/* Who answers may have been started anew, under load: its first answers leave before any neighbour has
+ * told it their addresses. */
+static void
+first_answers_are_not_lost(void **state)
+{
+	struct agent_conf c = defaults();
+	struct bed t;
+
+	(void)state;
+	bed_init(&t);
+	net_destroy(t.b.net);
+	open_net(&t.b.net, "pair:test:b", 2);
+	c.calls = 100;
+	c.pace =
+		(struct pace_conf){ .shape = PACE_BURST, .burst = 100, .seconds = 1, .workers = 1 };
+	start(&t.a, t.now, "uac", c, 1, 2);
+	for (int i = 0; i < 8; i++)
+		agent_turn(t.a.agent, t.now += MS / 10);
+	start(&t.b, t.now, "uas", c, 2, 1);
+	run(&t, 5000, true);
+	assert_int_equal(agent_stats(t.a.agent)->successful, 100);
+	assert_int_equal(agent_stats(t.a.agent)->retransmitted, 0);
+	assert_int_equal(net_count(t.b.net)->l3_out, 0);
+	bed_fini(&t);
+}
+
 /* Scenarios that only send: many calls in one slot within one turn, and at one instant. */
 struct branches {
 	char text[64][80];
@@ -669,6 +695,7 @@ main(void)
 		cmocka_unit_test(room_runs_out),
 		cmocka_unit_test(garbage_is_counted),
 		cmocka_unit_test(stopped_calls_are_told),
+		cmocka_unit_test(first_answers_are_not_lost),
 		cmocka_unit_test(branches_are_never_the_same),
 		cmocka_unit_test(numbers_of_requests_end),
 		cmocka_unit_test(a_closed_loop_keeps_its_calls_up),

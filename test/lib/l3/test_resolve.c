@@ -588,6 +588,85 @@ reached_beforehand(void **state)
 	assert_int_equal(nfv_l3_reach(n->l3, &host6, n->now, &n->wire), -EHOSTUNREACH);
 }
 
+static void
+hear(struct net *n, const char *from, const char *mac)
+{
+	struct nfv_addr a = addr(from);
+
+	net_arm(n);
+	nfv_l3_heard(n->l3, &a, (const uint8_t *)mac, n->now, &n->wire);
+}
+
+/* Answers go back where requests come from, while everybody is asked; who answers that is believed. */
+static void
+heard_of(void **state)
+{
+	struct net *n = *state;
+
+	hear(n, "192.0.2.7", MAC_HOST);
+	assert_mac(arp_sent(n, 0, NFV_OUTWARD)->eth.dst, MAC_ALL);
+	assert_ip(arp_sent(n, 0, NFV_OUTWARD)->tpa, "192.0.2.7");
+	assert_goes_to(n, "192.0.2.7", MAC_HOST);
+	assert_int_equal(n->wire.n, 0); /* asked once */
+	hear(n, "192.0.2.7", MAC_EVIL); /* known: no news */
+	assert_int_equal(n->wire.n, 0);
+	assert_goes_to(n, "192.0.2.7", MAC_HOST);
+	arp_in(n, 2, MAC_GW, "192.0.2.7", "192.0.2.1");
+	assert_goes_to(n, "192.0.2.7", MAC_GW);
+	assert_shows(n, "reachable: 1\n");
+	hear(n, "192.0.2.7", MAC_EVIL);
+	assert_goes_to(n, "192.0.2.7", MAC_GW);
+	/* From afar by the gateway. */
+	hear(n, "203.0.113.1", MAC_GW);
+	assert_ip(arp_sent(n, 0, NFV_OUTWARD)->tpa, "192.0.2.254");
+	assert_goes_to(n, "198.51.100.1", MAC_GW);
+	hear(n, "fd01::7", MAC_HOST);
+	assert_int_equal(nd_sent(n, 0, NFV_OUTWARD)->icmp.type, NFV_ICMP6_NS);
+	assert_goes_to(n, "fd01::7", MAC_HOST);
+	na_in(n, ND_S | ND_O, "fd01::7", MAC_GW);
+	assert_goes_to(n, "fd01::7", MAC_GW);
+	/* No neighbours of this port, no MAC addresses of hosts. */
+	hear(n, "10.0.0.9", MAC_HOST);
+	hear(n, "192.0.2.8", MAC_ALL);
+	hear(n, "192.0.2.8", "\0\0\0\0\0\0");
+	assert_int_equal(n->wire.n, 0);
+	assert_null(strstr(net_show(n), "10.0.0.9 "));
+	assert_null(strstr(net_show(n), "192.0.2.8 "));
+}
+
+/* What waited leaves; what nobody confirms is forgotten; what is full stays as it is. */
+static void
+heard_of_in_vain(void **state)
+{
+	struct net *n = *state;
+	char src[32];
+
+	assert_int_equal(to_v4(n, "192.0.2.7"), NFV_CONSUMED);
+	hear(n, "192.0.2.7", MAC_HOST);
+	assert_int_equal(n->wire.n, 1);
+	assert_mac(n->wire.pkt[0].data, MAC_HOST);
+	for (int i = 0; i < 4; i++)
+		net_tick(n, 1);
+	assert_null(strstr(net_show(n), "192.0.2.7 "));
+	assert_int_equal(to_v4(n, "192.0.2.7"), NFV_CONSUMED);
+	for (int i = 0; i < 4; i++)
+		net_tick(n, 1);
+	assert_shows(n, "unreachable: 1\n");
+	hear(n, "192.0.2.7", MAC_HOST);
+	assert_ip(arp_sent(n, 0, NFV_OUTWARD)->tpa, "192.0.2.7");
+	assert_goes_to(n, "192.0.2.7", MAC_HOST);
+	for (int i = 0; i < 4; i++)
+		net_tick(n, 1);
+	for (int i = 0; i < 16; i++) {
+		snprintf(src, sizeof(src), "192.0.2.%d", 10 + i);
+		to_v4(n, src);
+		arp_in(n, 2, MAC_GW, src, "192.0.2.1");
+	}
+	hear(n, "192.0.2.99", MAC_EVIL);
+	assert_int_equal(n->wire.n, 0);
+	assert_shows(n, "reachable: 16\n");
+}
+
 /* A host has one port, the outside one. */
 static void
 one_port(void **state)
@@ -629,6 +708,8 @@ main(void)
 		net_test(the_unused_is_forgotten),
 		net_test(without_buffers),
 		net_test(reached_beforehand),
+		net_test(heard_of),
+		net_test(heard_of_in_vain),
 		cmocka_unit_test(one_port),
 	};
 
