@@ -159,6 +159,15 @@ chart_line(struct chart *c, const char *class, const double *x, const double *y,
 }
 
 void
+chart_points(struct chart *c, const char *class, const double *x, const double *y, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (isfinite(y[i]))
+			fprintf(c->to, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>\n",
+				class, at_x(c, x[i]), at_y(c, y[i]));
+}
+
+void
 chart_end(struct chart *c)
 {
 	fputs("</svg>\n", c->to);

@@ -32,6 +32,9 @@ void chart_begin(struct chart *c, const char *title);
  * `area`: filled down to the x axis. */
 void chart_line(struct chart *c, const char *class, const double *x, const double *y,
 	unsigned int n, bool area);
+/** Dots, at those of n points that are not NaN. */
+void chart_points(
+	struct chart *c, const char *class, const double *x, const double *y, unsigned int n);
 void chart_end(struct chart *c);
 
 /** A round distance between about `ticks` ticks. */

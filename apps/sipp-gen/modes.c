@@ -17,7 +17,8 @@ struct modes {
 	const struct modes_run *run;
 	double rate, most; /* calls/s: asked for at first; never exceeded */
 	double hold_s;     /* what a call lasts at least */
-	json_t *trials, *overload;
+	struct report_trial trial[SEARCH_TRIALS + SEARCH_CURVE];
+	uint32_t n;
 	struct nfv_err *err;
 };
 
@@ -112,13 +113,20 @@ try_rate(void *ctx, double rate, struct search_trial *out)
 	return 0;
 }
 
-static json_t *
-as_json(const struct search_trial *t)
+/* As it is told; `factor` 0: of the search. */
+static void
+keep(struct modes *m, const struct search_trial *t, double factor)
 {
-	return json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:b}", "rate", t->rate, "achieved",
-		t->achieved, "goodput", t->goodput, "good", (json_int_t)t->good, "failed",
-		(json_int_t)t->failed, "skipped", (json_int_t)t->skipped, "generator_limited",
-		(int)t->generator_limited);
+	if (m->n < sizeof(m->trial) / sizeof(m->trial[0]))
+		m->trial[m->n++] = (struct report_trial){ .rate = t->rate,
+			.achieved = t->achieved,
+			.goodput = t->goodput,
+			.good = t->good,
+			.bad = t->failed,
+			.skipped = t->skipped,
+			.factor = factor,
+			.generator_limited = t->generator_limited,
+			.passed = search_passed(t) };
 }
 
 static void
@@ -149,7 +157,7 @@ search_trial(void *ctx, double rate, struct search_trial *out)
 	if (rc < 0)
 		return rc;
 	print(m, out);
-	json_array_append_new(m->trials, as_json(out));
+	keep(m, out, 0);
 	return 0;
 }
 
@@ -185,15 +193,12 @@ curve(struct modes *m, double knee)
 	print_names(m, "overload");
 	for (int i = 0; i < SEARCH_CURVE; i++) {
 		double rate = fmax(fmin(search_curve[i] * knee, PACE_RATE_MAX), PACE_RATE_MIN);
-		json_t *point;
 		int rc = try_rate(m, rate, &t);
 
 		if (rc < 0)
 			return rc;
 		print(m, &t);
-		point = as_json(&t);
-		json_object_set_new(point, "factor", json_real(search_curve[i]));
-		json_array_append_new(m->overload, point);
+		keep(m, &t, search_curve[i]);
 	}
 	return 0;
 }
@@ -214,17 +219,59 @@ take_roles(struct modes *m)
 	}
 }
 
+/* Those of the search, or of the curve. */
+static json_t *
+trials_json(const struct modes *m, bool overload)
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < m->n; i++) {
+		const struct report_trial *t = &m->trial[i];
+		json_t *one;
+
+		if ((t->factor > 0) != overload)
+			continue;
+		one = json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:b}", "rate", t->rate, "achieved",
+			t->achieved, "goodput", t->goodput, "good", (json_int_t)t->good, "failed",
+			(json_int_t)t->bad, "skipped", (json_int_t)t->skipped, "generator_limited",
+			(int)t->generator_limited);
+		if (overload)
+			json_object_set_new(one, "factor", json_real(t->factor));
+		json_array_append_new(all, one);
+	}
+	return all;
+}
+
+static void
+print_json(const struct modes *m, const struct search_result *r, bool complete)
+{
+	json_t *all = json_pack("{s:o, s:o, s:o}", "trials", trials_json(m, false), "search",
+		r == NULL ? json_null() :
+			    json_pack("{s:f, s:f, s:b, s:b}", "rate", r->rate, "bound", r->bound,
+				    "generator_limited", (int)r->generator_limited, "complete",
+				    (int)complete),
+		"overload", trials_json(m, true));
+
+	json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+	putchar('\n');
+	json_decref(all);
+}
+
 int
 modes_go(const struct options *o, const struct modes_run *run, struct nfv_err *err)
 {
-	struct modes m = {
-		.o = o, .run = run, .trials = json_array(), .overload = json_array(), .err = err
-	};
+	struct modes m = { .o = o, .run = run, .err = err };
 	bool searches = o->search != NULL || !o->rate_given;
 	struct search_result r = { 0 };
-	double knee;
-	json_t *all;
-	int rc = 0;
+	struct report_trials told = { .what = searches ? "Session establishment rate (RFC 7502)" :
+							 "Overload",
+		.unit = "calls",
+		.bad = "failed",
+		.bad_name = "Failed",
+		.searched = searches,
+		.trial = m.trial };
+	double begun = now_s(), knee;
+	int rc = 0, written;
 
 	take_roles(&m);
 	knee = m.rate;
@@ -234,20 +281,19 @@ modes_go(const struct options *o, const struct modes_run *run, struct nfv_err *e
 	}
 	if (rc == 0 && o->overload && knee > 0)
 		rc = curve(&m, knee);
-	if (o->json) {
-		all = json_pack("{s:O, s:o, s:O}", "trials", m.trials, "search",
-			!searches ? json_null() :
-				    json_pack("{s:f, s:f, s:b, s:b}", "rate", r.rate, "bound",
-					    r.bound, "generator_limited", (int)r.generator_limited,
-					    "complete", rc == 0),
-			"overload", m.overload);
-		json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-		putchar('\n');
-		json_decref(all);
-	}
-	json_decref(m.trials);
-	json_decref(m.overload);
+	if (o->json)
+		print_json(&m, searches ? &r : NULL, rc == 0);
+	told.found = knee;
+	told.bound = r.bound;
+	told.limited = r.generator_limited;
+	told.complete = rc == 0;
+	told.n = m.n;
+	told.ns = (uint64_t)((now_s() - begun) * 1e9);
 	if (rc == -EINTR)
 		rc = 0;
+	/* Also of a search that failed; what it failed by is said in the first place. */
+	written = report_trials_write(o->html, run->csv, run->report, &told, rc < 0 ? NULL : err);
+	if (rc == 0)
+		rc = written;
 	return rc < 0 ? rc : knee == 0;
 }

@@ -9,6 +9,7 @@
 #define MODES_H
 
 #include "options.h"
+#include "report_trials.h"
 #include "stats.h"
 
 /** The run that trials are made on. */
@@ -16,9 +17,11 @@ struct modes_run {
 	void *ctx;
 	void (*set_rate)(void *ctx, double rate); /* of all callers together */
 	const struct stats *(*sum)(void *ctx);    /* of all callers, now */
+	const struct report_run *report;          /* what it is */
+	FILE *csv;                                /* for the trials; NULL: none is wanted */
 };
 
-/** Returns 0, or 1 if no rate could be proven; prints trials and results, or one JSON object:
+/** Returns 0, or 1 if no rate could be proven; writes the reports that are asked for; prints trials and results, or one JSON object:
  * {trials: [{rate, achieved, goodput, good, failed, skipped, generator_limited}], search: {rate, bound,
  * generator_limited, complete} or null, overload: [the same as trials, and factor] or null}.
  * Errors: with a sentence. */

@@ -331,6 +331,11 @@ finish_modes(struct options *o, struct nfv_err *err)
 		if (first->builtin == NULL && first->file == NULL && first->plain == NULL)
 			first->builtin = "uac"; /* not played */
 	}
+	if ((o->html != NULL || o->stat_file != NULL || o->trace_stat) &&
+		(o->torture != NULL || (first->plain != NULL && o->search == NULL)))
+		return nfv_fail(err, EINVAL,
+			"--html, -trace_stat and -stf tell of calls and of searches, not of %s",
+			o->torture != NULL ? "--torture" : "a load of plain packets");
 	for (uint32_t i = 1; i < o->roles; i++)
 		if ((o->role[i].plain != NULL) != (first->plain != NULL))
 			return nfv_fail(err, EINVAL,

@@ -98,6 +98,42 @@ quantile(const struct hist *h, double q)
 	return h->n > 0 ? json_real((double)hist_quantile(h, q) / 1e3) : json_null();
 }
 
+int
+plain_report_trials(const char *html, FILE *csv, const struct plain_report *r,
+	const struct report_run *run, double seconds, struct nfv_err *err)
+{
+	struct report_trial trial[PLAIN_TRIALS];
+	uint32_t n = r->trials < PLAIN_TRIALS ? r->trials : PLAIN_TRIALS;
+	struct report_trials t = { .what = strcmp(r->search, "pdr") == 0 ?
+			"Partial drop rate" :
+			"Throughput: no packet lost (RFC 2544)",
+		.unit = "packets",
+		.bad = "lost",
+		.bad_name = "Lost",
+		.searched = true,
+		.found = r->found.rate,
+		.limited = r->found.limited,
+		.complete = r->found.trials > 0,
+		.ns = (uint64_t)(seconds * 1e9) * r->trials,
+		.trial = trial,
+		.n = n };
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ndr_trial *a = &r->trial[i];
+
+		trial[i] = (struct report_trial){ .rate = a->rate,
+			.achieved = (double)a->sent / seconds,
+			.goodput = (double)(a->sent - a->lost) / seconds,
+			.good = a->sent - a->lost,
+			.bad = a->lost,
+			.generator_limited = a->limited,
+			.passed = a->good };
+		if (!a->good && (t.bound == 0 || a->rate < t.bound))
+			t.bound = a->rate;
+	}
+	return report_trials_write(html, csv, run, &t, err);
+}
+
 static json_t *
 search(const struct plain_report *r)
 {

@@ -10,6 +10,7 @@
 
 #include "ndr.h"
 #include "plain.h"
+#include "report_trials.h"
 
 #define PLAIN_TRIALS 64
 
@@ -35,6 +36,10 @@ void plain_report_line(FILE *to, const struct plain_report *r, const struct plai
 void plain_report_trial(FILE *to, const struct plain_report *r, const struct ndr_trial *t);
 /** What is left to say at the end. */
 void plain_report_text(FILE *to, const struct plain_report *r);
+/** Trials of a search as a page and as CSV, where they are wanted (NULL: not); `seconds`: of each.
+ * Errors: -EIO, or the page's file. */
+int plain_report_trials(const char *html, FILE *csv, const struct plain_report *r,
+	const struct report_run *run, double seconds, struct nfv_err *err);
 /** Errors: -EIO, -ENOMEM. */
 int plain_report_json(FILE *to, const struct plain_report *r, struct nfv_err *err);
 

@@ -41,6 +41,7 @@ struct run {
 	_Atomic bool leave, quit; /* senders leave off; all end */
 	struct plain_stats now, before;
 	struct plain_report report;
+	struct timespec start;
 	struct nfv_err err;
 	int rc;
 };
@@ -365,6 +366,43 @@ control(void *arg)
 	return NULL;
 }
 
+/* A search that was cut short has its trials told as well. */
+static int
+write_trials(struct run *r, struct nfv_err *err)
+{
+	const struct options *o = r->o;
+	const struct options_role *sender = NULL;
+	char local[NFV_ADDR_TEXT], remote[NFV_ADDR_TEXT], load[128];
+	struct report_run run = { .version = "0.1.0",
+		.roles = "plain packets",
+		.local = local,
+		.remote = remote,
+		.load = load,
+		.start = r->start,
+		.workers = r->crew.n };
+	FILE *csv = NULL;
+	int rc;
+
+	for (uint32_t i = 0; i < r->crew.n && sender == NULL; i++)
+		if (r->role[i].sender != NULL)
+			sender = r->role[i].crew.role;
+	if (sender == NULL || (o->html == NULL && o->stat_file == NULL && !o->trace_stat))
+		return 0;
+	nfv_addr_text(&sender->addr[0].addr, local);
+	nfv_endpoint_text(&sender->remote, remote);
+	snprintf(load, sizeof(load), "frames: %.20s, at most %.12g packets/s, flows: %u",
+		r->report.frame, r->report.rate, r->report.flows);
+	if (o->stat_file != NULL || o->trace_stat) {
+		csv = report_csv_open(o->stat_file, NFV_SV("plain"), err);
+		if (csv == NULL)
+			return -EIO;
+	}
+	rc = plain_report_trials(o->html, csv, &r->report, &run, o->trial_s, err);
+	if (csv != NULL)
+		fclose(csv);
+	return rc;
+}
+
 int
 plain_run(const struct options *o, struct nfv_err *err)
 {
@@ -378,6 +416,7 @@ plain_run(const struct options *o, struct nfv_err *err)
 	r->report.tsc_hz = r->hz;
 	r->report.stats = &r->now;
 	r->report.search = o->search;
+	clock_gettime(CLOCK_REALTIME, &r->start);
 	rc = crew_place(&r->crew, o, &r->role[0].crew, sizeof(r->role[0]), err);
 	for (uint32_t i = 0; i < r->crew.n && rc == 0; i++)
 		rc = set_up(r, i, err);
@@ -400,6 +439,11 @@ plain_run(const struct options *o, struct nfv_err *err)
 		rc = plain_report_json(stdout, &r->report, err);
 	else
 		plain_report_text(stdout, &r->report);
+	if (o->search != NULL && r->report.trials > 0) {
+		int written = write_trials(r, rc < 0 ? NULL : err);
+
+		rc = rc < 0 ? rc : written;
+	}
 	if (rc == 0 && r->now.sent + r->now.received == 0)
 		rc = 99;
 end:

@@ -93,7 +93,9 @@ int report_json(
  * what does not exist here (TCP, 3PCC's commands, the watchdog) are 0. Like SIPp's, a call that was
  * rejected stands under FailedUnexpectedMessage. Repartitions are read from histograms, so that a time
  * within 1 % of a limit may stand on its other side; no call is counted twice or left out.
+ * report_csv_open makes the file, NAME_PID_.csv if `file` is NULL; NULL: it cannot, as the sentence says.
  */
+FILE *report_csv_open(const char *file, struct nfv_sv name, struct nfv_err *err);
 int report_csv_names(FILE *to, const struct report_run *run);
 int report_csv_line(FILE *to, const struct report_run *run, const struct report_moment *m);
 

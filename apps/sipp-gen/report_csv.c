@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "report_text.h"
 
@@ -134,6 +135,26 @@ end_line(FILE *to)
 {
 	fputc('\n', to);
 	return fflush(to) != 0 || ferror(to) ? -EIO : 0;
+}
+
+FILE *
+report_csv_open(const char *file, struct nfv_sv name, struct nfv_err *err)
+{
+	char made[256];
+	FILE *f;
+
+	if (file == NULL) {
+		snprintf(made, sizeof(made), "%.*s_%d_.csv", name.n < 200 ? (int)name.n : 200,
+			name.p, (int)getpid());
+		for (char *c = made; *c != '\0'; c++)
+			if (*c == '/' || *c == ' ')
+				*c = '_';
+		file = made;
+	}
+	f = fopen(file, "we");
+	if (f == NULL)
+		nfv_fail(err, errno, "%s: %s", file, strerror(errno));
+	return f;
 }
 
 int

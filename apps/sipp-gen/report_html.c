@@ -47,7 +47,8 @@ static const char style[] =
 	".bars td:nth-child(2){width:60%}\n"
 	".s0{stroke:var(--c0)}.s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}"
 	".s4{stroke:var(--c4)}.s5{stroke:var(--c5)}.sb{stroke:var(--bad)}.sm{stroke:var(--mute)}"
-	".f0{fill:var(--c0)}.b0{background:var(--c0)}.b1{background:var(--c1)}"
+	".f0{fill:var(--c0)}.f1{fill:var(--c1)}.fb{fill:var(--bad)}.fg{fill:var(--good)}"
+	".fm{fill:var(--mute)}.bg{background:var(--good)}.b0{background:var(--c0)}.b1{background:var(--c1)}"
 	".b2{background:var(--c2)}.b3{background:var(--c3)}.b4{background:var(--c4)}"
 	".b5{background:var(--c5)}.bb{background:var(--bad)}.bm{background:var(--mute)}\n";
 
@@ -91,9 +92,8 @@ time_text(char out[CHART_LABEL], double ns)
 	return out;
 }
 
-/* A figure, its name above it and what to compare it with below. */
-static void
-tile(FILE *to, const char *name, const char *class, const char *figure, const char *beside)
+void
+page_tile(FILE *to, const char *name, const char *class, const char *figure, const char *beside)
 {
 	fprintf(to,
 		"<div class=\"tile\"><span class=\"sub\">%s</span><b class=\"%s\">%s</b>"
@@ -114,7 +114,7 @@ success(FILE *to, const struct stats *s, uint64_t bad)
 		snprintf(figure, sizeof(figure), "%.3f %%",
 			floor(1e5 * (double)s->successful / (double)ended) / 1e3);
 	snprintf(beside, sizeof(beside), "%s calls", grouped(a, s->successful));
-	tile(to, "successful", ended > 0 && bad == 0 ? "good" : "", figure, beside);
+	page_tile(to, "successful", ended > 0 && bad == 0 ? "good" : "", figure, beside);
 }
 
 static void
@@ -129,21 +129,21 @@ tiles(FILE *to, const struct report_run *run, const struct report_moment *m)
 
 	fputs("<div class=\"tiles\">\n", to);
 	snprintf(beside, sizeof(beside), "%s still open", grouped(b, s->open));
-	tile(to, "calls attempted", "", grouped(a, attempts(s)), beside);
+	page_tile(to, "calls attempted", "", grouped(a, attempts(s)), beside);
 	snprintf(beside, sizeof(beside), "%s offered",
 		grouped(b, (uint64_t)fmin(rate(s->offered, m->now_ns) + 0.5, 1e19)));
-	tile(to, "calls per second", "",
+	page_tile(to, "calls per second", "",
 		grouped(a, (uint64_t)fmin(rate(attempts(s), m->now_ns) + 0.5, 1e19)), beside);
 	success(to, s, bad);
 	snprintf(beside, sizeof(beside), "%s unexpected", grouped(b, steps_total(s).unexpected));
-	tile(to, "failed", bad > 0 ? "bad" : "", grouped(a, bad), beside);
+	page_tile(to, "failed", bad > 0 ? "bad" : "", grouped(a, bad), beside);
 	snprintf(beside, sizeof(beside), "%s by the peer", grouped(b, s->absorbed));
-	tile(to, "sent again", "", grouped(a, s->retransmitted), beside);
+	page_tile(to, "sent again", "", grouped(a, s->retransmitted), beside);
 	if (s->latency[shown].n > 0) {
 		snprintf(beside, sizeof(beside), "loopback floor %s",
 			run->loopback_floor > 0 ? time_text(t, (double)run->loopback_floor) :
 						  "not measured");
-		tile(to, shown == LATENCY_SRD ? "p99 of SRD" : "p99 of RRD", "",
+		page_tile(to, shown == LATENCY_SRD ? "p99 of SRD" : "p99 of RRD", "",
 			time_text(a, (double)hist_quantile(&s->latency[shown], 0.99)), beside);
 	}
 	fputs("</div>\n", to);
@@ -286,8 +286,8 @@ words(FILE *to, const char *name, const char *value)
 	fprintf(to, "<td>%s</td></tr>\n", text_clean_str(text, value, FOR_HTML));
 }
 
-static void
-parameters(FILE *to, const struct report_run *run)
+void
+page_parameters(FILE *to, const struct report_run *run)
 {
 	char text[TEXT_MAX];
 
@@ -307,15 +307,14 @@ parameters(FILE *to, const struct report_run *run)
 	fputs("</table></section>\n", to);
 }
 
-static void
-head(FILE *to, const struct report_run *run, const struct report_moment *m)
+void
+page_begin(FILE *to, const struct report_run *run, struct nfv_sv name, uint64_t ns)
 {
 	char title[TEXT_MAX], start[40] = "";
-	uint64_t s = m->now_ns / 1000000000;
+	uint64_t s = ns / 1000000000;
 	struct tm tm;
 
-	text_clean(
-		title, run->scenario != NULL ? run->scenario->name : NFV_SV("sipp-gen"), FOR_HTML);
+	text_clean(title, name, FOR_HTML);
 	if (gmtime_r(&run->start.tv_sec, &tm) != NULL)
 		strftime(start, sizeof(start), "%Y-%m-%d %H:%M:%S UTC", &tm);
 	fprintf(to,
@@ -336,10 +335,21 @@ head(FILE *to, const struct report_run *run, const struct report_moment *m)
 }
 
 int
+page_end(FILE *to, struct nfv_err *err)
+{
+	fputs("</main></body></html>\n", to);
+	if (fflush(to) != 0 || ferror(to))
+		return nfv_fail(
+			err, EIO, "the HTML report could not be written: %s", strerror(errno));
+	return 0;
+}
+
+int
 report_html(FILE *to, const struct report_run *run, const struct report_moment *m,
 	const struct report_series *s, struct nfv_err *err)
 {
-	head(to, run, m);
+	page_begin(to, run, run->scenario != NULL ? run->scenario->name : NFV_SV("sipp-gen"),
+		m->now_ns);
 	tiles(to, run, m);
 	plot_calls(to, s);
 	plot_latencies(to, run, m, s);
@@ -348,10 +358,7 @@ report_html(FILE *to, const struct report_run *run, const struct report_moment *
 	steps(to, run->scenario, m->now);
 	fputs("<div class=\"two\">\n", to);
 	counts(to, m->now);
-	parameters(to, run);
-	fputs("</div></main></body></html>\n", to);
-	if (fflush(to) != 0 || ferror(to))
-		return nfv_fail(
-			err, EIO, "the HTML report could not be written: %s", strerror(errno));
-	return 0;
+	page_parameters(to, run);
+	fputs("</div>", to);
+	return page_end(to, err);
 }

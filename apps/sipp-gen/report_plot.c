@@ -41,7 +41,7 @@ floor_of(const struct report_run *run, unsigned int line)
 	return line != LATENCY_LAG ? run->loopback_floor : 0;
 }
 
-static void
+void
 label_count(char out[CHART_LABEL], double v)
 {
 	static const char unit[] = " kMGTPE";

@@ -119,24 +119,14 @@ stop_all(struct run *r, bool now)
 static FILE *
 open_csv(struct run *r)
 {
-	char name[256];
-	const char *file = r->o->stat_file;
 	FILE *f;
 
-	if (!r->o->trace_stat && file == NULL)
+	if (!r->o->trace_stat && r->o->stat_file == NULL)
 		return NULL;
-	if (file == NULL) {
-		snprintf(name, sizeof(name), "%.*s_%d_.csv", (int)r->report.scenario->name.n,
-			r->report.scenario->name.p, (int)getpid());
-		for (char *c = name; *c != '\0'; c++)
-			if (*c == '/' || *c == ' ')
-				*c = '_';
-		file = name;
-	}
-	f = fopen(file, "we");
+	f = report_csv_open(r->o->stat_file, r->report.scenario->name, &r->err);
 	if (f == NULL)
-		r->rc = nfv_fail(&r->err, errno, "%s: %s", file, strerror(errno));
-	else
+		r->rc = -EIO;
+	else if (!options_has_trials(r->o))
 		report_csv_names(f, &r->report);
 	return f;
 }
@@ -239,12 +229,13 @@ sum(void *ctx)
 }
 
 static void
-make_trials(struct run *r)
+make_trials(struct run *r, FILE *csv)
 {
-	const struct modes_run mr = { r, set_rate, sum };
+	const struct modes_run mr = { r, set_rate, sum, &r->report, csv };
 	uint64_t end;
 	int rc;
 
+	clock_gettime(CLOCK_REALTIME, &r->report.start);
 	atomic_store_explicit(&r->go, true, memory_order_release);
 	rc = modes_go(r->o, &mr, &r->err);
 	r->rc = rc < 0 ? rc : 0;
@@ -281,7 +272,7 @@ run_control(void *arg)
 		stop_all(r, true);
 		atomic_store_explicit(&r->go, true, memory_order_release);
 	} else if (options_has_trials(r->o)) {
-		make_trials(r);
+		make_trials(r, csv);
 	} else {
 		supervise(r, csv);
 		if (r->o->soak_s > 0)

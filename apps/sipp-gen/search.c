@@ -14,6 +14,12 @@ judge(const struct search_trial *t)
 	return t->failed > 0 || t->good == 0 ? FAILED : GOOD;
 }
 
+bool
+search_passed(const struct search_trial *t)
+{
+	return judge(t) == GOOD;
+}
+
 /* The rate to try next; 0: the search is over. */
 static double
 next_rate(const struct search_conf *c, const struct search_result *r)

@@ -42,6 +42,9 @@ struct search_result {
 /** One trial: 0, or -errno, which ends the search with what it knows. */
 typedef int search_try(void *ctx, double rate, struct search_trial *out);
 
+/** Not one call failed, and the generator kept up. */
+bool search_passed(const struct search_trial *t);
+
 /** Returns 0 or what the trial returned; the result is filled in either way. Errors: -EINVAL. */
 int search_ser(
 	const struct search_conf *conf, search_try *trial, void *ctx, struct search_result *out);

@@ -55,7 +55,7 @@ static struct scenario run_scenario = {
 	.n_call_length = 2,
 };
 
-static struct report_run
+static inline struct report_run
 a_run(void)
 {
 	run_step[0].method_name = NFV_SV("INVITE");
@@ -78,7 +78,7 @@ a_run(void)
 	};
 }
 
-static struct stats *
+static inline struct stats *
 new_stats(void)
 {
 	struct stats *s = calloc(1, sizeof(*s));
@@ -88,7 +88,7 @@ new_stats(void)
 }
 
 /* `calls` calls more, all of which have ended. */
-static void
+static inline void
 have_calls(struct stats *s, uint64_t calls)
 {
 	uint64_t bad = calls / 100;

@@ -160,6 +160,8 @@ what_is_wrong_is_said(void **state)
 	bad("-sn uac " PLACE "--delay 101:5", "at most 100 percent");
 	bad("-sn uac " PLACE "--burst 5", "a colon");
 	bad("-sn uac " PLACE "-t t1", "only u1");
+	bad("--plain 64 " PLACE "--html x 10.0.0.2", "--html");
+	bad("--torture x " PLACE "-stf x 10.0.0.2", "--torture");
 	bad("-sn uac " PLACE "--infindex x 0", "by -inf");
 }
 
