@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "options.h"
+#include "options_table.h"
 
 #define WORDS 128
 #define PLACE "--device pair:x:a -i 10.0.0.1/24 "
@@ -100,6 +100,27 @@ values_find_their_places(void **state)
 }
 
 static void
+the_table_agrees_with_itself(void **state)
+{
+	(void)state;
+	for (int i = 0; i < KEYS; i++) {
+		const struct option_row *r = &option_row[i];
+		bool flag = r->type == OPTION_TRUE || r->type == OPTION_FALSE;
+
+		assert_non_null(r->name);
+		assert_non_null(r->help);
+		if (flag)
+			assert_null(r->argument);
+		else if (r->type != OPTION_SPECIAL)
+			assert_non_null(r->argument);
+		if (r->type >= OPTION_NUMBERS)
+			assert_true(r->max > r->min);
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(r->name, option_row[k].name);
+	}
+}
+
+static void
 shapes_are_understood(void **state)
 {
 	struct options o;
@@ -170,6 +191,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_find_their_places),
+		cmocka_unit_test(the_table_agrees_with_itself),
 		cmocka_unit_test(shapes_are_understood),
 		cmocka_unit_test(a_closed_loop_has_users_and_no_rate),
 		cmocka_unit_test(what_is_wrong_is_said),
