@@ -179,7 +179,7 @@ check_cseq(struct names *out, const struct options_role *r, const struct scenari
 		return nfv_fail(err, EINVAL,
 			"-base_cseq %u: the scenario's first [cseq] would be %lld, past 2147483647, "
 			"where RFC 3261 ends; give a lower one",
-			r->base_cseq, (long long)(r->base_cseq + first.high));
+			r->base_cseq, r->base_cseq + (long long)first.high);
 	if (all.used && has_loop(s))
 		all.high += LOOPED;
 	if (all.used && r->base_cseq + all.high > NAMES_CSEQ_MAX)
