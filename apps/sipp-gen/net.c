@@ -5,15 +5,14 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
+#include "headers.h"
 #include "net.h"
-#include "nfv_csum.h"
 #include "nfv_l3.h"
 #include "nfv_port.h"
 
 #define HEADERS    (NFV_ETH_LEN + NFV_IP6_LEN + NFV_UDP_LEN)
 #define DATA_ROOM  (RTE_PKTMBUF_HEADROOM + HEADERS + NET_PAYLOAD + 2)
 #define POOL_CACHE 256
-#define TTL        64
 #define RETRIES    16 /* of a device that takes only a part of a burst */
 #define REASSEMBLY 32 /* datagrams put together at once */
 
@@ -283,49 +282,6 @@ net_source(const struct net *n, const struct nfv_addr *to)
 	return any;
 }
 
-static void
-write_ip4(struct net *n, struct nfv_ip4 *ip, const struct nfv_addr *src, const struct nfv_addr *dst,
-	uint16_t udp_len)
-{
-	*ip = (struct nfv_ip4){ .version_ihl = 0x45,
-		.be_len = htobe16((uint16_t)(NFV_IP4_LEN + udp_len)),
-		.be_id = htobe16(n->ip_id++),
-		.ttl = TTL,
-		.proto = NFV_PROTO_UDP };
-	memcpy(&ip->be_src, src->b, 4);
-	memcpy(&ip->be_dst, dst->b, 4);
-	ip->be_csum = nfv_csum(ip, sizeof(*ip));
-}
-
-static void
-write_ip6(struct nfv_ip6 *ip, const struct nfv_addr *src, const struct nfv_addr *dst,
-	uint16_t udp_len)
-{
-	memset(ip, 0, sizeof(*ip));
-	ip->be_vtf = htobe32(6u << 28);
-	ip->be_len = htobe16(udp_len);
-	ip->next = NFV_PROTO_UDP;
-	ip->hops = TTL;
-	memcpy(ip->src, src->b, 16);
-	memcpy(ip->dst, dst->b, 16);
-}
-
-/* UDP's checksum with its pseudo-header (RFC 768, 8200 §8.1), which ends the same for both families:
- * the addresses, the length and the protocol. */
-static uint16_t
-udp_csum(const struct nfv_addr *src, const struct nfv_addr *dst, const struct nfv_udp *udp,
-	uint16_t len)
-{
-	size_t n = src->family == NFV_IPV4 ? 4 : 16;
-	uint16_t tail[2] = { htobe16(len), htobe16(NFV_PROTO_UDP) }, csum;
-	uint64_t sum = nfv_csum_add(0, src->b, n);
-
-	sum = nfv_csum_add(sum, dst->b, n);
-	sum = nfv_csum_add(sum, tail, sizeof(tail));
-	csum = (uint16_t)~nfv_csum_fold(nfv_csum_add(sum, udp, len));
-	return csum != 0 ? csum : 0xffff;
-}
-
 void
 net_commit(struct net *n, size_t len, uint16_t from_port, const struct nfv_endpoint *to)
 {
@@ -346,11 +302,8 @@ net_commit(struct net *n, size_t len, uint16_t from_port, const struct nfv_endpo
 	udp->be_dport = htobe16(to->port);
 	udp->be_len = htobe16(udp_len);
 	udp->be_csum = 0;
-	udp->be_csum = udp_csum(src, &to->addr, udp, udp_len);
-	if (n->begun_family == NFV_IPV4)
-		write_ip4(n, (struct nfv_ip4 *)ip, src, &to->addr, udp_len);
-	else
-		write_ip6((struct nfv_ip6 *)ip, src, &to->addr, udp_len);
+	udp->be_csum = headers_udp_csum(src, &to->addr, udp, udp_len);
+	headers_ip(ip, src, &to->addr, udp_len, n->ip_id++);
 	frame_len = (uint16_t)(NFV_ETH_LEN + ip_len + udp_len);
 	if (frame_len > NFV_ETH_LEN + n->mtu) {
 		uint16_t pieces = nfv_l3_pieces(frame_len, n->mtu);
@@ -384,7 +337,7 @@ deliver_udp(struct net *n, const struct nfv_pkt *p,
 		d.from.addr = nfv_addr6(nfv_pkt_ip6(p)->src);
 		d.to.addr = nfv_addr6(nfv_pkt_ip6(p)->dst);
 	}
-	if (udp->be_csum != 0 && udp_csum(&d.from.addr, &d.to.addr, udp, len) != 0xffff) {
+	if (udp->be_csum != 0 && headers_udp_csum(&d.from.addr, &d.to.addr, udp, len) != 0xffff) {
 		n->count.bad_checksum++;
 		return;
 	}
@@ -534,10 +487,7 @@ net_frame_template(struct net *n, const struct nfv_endpoint *from, const struct 
 	memcpy(eth.dst, mac, sizeof(eth.dst));
 	memcpy(eth.src, n->port.mac, sizeof(eth.src));
 	memcpy(head, &eth, sizeof(eth));
-	if (v4)
-		write_ip4(n, (struct nfv_ip4 *)ip, &from->addr, &to->addr, udp_len);
-	else
-		write_ip6((struct nfv_ip6 *)ip, &from->addr, &to->addr, udp_len);
+	headers_ip(ip, &from->addr, &to->addr, udp_len, n->ip_id++);
 	memcpy(ip + ip_len, &udp, sizeof(udp));
 	return NFV_ETH_LEN + ip_len + NFV_UDP_LEN;
 }

@@ -44,8 +44,6 @@ same "BYEs sent again, less those lost" \
 	"$(counts uas 6_BYE_Retrans)"
 ins=$(reached) outs=$(sent)
 
-# Who asks for sipp-gen's MAC address tells its own: of the first answers only one could wait for that.
-ip -n "$PREFIX-peer" neigh flush dev eth0
 generator uas -sf "$E2E/scenarios/loss-uas.xml" "${LOSS[@]}" "${LEFT[@]}"
 uas=$!
 wait_for 10 in_ns peer ping -c 1 -W 1 10.3.0.1 >/dev/null || die "sipp-gen does not start"
