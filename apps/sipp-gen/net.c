@@ -21,18 +21,18 @@ static_assert(NET_PAYLOAD_MAX == NFV_FRAME_MAX - HEADERS, "what a frame has room
 struct net {
 	struct nfv_burst out;      /* committed, not yet routed */
 	struct nfv_out wire, back; /* what l3 originates */
-	struct nfv_port port;
 	struct rte_mempool *pool;
 	struct nfv_l3 *l3;
 	struct rte_mbuf *begun;       /* being written; NULL: nothing, or in `large_tx` */
 	uint8_t *large_tx, *large_rx; /* a frame of NFV_FRAME_MAX each */
 	struct net_count count;
-	struct nfv_prefix addr[NET_ADDRS];
 	uint32_t n_addr;
-	struct nfv_addr heard; /* who sent the datagram before; NFV_NO_ADDR: nobody, lately */
+	struct nfv_port port;
 	uint16_t ip_id, mtu;
 	uint16_t pieces; /* that committed packets longer than the MTU may leave in */
 	uint8_t begun_family;
+	struct nfv_addr heard; /* who sent the datagram before; NFV_NO_ADDR: nobody, lately */
+	struct nfv_prefix addr[NET_ADDRS];
 };
 
 static void

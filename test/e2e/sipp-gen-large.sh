@@ -43,5 +43,5 @@ expect "300 calls with losses" generate lossy -seed 7 --loss-out 5 --loss-in 5 -
 	-sf "$WORK/uac-20000.xml" --device pair:large:a -i 10.3.0.1/24 10.3.0.2 \
 	--and -l 500 -sf "$WORK/uas-20000.xml" --device pair:large:b -i 10.3.0.2/24
 same "good and failed" "$(ours lossy '"\(.successful) \(.failed)"')" "300 0"
-same "warnings" "$(ours lossy .warnings)" 0
+same "warnings" "$(ours lossy .call_warnings)" 0
 expect "and sent again" test "$(ours lossy .retransmissions)" -gt 10
