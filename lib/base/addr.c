@@ -23,16 +23,17 @@ read4(struct nfv_sv s, uint8_t b[4])
 	const char *p = s.p, *end = s.p + s.n;
 
 	for (int i = 0; i < 4; i++) {
-		const char *first = p;
-		unsigned int v = 0;
+		unsigned int v, digit;
 
-		for (; p < end && *p >= '0' && *p <= '9'; p++) {
-			v = 10 * v + (unsigned int)(*p - '0');
-			if (v > 255 || (*first == '0' && p > first))
+		if (p == end || (v = (unsigned char)*p++ - (unsigned int)'0') > 9)
+			return false;
+		for (; p < end && (digit = (unsigned char)*p - (unsigned int)'0') <= 9; p++) {
+			if (v == 0)
+				return false;
+			v = 10 * v + digit;
+			if (v > 255)
 				return false;
 		}
-		if (p == first)
-			return false;
 		b[i] = (uint8_t)v;
 		if (i < 3 && (p == end || *p++ != '.'))
 			return false;

@@ -181,16 +181,21 @@ display_name(struct nfv_sv *s, struct nfv_sv *out, const char *lim)
 /* Without brackets the URI ends where header parameters begin, and may hold no question mark, since
  * nobody could tell whose it is (RFC 3261 §20.10). */
 static inline int
-bare_uri(struct nfv_sv *s, struct nfv_sv *out)
+bare_uri(struct nfv_sv *s, struct nfv_sv *out, const char *lim)
 {
-	size_t n = 0;
+	const char *p = s->p, *end = p + s->n;
 
-	while (n < s->n && !scan_is(s->p[n], CH_LWS) && s->p[n] != ';' && s->p[n] != ',')
-		if (s->p[n++] == '?')
+	for (;; p++) {
+		if (lim - p >= SCAN_WIDE)
+			p += scan_plain(p);
+		if (p >= end || scan_is(*p, CH_LWS) || *p == ';' || *p == ',')
+			break;
+		if (*p == '?')
 			return -EINVAL;
-	*out = nfv_sv(s->p, n);
-	scan_skip(s, n);
-	return n > 0 ? 0 : -EINVAL;
+	}
+	*out = nfv_sv(s->p, p < end ? (size_t)(p - s->p) : s->n);
+	scan_skip(s, out->n);
+	return out->n > 0 ? 0 : -EINVAL;
 }
 
 /* "<" begins a name-addr unless a colon comes first outside of quotes, which no token has. */
@@ -225,7 +230,7 @@ name_value(struct nfv_sv *rest, struct nfv_sip_name *v, const char *lim)
 		if (v->uri.n == 0 || v->uri.n == s.n)
 			return -EINVAL;
 		scan_skip(&s, v->uri.n + 1);
-	} else if (bare_uri(&s, &v->uri) < 0) {
+	} else if (bare_uri(&s, &v->uri, lim) < 0) {
 		return -EINVAL;
 	}
 	v->params = nfv_sv(s.p, 0);
