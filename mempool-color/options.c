@@ -21,6 +21,7 @@ enum key {
 	REPETITIONS,
 	PACKETS,
 	HELPER,
+	CHECK,
 	HELP,
 	KEYS
 };
@@ -32,9 +33,11 @@ static const struct {
 	[SHOW] = { "show", "this machine's caches, and a picture of a region by colour" },
 	[VERIFY] = { "verify", "prove by timing that colours keep out of each other's way" },
 	[BENCH] = { "bench", "what colours gain or lose: a hot table beside buffers that stream" },
+	[MCMF] = { "mcmf", "solve a min-cost flow problem, a FILE in DIMACS's format" },
 };
 
-#define ALL (1u << CALIBRATE | 1u << SHOW | 1u << VERIFY | 1u << BENCH)
+#define EVERY ((1u << COMMANDS) - 1)
+#define ALL   (1u << CALIBRATE | 1u << SHOW | 1u << VERIFY | 1u << BENCH)
 
 static const struct {
 	const char *name, *argument;
@@ -46,7 +49,7 @@ static const struct {
 		"memory to measure, such as 64M or 1G (default 64M; bench: what it needs)" },
 	[PAGES] = { "pages", "huge|thp|4k", ALL, "its pages (default huge, else 4k)" },
 	[CPU] = { "cpu", "N", ALL, "the CPU whose cache is meant (default: where it starts)" },
-	[JSON] = { "json", NULL, ALL, "one JSON object on standard output, and nothing else" },
+	[JSON] = { "json", NULL, EVERY, "one JSON object on standard output, and nothing else" },
 	[SVG] = { "svg", "FILE", 1u << SHOW | 1u << BENCH,
 		"write the picture, or the plot, to a file" },
 	[CACHES] = { "caches", NULL, 1u << SHOW, "tell of the caches only, and measure nothing" },
@@ -61,7 +64,8 @@ static const struct {
 	[PACKETS] = { "packets", "N", 1u << BENCH, "timed in each turn (default 30000)" },
 	[HELPER] = { "helper", "N", 1u << BENCH,
 		"the CPU that writes in other-core (default any other)" },
-	[HELP] = { "help", NULL, ALL, "this text" },
+	[CHECK] = { "check", NULL, 1u << MCMF, "prove the answer by its potentials" },
+	[HELP] = { "help", NULL, EVERY, "this text" },
 };
 
 void
@@ -94,7 +98,8 @@ options_help(FILE *to, enum command c)
 	      "  mempool-color calibrate --size 256M --pages thp --json\n"
 	      "  mempool-color show --svg region.svg\n"
 	      "  mempool-color verify --cpu 3\n"
-	      "  mempool-color bench --cases same-core --depth 1024,4096 --svg bench.svg\n",
+	      "  mempool-color bench --cases same-core --depth 1024,4096 --svg bench.svg\n"
+	      "  mempool-color mcmf network.min --check\n",
 		to);
 }
 
@@ -250,6 +255,9 @@ set(struct options *o, enum key key, const char *value, struct nfv_err *err)
 	case SVG:
 		o->svg = value;
 		break;
+	case CHECK:
+		o->check = true;
+		break;
 	case CACHES:
 		o->caches_only = true;
 		break;
@@ -304,6 +312,10 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 		if (rc < 0)
 			return rc;
 	}
+	if (o.command == MCMF && optind < argc)
+		o.file = argv[optind++];
+	if (o.command == MCMF && o.file == NULL && !o.help)
+		return nfv_fail(err, EINVAL, "mcmf wants a file");
 	if (optind < argc)
 		return nfv_fail(err, EINVAL, "%s is one word too many", argv[optind]);
 	*out = o;

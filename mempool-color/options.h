@@ -14,7 +14,7 @@
 
 #define OPTIONS_LIST 8 /* numbers in a list, at most */
 
-enum command { CALIBRATE, SHOW, VERIFY, BENCH, COMMANDS };
+enum command { CALIBRATE, SHOW, VERIFY, BENCH, MCMF, COMMANDS };
 
 struct options {
 	enum command command;
@@ -22,8 +22,9 @@ struct options {
 	size_t size;        /* bytes; 0: 64 MiB, or what bench needs */
 	uint8_t pages;      /* enum mpc_page_kind */
 	int cpu;            /* -1: the one we are on */
-	bool json, help, caches_only, size_given;
-	const char *svg; /* file, or NULL */
+	bool json, help, caches_only, size_given, check;
+	const char *svg;  /* file, or NULL */
+	const char *file; /* of mcmf: the problem */
 	/* Of bench; zero: its default. */
 	size_t table; /* bytes */
 	uint32_t lookups, repetitions, packets;

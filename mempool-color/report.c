@@ -150,6 +150,30 @@ report_bench(const struct bench_result *r, bool json)
 }
 
 void
+report_flow(const struct mpc_mcmf *p, const struct mpc_mcmf_answer *a, const struct options *o,
+	double seconds)
+{
+	if (o->json) {
+		json_t *flow = json_array();
+
+		for (uint32_t e = 0; e < p->arcs; e++)
+			json_array_append_new(flow, json_integer(a->flow[e]));
+		put_json(json_pack("{s:I,s:I,s:I,s:I,s:f,s:b,s:o}", "cost", (json_int_t)a->cost,
+			"nodes", (json_int_t)p->nodes, "arcs", (json_int_t)p->arcs, "pivots",
+			(json_int_t)a->pivots, "seconds", seconds, "checked", o->check, "flow",
+			flow));
+		return;
+	}
+	printf("c %u nodes, %u arcs, %llu pivots, %.6f s%s\ns %lld\n", p->nodes, p->arcs,
+		(unsigned long long)a->pivots, seconds,
+		o->check ? "; potentials prove that it is optimal" : "", (long long)a->cost);
+	for (uint32_t e = 0; e < p->arcs; e++)
+		if (a->flow[e] != 0)
+			printf("f %u %u %lld\n", p->tail[e] + 1, p->head[e] + 1,
+				(long long)a->flow[e]);
+}
+
+void
 report_picture(FILE *to, const struct mpc_map *map)
 {
 	static const char sign[] =

@@ -7,6 +7,7 @@
 
 #include "bench.h"
 #include "ground.h"
+#include "mpc_mcmf.h"
 #include "verify.h"
 
 /** Two runs of one region; the second tells how far the first can be trusted. */
@@ -17,6 +18,10 @@ void report_caches(const struct ground *g, const struct mpc_map *map, bool json)
 void report_verification(const struct ground *g, const struct verify_result *r, bool json);
 
 void report_bench(const struct bench_result *r, bool json);
+
+/** A flow, as text in DIMACS's format for answers: lines c, s and f. */
+void report_flow(const struct mpc_mcmf *p, const struct mpc_mcmf_answer *a, const struct options *o,
+	double seconds);
 
 /** The region, a character a page. */
 void report_picture(FILE *to, const struct mpc_map *map);

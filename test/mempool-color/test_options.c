@@ -29,10 +29,16 @@ what_is_asked_is_understood(void **state)
 	const char *bench[] = { "mempool-color", "bench", "--cases", "same-core,retention",
 		"--depth", "1024,8192", "--share", "4", "--table", "512K", "--packets", "100",
 		NULL };
+	const char *mcmf[] = { "mempool-color", "mcmf", "--check", "x.min", "--json", NULL };
 	struct nfv_err err = { "" };
 	struct options o;
 
 	(void)state;
+	assert_int_equal(parse(mcmf, &o, &err), 0);
+	assert_int_equal(o.command, MCMF);
+	assert_string_equal(o.file, "x.min");
+	assert_true(o.check);
+	assert_true(o.json);
 	assert_int_equal(parse(plain, &o, &err), 0);
 	assert_int_equal(o.command, CALIBRATE);
 	assert_int_equal(o.level, 2);
@@ -84,6 +90,10 @@ what_is_wrong_is_named(void **state)
 		{ { "mempool-color", "bench", "--cases", "same-core,none" }, "retention" },
 		{ { "mempool-color", "bench", "--repetitions", "0" }, "0" },
 		{ { "mempool-color", "bench", "--table", "big" }, "768K" },
+		{ { "mempool-color", "mcmf" }, "wants a file" },
+		{ { "mempool-color", "mcmf", "a", "b" }, "b is one word" },
+		{ { "mempool-color", "mcmf", "a", "--cpu", "1" }, "--cpu" },
+		{ { "mempool-color", "show", "--check" }, "--check" },
 	};
 
 	(void)state;
@@ -105,8 +115,8 @@ static void
 help_is_whole(void **state)
 {
 	static const char *const words[] = { "calibrate", "show", "verify", "--level", "--size",
-		"--pages", "--cpu", "--json", "--svg", "--caches", "--help", "examples",
-		"Exit status" };
+		"--pages", "--cpu", "--json", "--svg", "--caches", "--help", "mcmf", "--check",
+		"examples", "Exit status" };
 	const char *argv[] = { "mempool-color", "--help", NULL };
 	struct nfv_err err = { "" };
 	struct options o;
