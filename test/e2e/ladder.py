@@ -6,7 +6,8 @@
 > is from the caller, < from the callee. .500: who sends the next step waits for so many ms first. =500:
 who has sent the last step is there for so long to send it again. <180?: who receives it goes on without.
 Before a response to an INVITE there may be a 100; as a step it must come, and is the next hop's. Requests inside a dialog go along the route that the first one recorded, which has to
-be there; it reaches the callee with so many Vias (2). Tags are made of the Call-ID, which has to be a token (-cid_str %u-%p): either side knows both.
+be there; it reaches the callee with so many Vias (2). Tags are made of the Call-ID, which has to be a token (-cid_str %u-%p): either side
+knows both. The first request is for [service]@[domain] (-key domain …).
 """
 import re
 import sys
@@ -70,7 +71,7 @@ class Side:
         number = self.invite[0] if name in ("ACK", "CANCEL") else self.cseq
         branch = f"[branch-{here - self.invite[1]}]" if hop else "[branch]"
         uri, routes = ("[next_url]", "[routes]\n") if (self.invite[2] if hop else inside) else \
-            ("sip:[service]@[remote_ip]:[remote_port]", "")
+            ("sip:[service]@[domain]", "")
         to = "[last_To:]" if name == "ACK" else f"To: <sip:{self.them}@example.net>" + \
             (f";tag={self.them}[call_id]" if inside and name != "CANCEL" else "")
         self.send(f"{name} {uri} SIP/2.0\n"
