@@ -130,7 +130,7 @@ split_line(struct nfv_sv line, struct nfv_sv *name, struct nfv_sv *value, const 
 	bool good;
 
 	/* as nearly all are: a short name, a colon, a space, and neither space nor fold about them */
-	if (lim - p >= 2 * SCAN_WIDE && p[line.n - 1] > ' ') {
+	if (lim - p >= SCAN_WIDE && p[line.n - 1] > ' ') {
 		size_t n = scan_plain(p);
 
 		if (n > 0 && line.n > n + 2 && p[n] == ':' && p[n + 1] == ' ' && p[n + 2] > ' ') {

@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,6 +36,32 @@ bad_text_leaves_the_output(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(nfv_prefix_parse(nfv_sv_str(bad[i]), &p), -EINVAL);
 		assert_int_equal(p.len, 77);
+	}
+}
+
+/* IPv4 is read by hand: no more and no less than the library reads. */
+static void
+as_the_library_reads(void **state)
+{
+	static const char *const parts[] = { "0", "1", "00", "01", "10", "99", "255", "256", "300",
+		"1000", "", "x", "-1", "1 ", "+1", "." };
+	const size_t n = sizeof(parts) / sizeof(parts[0]);
+
+	(void)state;
+	for (size_t i = 0; i < n * n * n * n * 5; i++) {
+		size_t dots = i % 5, k = i / 5;
+		struct nfv_addr a = { 0 };
+		char text[64] = "";
+		uint8_t b[4];
+
+		for (size_t d = 0; d <= dots; d++, k /= n) {
+			strcat(text, parts[k % n]);
+			strcat(text, d < dots ? "." : "");
+		}
+		assert_int_equal(nfv_addr_parse(nfv_sv_str(text), &a) == 0,
+			inet_pton(AF_INET, text, b) == 1);
+		if (a.family != NFV_NO_ADDR)
+			assert_memory_equal(a.b, b, 4);
 	}
 }
 
@@ -91,6 +118,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_and_back),
 		cmocka_unit_test(bad_text_leaves_the_output),
+		cmocka_unit_test(as_the_library_reads),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(membership),
 	};

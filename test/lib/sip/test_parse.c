@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -111,8 +112,13 @@ names(void **state)
 		if (t[i].compact != NULL)
 			assert_int_equal(nfv_sip_field(nfv_sv_str(t[i].compact)), t[i].field);
 		strcpy(other, t[i].name);
-		other[0] ^= 0x20;
-		assert_int_equal(nfv_sip_field(nfv_sv_str(other)), t[i].field);
+		for (size_t k = 0; other[k] != '\0';
+			k++) { /* the bit that is the case of letters */
+			other[k] ^= 0x20;
+			assert_int_equal(nfv_sip_field(nfv_sv_str(other)),
+				t[i].name[k] == '-' ? NFV_SIP_H_OTHER : t[i].field);
+			other[k] ^= t[i].name[k] == '-' ? 0x20 : 0;
+		}
 		other[1] = '!';
 		assert_int_equal(nfv_sip_field(nfv_sv_str(other)), NFV_SIP_H_OTHER);
 	}
@@ -120,6 +126,7 @@ names(void **state)
 	for (int i = 1; i < NFV_SIP_METHODS; i++)
 		assert_int_equal(nfv_sip_method(nfv_sv_str(nfv_sip_method_name[i])), i);
 	assert_int_equal(nfv_sip_method(NFV_SV("invite")), NFV_SIP_OTHER);
+	assert_int_equal(nfv_sip_method(NFV_SV("")), NFV_SIP_OTHER);
 	assert_string_equal(nfv_sip_reason(483), "Too Many Hops");
 	assert_string_equal(nfv_sip_reason(299), "Unknown");
 }
@@ -212,6 +219,61 @@ vias(void **state)
 }
 
 static void
+behind_the_topmost_via(void **state)
+{
+	static const int with_vias[] = { 0, 1, 2 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(with_vias) / sizeof(with_vias[0]); i++) {
+		struct nfv_sip_iter it, behind;
+		struct nfv_sip_core c;
+		struct nfv_sip_via v;
+		const char *text;
+		int rc;
+
+		parse(mksip[with_vias[i]]);
+		nfv_sip_validate(&msg, &c, &text);
+		assert_true(c.via_ok);
+		nfv_sip_iter(&it, &msg, NFV_SIP_H_VIA);
+		assert_int_equal(nfv_sip_next_via(&it, &v), 1);
+		nfv_sip_iter_behind(&behind, &msg, &c);
+		do {
+			assert_ptr_equal(behind.hdr, it.hdr);
+			assert_ptr_equal(behind.rest.p, it.rest.p);
+			assert_int_equal(behind.rest.n, it.rest.n);
+			assert_int_equal(behind.at, it.at);
+			assert_int_equal(behind.end, it.end);
+			rc = nfv_sip_next_via(&it, &v);
+			assert_int_equal(nfv_sip_next_via(&behind, &v), rc);
+		} while (rc > 0);
+	}
+}
+
+/* A line end that is none, at every offset of whatever is looked at in one step. */
+static void
+half_line_ends(void **state)
+{
+	static const char *const odd[] = { "\r", "\n", "\r\r", "\n\r", "\n\n", "\r\n " };
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		bool folded = strcmp(odd[i], "\r\n ") == 0;
+
+		for (int before = 0; before < 70; before++) {
+			snprintf(text, sizeof(text),
+				"A sip:b SIP/2.0\r\nX:%0*d%sz\r\nt: c\r\n\r\n%s", before, 0, odd[i],
+				odd[i]);
+			parse(text);
+			assert_int_equal(msg.n_hdr, 2);
+			assert_int_equal(msg.flaws, folded ? 0 : NFV_SIP_FLAW_LINE_END);
+			assert_int_equal(nfv_sip_first_hdr(&msg, NFV_SIP_H_TO) - msg.hdr, 1);
+			assert_sv(nfv_sv(msg.p + msg.body, msg.body_n), odd[i]);
+		}
+	}
+}
+
+static void
 name_lists(void **state)
 {
 	struct nfv_sip_iter it;
@@ -288,6 +350,8 @@ parse_all(const char *p, size_t n)
 	nfv_sip_name(nfv_sv(p, n), &name);
 	nfv_sip_cseq(nfv_sv(p, n), &cseq);
 	nfv_sip_call_id(nfv_sv(p, n));
+	nfv_sip_field(nfv_sv(p, n));
+	nfv_sip_method(nfv_sv(p, n));
 	rest = nfv_sv(p, n);
 	while (nfv_sip_param_next(&rest, &param) > 0)
 		;
@@ -314,7 +378,7 @@ every_prefix_stays_inside(void **state)
 {
 	static const char *const parts[] = { "sip:u:p@[2001:db8::1]:5060;a=%41;lr?a=b&c=%41",
 		"\"q\\\"q\" <sip:a@b>;tag=1;x=\"y\\\"\"", ";a=\"b\";c = [::1] ; d", "1 INVITE",
-		"a@b" };
+		"a@b", "Proxy-Authenticate", "SUBSCRIBE" };
 	struct guard g = guard_new();
 
 	(void)state;
@@ -360,6 +424,8 @@ main(void)
 		cmocka_unit_test(uris),
 		cmocka_unit_test(bad_uris),
 		cmocka_unit_test(vias),
+		cmocka_unit_test(behind_the_topmost_via),
+		cmocka_unit_test(half_line_ends),
 		cmocka_unit_test(name_lists),
 		cmocka_unit_test(core),
 		cmocka_unit_test(every_prefix_stays_inside),
