@@ -123,6 +123,7 @@ names(void **state)
 		assert_int_equal(nfv_sip_field(nfv_sv_str(other)), NFV_SIP_H_OTHER);
 	}
 	assert_int_equal(nfv_sip_field(nfv_sv(NULL, 0)), NFV_SIP_H_OTHER);
+	assert_int_equal(nfv_sip_field(NFV_SV("Via\r")), NFV_SIP_H_OTHER);
 	for (int i = 1; i < NFV_SIP_METHODS; i++)
 		assert_int_equal(nfv_sip_method(nfv_sv_str(nfv_sip_method_name[i])), i);
 	assert_int_equal(nfv_sip_method(NFV_SV("invite")), NFV_SIP_OTHER);
