@@ -14,8 +14,9 @@ param_next(struct nfv_sv *rest, struct nfv_sip_param *out, const char *lim)
 		return 0;
 	}
 	out->text.p = s.p;
-	if (!scan_sep(&s, ';'))
+	if (!scan_char(&s, ';'))
 		return -EINVAL;
+	scan_lws(&s);
 	out->name = scan_run(&s, CH_TOKEN, lim);
 	out->value = nfv_sv(NULL, 0);
 	if (out->name.n == 0)
