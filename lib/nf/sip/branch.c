@@ -303,7 +303,8 @@ sip_branch_timeout(struct sip_server *s, uint32_t client)
 	struct sip_txn *x = sip_txn_at(&s->txns, client);
 
 	s->count.timeouts++;
-	if (x->flags & (SIP_PROBE | SIP_FAILOVER))
+	/* Who has said that it rings is there, however long it goes on. */
+	if ((x->flags & (SIP_PROBE | SIP_FAILOVER)) && x->state == SIP_TRYING)
 		sip_probe_seen(s, &x->peer, false);
 	/* It has rung for too long (timer C, §16.8): it is cancelled, and then has its time to say so. */
 	if (x->machine == SIP_INVITE_CLIENT && x->state == SIP_PROCEEDING &&

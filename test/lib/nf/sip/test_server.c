@@ -906,6 +906,30 @@ trunks_that_are_gone_are_passed_over(void **state)
 	s->probe_every = 0;
 }
 
+static void
+a_trunk_where_it_rings_for_long_is_there(void **state)
+{
+	struct sip_trunk *t = s->px.trunks.trunk;
+	struct sent inv;
+
+	(void)state;
+	t[0] = (struct sip_trunk){ .to.port = 5060, .weight = 1 };
+	nfv_addr_parse(nfv_sv_str(users[0]), &t[0].to.addr);
+	s->px.trunks.n = 1;
+	take(NFV_OUTWARD, CALLER, IN4, make("INVITE", "sip:x@example.net", "r", "INVITE"));
+	assert_int_equal(n_sent, 2);
+	inv = sent[1];
+	reply("180 Ringing", &inv);
+	wait_ms(181010);
+	assert_int_equal(n_sent, 1);
+	assert_true(begins(&sent[0], "CANCEL "));
+	assert_false(t[0].dead);
+	reply("200 OK", &sent[0]);
+	reply("487 Request Terminated", &inv);
+	take(NFV_OUTWARD, CALLER, IN4, make("ACK", "sip:x@example.net", "r", "ACK"));
+	s->px.trunks.n = 0;
+}
+
 /* What has no room is sent when its timer says so. */
 static void
 a_sink_without_room(void **state)
@@ -988,6 +1012,7 @@ main(void)
 		CASE(new_requests_are_refused_while_there_is_too_much),
 		CASE(a_rate_is_kept),
 		CASE(trunks_that_are_gone_are_passed_over),
+		CASE(a_trunk_where_it_rings_for_long_is_there),
 		CASE(a_sink_without_room),
 		CASE(any_order),
 	};
