@@ -15,6 +15,8 @@ sip_send(struct sip_server *s, uint8_t dir, uint8_t own, const struct nfv_endpoi
 {
 	struct nfv_endpoint from = { s->px.own[own].prefix.addr, s->px.port };
 
+	if (text.n == 0) /* there was no room to keep it */
+		return false;
 	if (s->sink.send(s->sink.ctx, (enum nfv_dir)dir, &from, to, text))
 		return true;
 	s->count.unsent++;

@@ -60,9 +60,13 @@ sip_store_keep(struct sip_store *s, struct nfv_sv text)
 struct nfv_sv
 sip_store_text(const struct sip_store *s, uint32_t id, char *buf)
 {
-	const struct block *b = at(s, id);
-	size_t n = 0, total = b->total;
+	const struct block *b;
+	size_t n = 0, total;
 
+	if (id == SIP_NO_TEXT)
+		return nfv_sv(NULL, 0);
+	b = at(s, id);
+	total = b->total;
 	if (b->n == total)
 		return nfv_sv(b->bytes, total);
 	for (;;) {

@@ -28,7 +28,8 @@ void sip_store_init(struct sip_store *s, const struct nfv_pages *pages);
 
 /** Keep a copy of at most 65535 bytes; SIP_NO_TEXT if there is no room for it. */
 uint32_t sip_store_keep(struct sip_store *s, struct nfv_sv text);
-/** The text: in place where it is one block, else copied to `buf`, which has room for the longest. */
+/** The text: in place where it is one block, else copied to `buf`, which has room for the longest. Of
+ * SIP_NO_TEXT nothing. */
 struct nfv_sv sip_store_text(const struct sip_store *s, uint32_t id, char *buf);
 /** Give it back; of SIP_NO_TEXT nothing. */
 void sip_store_drop(struct sip_store *s, uint32_t id);

@@ -788,6 +788,45 @@ who_cannot_prove_who_he_is(void **state)
 	unlink(path);
 }
 
+/* Long messages fill the store before the table: what cannot be kept is said once. */
+static void
+a_full_store_keeps_nothing(void **state)
+{
+	static char text[4096], body[1400];
+	struct sent inv, cancelled;
+	char branch[8];
+
+	(void)state;
+	cancelled = invite("c");
+	reply("180 Ringing", &cancelled);
+	inv = invite("1");
+	memset(body, 'x', sizeof(body) - 1);
+	for (int i = 0; s->txns.texts.n_free > 0 && i < 300; i++) {
+		/* Long ones, and then short ones into what they leave. */
+		body[s->txns.texts.n_free > 6 ? sizeof(body) - 1 : 1] = '\0';
+		snprintf(branch, sizeof(branch), "f%d", i);
+		snprintf(text, sizeof(text), "%s",
+			make("INVITE", "sip:b@" CALLEE, branch, "INVITE"));
+		snprintf(strstr(text, "Content-Length"), 2048,
+			"Subject: %s\r\nContent-Length: 0\r\n\r\n", body);
+		take(NFV_OUTWARD, CALLER, IN4, text);
+	}
+	assert_int_equal(s->txns.texts.n_free, 0);
+	reply("486 Busy Here", &inv);
+	assert_true(begins(&sent[n_sent - 1], "SIP/2.0 486"));
+	request("CANCEL", "c");
+	for (int i = 0; i < 4; i++) {
+		wait_ms(600);
+		request("INVITE", "1");
+	}
+	request("ACK", "1");
+	n_sent = 0;
+	for (uint64_t end = now + 70000 * MS; now < end; now += MS) {
+		n_sent = 0;
+		sip_server_tick(s, now, 1000);
+	}
+}
+
 /* ---- when there is too much, and when others are not there ---- */
 
 /* Bursts of this many packets, each taking 40 us; those of the other side are never full. */
@@ -1009,6 +1048,7 @@ main(void)
 		CASE(full_tables_refuse_before_they_allocate),
 		CASE(a_user_is_found_where_he_registered_from),
 		CASE(who_cannot_prove_who_he_is),
+		CASE(a_full_store_keeps_nothing),
 		CASE(new_requests_are_refused_while_there_is_too_much),
 		CASE(a_rate_is_kept),
 		CASE(trunks_that_are_gone_are_passed_over),
