@@ -16,14 +16,10 @@
 #include <cmocka.h>
 
 #include "mpc_calibrate.h"
+#include "mpc_simulate.h"
 
-enum { LINES = 16, WAYS_MAX = 16, COLOURS_MAX = 64, HIT = 20, MISS = 44, TIMED = 8 };
+enum { LINES = 16, COLOURS_MAX = 64, HIT = 20, MISS = 44, TIMED = 8 };
 enum { PAGES_MAX = 8192 };
-
-struct set {
-	uint64_t way[WAYS_MAX]; /* page × LINES + line, plus 1; 0: empty */
-	uint32_t tree;          /* a bit per inner node: which half is older */
-};
 
 struct sim {
 	uint8_t *base;
@@ -31,7 +27,7 @@ struct sim {
 	bool scattered;
 	uint64_t random;
 	uint32_t noise; /* of 65536 accesses so many lose a line, and so many times are wrong */
-	struct set set[COLOURS_MAX * LINES];
+	struct mpc_sim *cache;
 	struct {
 		uint32_t colour, shift; /* of its lines within the colour's sets */
 	} of[PAGES_MAX];
@@ -89,32 +85,6 @@ place_pages(struct sim *s, uint32_t pages)
 	}
 }
 
-/* Point every node on the way to `w` away from it. */
-static void
-touch(const struct sim *s, struct set *set, uint32_t w)
-{
-	for (uint32_t node = 1, half = s->ways / 2; half > 0; half /= 2) {
-		uint32_t right = (w & half) != 0;
-
-		set->tree = right ? set->tree & ~(1u << node) : set->tree | 1u << node;
-		node = 2 * node + right;
-	}
-}
-
-static uint32_t
-oldest(const struct sim *s, const struct set *set)
-{
-	uint32_t w = 0;
-
-	for (uint32_t node = 1, half = s->ways / 2; half > 0; half /= 2) {
-		uint32_t right = set->tree >> node & 1;
-
-		w |= right ? half : 0;
-		node = 2 * node + right;
-	}
-	return w;
-}
-
 static bool
 chance(struct sim *s)
 {
@@ -126,24 +96,11 @@ static bool
 load(struct sim *s, const uint8_t *page, uint32_t line)
 {
 	size_t n = number_of(s, page);
-	struct set *set = &s->set[s->of[n].colour * LINES + (line ^ s->of[n].shift)];
-	uint64_t tag = n * LINES + line + 1;
-	uint32_t w;
+	uint32_t set = s->of[n].colour * LINES + (line ^ s->of[n].shift);
 
-	if (chance(s)) {
-		w = next(s) % s->ways;
-		set->way[w] = 0;
-	}
-	for (w = 0; w < s->ways && set->way[w] != tag; w++)
-		;
-	if (w < s->ways) {
-		touch(s, set, w);
-		return true;
-	}
-	w = oldest(s, set);
-	set->way[w] = tag;
-	touch(s, set, w);
-	return false;
+	if (chance(s))
+		mpc_sim_drop(s->cache, set, next(s) % s->ways);
+	return mpc_sim_load(s->cache, set, n * LINES + line + 1);
 }
 
 static void
@@ -204,11 +161,14 @@ bed_init(struct bed *b, uint32_t colours, uint32_t ways, uint32_t pages, uint32_
 		.page = b->page,
 		.pages = pages,
 		.seed = 3 };
+	if (mpc_sim_create(&b->what.cache, MPC_PLRU, &b->sim.cache, NULL) < 0)
+		abort();
 }
 
 static void
 bed_fini(struct bed *b)
 {
+	mpc_sim_destroy(b->sim.cache);
 	free(b->page);
 	free(b->frame);
 }
