@@ -5,9 +5,10 @@
 #include "footprint.h"
 #include "mpc_footprint.h"
 #include "nfv_hash.h"
+#include "nfv_pages.h"
 
-#define BATCH         32 /* accesses whose places in the table are fetched together */
-#define BITS_FIRST    10
+#define BATCH         32   /* accesses whose places in the table are fetched together */
+#define LINES_FIRST   1024 /* places of the table in the beginning: whole pages, as ever after */
 #define LINES_DEFAULT (4u << 20)
 
 struct line {
@@ -36,8 +37,9 @@ struct class
 
 struct mpc_footprint {
 	struct nfv_hash_key key;
-	uint64_t limit; /* lines are sampled whose hash is not above */
-	double weight;  /* what a sampled line stands for */
+	uint64_t limit;         /* lines are sampled whose hash is not above */
+	double weight;          /* what a sampled line stands for */
+	struct nfv_pages pages; /* that lie together: the table's */
 	struct line *table;
 	uint64_t mask;
 	uint32_t lines, lines_max;
@@ -45,6 +47,18 @@ struct mpc_footprint {
 	bool ended;
 	struct class *class[MPC_CLASSES];
 };
+
+static struct nfv_pages
+table_alloc(uint64_t lines)
+{
+	return nfv_pages_alloc(lines * sizeof(struct line) / NFV_PAGE);
+}
+
+static struct line *
+table_of(const struct nfv_pages *pages)
+{
+	return (struct line *)(void *)pages->page[0];
+}
 
 int
 mpc_footprint_create(
@@ -63,10 +77,11 @@ mpc_footprint_create(
 	f->limit = rate < 1 ? (uint64_t)ldexp(rate, 64) : UINT64_MAX;
 	f->weight = 1 / rate;
 	f->lines_max = o->lines != 0 ? o->lines : LINES_DEFAULT;
-	f->mask = (1u << BITS_FIRST) - 1;
-	f->table = calloc(f->mask + 1, sizeof(*f->table));
-	if (f->table == NULL)
+	f->mask = LINES_FIRST - 1;
+	f->pages = table_alloc(LINES_FIRST);
+	if (f->pages.page == NULL)
 		goto fail;
+	f->table = table_of(&f->pages);
 	*out = f;
 	return 0;
 fail:
@@ -81,7 +96,7 @@ mpc_footprint_destroy(struct mpc_footprint *f)
 		return;
 	for (unsigned int i = 0; i < MPC_CLASSES; i++)
 		free(f->class[i]);
-	free(f->table);
+	nfv_pages_free(&f->pages);
 	free(f);
 }
 
@@ -112,11 +127,13 @@ make_room(struct mpc_footprint *f)
 {
 	bool full = f->lines >= f->lines_max;
 	uint64_t mask = full ? f->mask : 2 * f->mask + 1, limit = full ? f->limit / 2 : f->limit;
-	struct line *table = calloc(mask + 1, sizeof(*table));
+	struct nfv_pages pages = table_alloc(mask + 1);
+	struct line *table;
 	uint32_t kept = 0;
 
-	if (table == NULL)
+	if (pages.page == NULL)
 		return -ENOMEM;
+	table = table_of(&pages);
 	for (uint64_t i = 0; i <= f->mask; i++) {
 		const struct line *l = &f->table[i];
 
@@ -125,7 +142,8 @@ make_room(struct mpc_footprint *f)
 		*find(f, table, mask, l->line) = *l;
 		kept++;
 	}
-	free(f->table);
+	nfv_pages_free(&f->pages);
+	f->pages = pages;
 	f->table = table;
 	f->mask = mask;
 	f->lines = kept;

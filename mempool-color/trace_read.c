@@ -150,7 +150,9 @@ mpc_trace_open_stream(FILE *stream, const char *name, const struct mpc_caches *m
 	r->from = stream;
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	n = fread(start, 1, sizeof(start), stream);
-	if (n == sizeof(start) && memcmp(start, TRACE_MAGIC, 8) == 0) {
+	if (ferror(stream)) {
+		rc = nfv_fail(err, EIO, "%s: %s", name, strerror(errno));
+	} else if (n == sizeof(start) && memcmp(start, TRACE_MAGIC, 8) == 0) {
 		rc = open_binary(r, start, err);
 	} else if (n >= 8 && memcmp(start, TRACE_MAGIC, 8) == 0) {
 		rc = cut_off(r, err);
