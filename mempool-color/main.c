@@ -185,6 +185,28 @@ mcmf(const struct options *o, struct nfv_err *err)
 	return rc;
 }
 
+static int
+footprint(const struct options *o, struct nfv_err *err)
+{
+	struct footprint_report *r = calloc(1, sizeof(*r));
+	FILE *svg = NULL;
+	int rc = r != NULL ? footprint_report_read(o->file, o->rate, r, err) :
+			     nfv_fail(err, ENOMEM, "out of memory");
+
+	if (rc == 0 && o->svg != NULL && (svg = fopen(o->svg, "we")) == NULL)
+		rc = nfv_fail(err, EIO, "%s: %s", o->svg, strerror(errno));
+	if (rc == 0)
+		report_footprint(r, o->json);
+	if (rc == 0 && svg != NULL)
+		footprint_report_svg(r, svg);
+	if (svg != NULL && fclose(svg) != 0 && rc == 0)
+		rc = nfv_fail(err, EIO, "%s: it could not be written", o->svg);
+	if (r != NULL)
+		footprint_report_fini(r);
+	free(r);
+	return rc;
+}
+
 /* Bytes that the command needs if it is not told. */
 static size_t
 default_size(const struct ground *g, const struct options *o)
@@ -218,8 +240,8 @@ main(int argc, char **argv)
 		options_help(stdout, o.command);
 		return 0;
 	}
-	if (o.command == MCMF) {
-		rc = mcmf(&o, &err);
+	if (o.command == MCMF || o.command == FOOTPRINT) { /* which need a file, and no machine */
+		rc = o.command == MCMF ? mcmf(&o, &err) : footprint(&o, &err);
 		if (rc < 0)
 			fprintf(stderr, "mempool-color: %s\n", err.text);
 		return rc == 0 ? 0 : 1;

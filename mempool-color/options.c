@@ -22,6 +22,7 @@ enum key {
 	PACKETS,
 	HELPER,
 	CHECK,
+	RATE,
 	HELP,
 	KEYS
 };
@@ -34,10 +35,12 @@ static const struct {
 	[VERIFY] = { "verify", "prove by timing that colours keep out of each other's way" },
 	[BENCH] = { "bench", "what colours gain or lose: a hot table beside buffers that stream" },
 	[MCMF] = { "mcmf", "solve a min-cost flow problem, a FILE in DIMACS's format" },
+	[FOOTPRINT] = { "footprint", "misses by size of the cache, from the trace that is named" },
 };
 
-#define EVERY ((1u << COMMANDS) - 1)
-#define ALL   (1u << CALIBRATE | 1u << SHOW | 1u << VERIFY | 1u << BENCH)
+#define EVERY   ((1u << COMMANDS) - 1)
+#define ALL     (1u << CALIBRATE | 1u << SHOW | 1u << VERIFY | 1u << BENCH)
+#define OF_FILE (1u << MCMF | 1u << FOOTPRINT)
 
 static const struct {
 	const char *name, *argument;
@@ -50,7 +53,7 @@ static const struct {
 	[PAGES] = { "pages", "huge|thp|4k", ALL, "its pages (default huge, else 4k)" },
 	[CPU] = { "cpu", "N", ALL, "the CPU whose cache is meant (default: where it starts)" },
 	[JSON] = { "json", NULL, EVERY, "one JSON object on standard output, and nothing else" },
-	[SVG] = { "svg", "FILE", 1u << SHOW | 1u << BENCH,
+	[SVG] = { "svg", "FILE", 1u << SHOW | 1u << BENCH | 1u << FOOTPRINT,
 		"write the picture, or the plot, to a file" },
 	[CACHES] = { "caches", NULL, 1u << SHOW, "tell of the caches only, and measure nothing" },
 	[CASES] = { "cases", "LIST", 1u << BENCH,
@@ -65,6 +68,7 @@ static const struct {
 	[HELPER] = { "helper", "N", 1u << BENCH,
 		"the CPU that writes in other-core (default any other)" },
 	[CHECK] = { "check", NULL, 1u << MCMF, "prove the answer by its potentials" },
+	[RATE] = { "rate", "R", 1u << FOOTPRINT, "sample this part of the lines (default 1: all)" },
 	[HELP] = { "help", NULL, EVERY, "this text" },
 };
 
@@ -99,7 +103,8 @@ options_help(FILE *to, enum command c)
 	      "  mempool-color show --svg region.svg\n"
 	      "  mempool-color verify --cpu 3\n"
 	      "  mempool-color bench --cases same-core --depth 1024,4096 --svg bench.svg\n"
-	      "  mempool-color mcmf network.min --check\n",
+	      "  mempool-color mcmf network.min --check\n"
+	      "  mempool-color footprint worker.trace --rate 0.01\n",
 		to);
 }
 
@@ -205,6 +210,18 @@ parse_cpu(const char *option, const char *text, int *out, struct nfv_err *err)
 }
 
 static int
+parse_rate(const char *text, double *out, struct nfv_err *err)
+{
+	char *end;
+	double rate = strtod(text, &end);
+
+	if (*text == '\0' || *end != '\0' || !(rate >= 1e-6 && rate <= 1))
+		return nfv_fail(err, EINVAL, "--rate %s: give a number from 1e-6 to 1", text);
+	*out = rate;
+	return 0;
+}
+
+static int
 set(struct options *o, enum key key, const char *value, struct nfv_err *err)
 {
 	static const char *const pages[] = { NULL, "huge", "thp", "4k" };
@@ -249,6 +266,8 @@ set(struct options *o, enum key key, const char *value, struct nfv_err *err)
 		return parse_number("repetitions", value, &o->repetitions, err);
 	case PACKETS:
 		return parse_number("packets", value, &o->packets, err);
+	case RATE:
+		return parse_rate(value, &o->rate, err);
 	case JSON:
 		o->json = true;
 		break;
@@ -312,10 +331,10 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 		if (rc < 0)
 			return rc;
 	}
-	if (o.command == MCMF && optind < argc)
+	if (OF_FILE >> o.command & 1 && optind < argc)
 		o.file = argv[optind++];
-	if (o.command == MCMF && o.file == NULL && !o.help)
-		return nfv_fail(err, EINVAL, "mcmf wants a file");
+	if (OF_FILE >> o.command & 1 && o.file == NULL && !o.help)
+		return nfv_fail(err, EINVAL, "%s wants a file", argv[1]);
 	if (optind < argc)
 		return nfv_fail(err, EINVAL, "%s is one word too many", argv[optind]);
 	*out = o;

@@ -14,7 +14,7 @@
 
 #define OPTIONS_LIST 8 /* numbers in a list, at most */
 
-enum command { CALIBRATE, SHOW, VERIFY, BENCH, MCMF, COMMANDS };
+enum command { CALIBRATE, SHOW, VERIFY, BENCH, MCMF, FOOTPRINT, COMMANDS };
 
 struct options {
 	enum command command;
@@ -24,13 +24,14 @@ struct options {
 	int cpu;            /* -1: the one we are on */
 	bool json, help, caches_only, size_given, check;
 	const char *svg;  /* file, or NULL */
-	const char *file; /* of mcmf: the problem */
+	const char *file; /* of mcmf: the problem; of footprint: the trace */
 	/* Of bench; zero: its default. */
 	size_t table; /* bytes */
 	uint32_t lookups, repetitions, packets;
 	uint32_t depth[OPTIONS_LIST], share[OPTIONS_LIST];
 	unsigned int depths, shares, cases; /* cases: a set of 1 << enum bench_case */
 	int helper;                         /* CPU, -1: any other */
+	double rate;                        /* of footprint; 0: all lines */
 };
 
 /** Errors: -EINVAL, with a sentence. With `help` set, out->command is COMMANDS or the one asked for. */

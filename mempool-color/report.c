@@ -174,6 +174,15 @@ report_flow(const struct mpc_mcmf *p, const struct mpc_mcmf_answer *a, const str
 }
 
 void
+report_footprint(const struct footprint_report *r, bool json)
+{
+	if (json)
+		put_json(footprint_report_json(r));
+	else
+		footprint_report_table(r, stdout);
+}
+
+void
 report_picture(FILE *to, const struct mpc_map *map)
 {
 	static const char sign[] =

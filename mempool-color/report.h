@@ -6,6 +6,7 @@
 #define REPORT_H
 
 #include "bench.h"
+#include "footprint_report.h"
 #include "ground.h"
 #include "mpc_mcmf.h"
 #include "verify.h"
@@ -22,6 +23,8 @@ void report_bench(const struct bench_result *r, bool json);
 /** A flow, as text in DIMACS's format for answers: lines c, s and f. */
 void report_flow(const struct mpc_mcmf *p, const struct mpc_mcmf_answer *a, const struct options *o,
 	double seconds);
+
+void report_footprint(const struct footprint_report *r, bool json);
 
 /** The region, a character a page. */
 void report_picture(FILE *to, const struct mpc_map *map);

@@ -30,6 +30,8 @@ what_is_asked_is_understood(void **state)
 		"--depth", "1024,8192", "--share", "4", "--table", "512K", "--packets", "100",
 		NULL };
 	const char *mcmf[] = { "mempool-color", "mcmf", "--check", "x.min", "--json", NULL };
+	const char *footprint[] = { "mempool-color", "footprint", "w0.trace", "--rate", "0.01",
+		NULL };
 	struct nfv_err err = { "" };
 	struct options o;
 
@@ -61,6 +63,10 @@ what_is_asked_is_understood(void **state)
 	assert_int_equal(o.shares, 1);
 	assert_int_equal(o.table, 512 << 10);
 	assert_int_equal(o.packets, 100);
+	assert_int_equal(parse(footprint, &o, &err), 0);
+	assert_int_equal(o.command, FOOTPRINT);
+	assert_string_equal(o.file, "w0.trace");
+	assert_true(o.rate == 0.01);
 }
 
 static void
@@ -94,6 +100,11 @@ what_is_wrong_is_named(void **state)
 		{ { "mempool-color", "mcmf", "a", "b" }, "b is one word" },
 		{ { "mempool-color", "mcmf", "a", "--cpu", "1" }, "--cpu" },
 		{ { "mempool-color", "show", "--check" }, "--check" },
+		{ { "mempool-color", "footprint" }, "footprint wants a file" },
+		{ { "mempool-color", "footprint", "a", "b" }, "b is one word too many" },
+		{ { "mempool-color", "footprint", "a", "--rate", "2" }, "1e-6 to 1" },
+		{ { "mempool-color", "footprint", "a", "--rate", "0.1x" }, "0.1x" },
+		{ { "mempool-color", "footprint", "a", "--size", "1M" }, "--size" },
 	};
 
 	(void)state;
@@ -114,9 +125,9 @@ what_is_wrong_is_named(void **state)
 static void
 help_is_whole(void **state)
 {
-	static const char *const words[] = { "calibrate", "show", "verify", "--level", "--size",
-		"--pages", "--cpu", "--json", "--svg", "--caches", "--help", "mcmf", "--check",
-		"examples", "Exit status" };
+	static const char *const words[] = { "calibrate", "show", "verify", "footprint", "--rate",
+		"--level", "--size", "--pages", "--cpu", "--json", "--svg", "--caches", "--help",
+		"mcmf", "--check", "examples", "Exit status" };
 	const char *argv[] = { "mempool-color", "--help", NULL };
 	struct nfv_err err = { "" };
 	struct options o;
