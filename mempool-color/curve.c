@@ -101,11 +101,16 @@ mpc_corun(struct mpc_member *m, unsigned int n, double lines)
 	if (occupied(m, n, hi) <= lines)
 		hi = INFINITY;
 	/* To the precision of the numbers: some fifty steps. */
-	for (double mid = hi / 2; isfinite(hi) && mid > lo && mid < hi; mid = lo + (hi - lo) / 2)
+	while (isfinite(hi)) {
+		double mid = lo + (hi - lo) / 2;
+
+		if (mid <= lo || mid >= hi)
+			break;
 		if (occupied(m, n, mid) < lines)
 			lo = mid;
 		else
 			hi = mid;
+	}
 	for (unsigned int i = 0; i < n; i++) {
 		const struct mpc_curve *c = m[i].curve;
 		double w = m[i].rate > 0 ? m[i].rate * hi : 0;

@@ -155,8 +155,7 @@ make_room(struct mpc_footprint *f)
 static inline void
 count(struct bucket *bucket, uint64_t gap, double weight)
 {
-	unsigned int i = bucket_of(gap);
-	struct bucket *b = &bucket[i < BUCKETS ? i : BUCKETS - 1];
+	struct bucket *b = &bucket[bucket_of(gap)];
 
 	b->n += weight;
 	b->sum += weight * (double)gap;
@@ -236,6 +235,9 @@ mpc_footprint_add(
 {
 	if (f->ended)
 		return nfv_fail(err, EINVAL, "a footprint that is complete takes no more accesses");
+	if (n >> GAP_BITS != 0 || (f->time + n) >> GAP_BITS != 0)
+		return nfv_fail(
+			err, EINVAL, "a footprint is of fewer than 2^%d accesses", GAP_BITS);
 	for (size_t i = 0; i < n; i += BATCH) {
 		int rc = add_batch(f, a + i, n - i < BATCH ? (unsigned int)(n - i) : BATCH, err);
 
@@ -354,7 +356,6 @@ mpc_footprint_curve(const struct mpc_footprint *f, uint32_t class, enum mpc_cloc
 		return 0;
 	}
 	c.points = bucket_of((uint64_t)c.n) + 1;
-	c.points = c.points < BUCKETS ? c.points : BUCKETS;
 	c.fp = calloc(c.points, sizeof(*c.fp));
 	sum = calloc(BUCKETS, sizeof(*sum));
 	if (c.fp == NULL || sum == NULL) {

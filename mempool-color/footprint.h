@@ -11,7 +11,7 @@
 #define BUCKET_BITS  7
 #define BUCKET_PARTS (1u << BUCKET_BITS)
 #define GAP_BITS     48 /* traces are shorter than 2^48: half a year at twenty million a second */
-#define BUCKETS      ((GAP_BITS - BUCKET_BITS + 1) * BUCKET_PARTS)
+#define BUCKETS      ((GAP_BITS - BUCKET_BITS + 1ul) * BUCKET_PARTS)
 
 static inline unsigned int
 bucket_of(uint64_t gap)
@@ -28,7 +28,7 @@ bucket_end(unsigned int i)
 {
 	unsigned int shift = i < 2 * BUCKET_PARTS ? 0 : i / BUCKET_PARTS - 1;
 
-	return ((uint64_t)(i - shift * BUCKET_PARTS + 1) << shift) - 1;
+	return ((uint64_t)(i - shift * BUCKET_PARTS + 1) << (shift & 63)) - 1;
 }
 
 #endif

@@ -298,7 +298,8 @@ draw_panel(const struct footprint_report *r, double left, bool alone, FILE *out)
 	if (!alone)
 		draw_curve(r, &p, MPC_TOGETHER, alone, PLOT_INK, out);
 	for (uint32_t c = 0; c <= shown && alone; c++) {
-		double x = 74 + c % 5 * 170, y = TOP + HEIGHT + 64 + c / 5 * 20;
+		uint32_t row = c / 5;
+		double x = 74 + c % 5 * 170, y = TOP + HEIGHT + 64 + row * 20;
 
 		plot_dot(out, x, y, 4, c < shown ? plot_colour(c) : PLOT_INK);
 		plot_text(out, x + 10, y + 4, PLOT_START, 12, PLOT_INK, "%s",

@@ -48,8 +48,8 @@ int mpc_footprint_create(
 void mpc_footprint_destroy(struct mpc_footprint *f);
 
 /**
- * The next accesses of the trace. Errors: -EINVAL: a class beyond MPC_CLASSES, or after
- * mpc_footprint_end; -ENOMEM. What came before the fault has been counted.
+ * The next accesses of the trace. Errors: -EINVAL: a class beyond MPC_CLASSES, more than 2^48
+ * accesses, or after mpc_footprint_end; -ENOMEM. What has been counted stays.
  */
 int mpc_footprint_add(
 	struct mpc_footprint *f, const struct mpc_access *a, size_t n, struct nfv_err *err);

@@ -103,8 +103,7 @@ trace_put_header(uint8_t out[TRACE_HEADER_MAX], const struct mpc_trace_info *inf
 			trace_put(&b, (uint8_t)name[k], 1);
 		trace_put(&b, info->class[i].pages, 4);
 	}
-	for (unsigned int i = 0; i < 8; i++)
-		trace_put(&start, (uint8_t)TRACE_MAGIC[i], 1);
+	trace_put(&start, TRACE_MAGIC, 8);
 	trace_put(&start, TRACE_VERSION, 4);
 	trace_put(&start, (uint64_t)(b.at - out) + 8 - TRACE_START, 4);
 	trace_put(&b, trace_sum(0, out, (size_t)(b.at - out)), 8);

@@ -21,7 +21,7 @@
 #include "mpc_trace.h"
 #include "nfv_sv.h"
 
-#define TRACE_MAGIC      "mpctrace"
+#define TRACE_MAGIC      0x656361727463706dull
 #define TRACE_VERSION    1
 #define TRACE_START      16   /* bytes of the header before the rest */
 #define TRACE_HEADER_MAX 4096 /* bytes */

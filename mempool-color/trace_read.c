@@ -142,7 +142,9 @@ mpc_trace_open_stream(FILE *stream, const char *name, const struct mpc_caches *m
 {
 	struct mpc_trace_reader *r = calloc(1, sizeof(*r));
 	uint8_t start[TRACE_START];
+	struct trace_bytes b = { start, start + sizeof(start), false };
 	size_t n;
+	bool binary;
 	int rc;
 
 	if (r == NULL)
@@ -150,11 +152,12 @@ mpc_trace_open_stream(FILE *stream, const char *name, const struct mpc_caches *m
 	r->from = stream;
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	n = fread(start, 1, sizeof(start), stream);
+	binary = n >= 8 && trace_get(&b, 8) == TRACE_MAGIC;
 	if (ferror(stream)) {
 		rc = nfv_fail(err, EIO, "%s: %s", name, strerror(errno));
-	} else if (n == sizeof(start) && memcmp(start, TRACE_MAGIC, 8) == 0) {
+	} else if (binary && n == sizeof(start)) {
 		rc = open_binary(r, start, err);
-	} else if (n >= 8 && memcmp(start, TRACE_MAGIC, 8) == 0) {
+	} else if (binary) {
 		rc = cut_off(r, err);
 	} else if (looks_like_text(start, n)) {
 		r->text = true;
@@ -325,7 +328,7 @@ class_of(struct mpc_trace_info *info, struct nfv_sv name)
 			return (int)i;
 	if (info->classes == MPC_CLASSES || !trace_name_good(name))
 		return -1;
-	memcpy(info->class[info->classes].name, name.p, name.n);
+	snprintf(info->class[info->classes].name, MPC_CLASS_NAME, "%.*s", NFV_SV_ARG(name));
 	return (int)info->classes++;
 }
 
@@ -340,12 +343,14 @@ parse_address(struct nfv_sv word, uint64_t *out)
 	if (word.n > 18)
 		return false;
 	for (size_t i = 2; i < word.n; i++) {
-		static const char digits[] = "0123456789abcdef";
-		const char *d = memchr(digits, word.p[i] | 0x20, 16);
+		char c = word.p[i], lower = (char)(c | 0x20);
 
-		if (d == NULL)
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (uint64_t)(c - '0');
+		else if (lower >= 'a' && lower <= 'f')
+			v = v << 4 | (uint64_t)(lower - 'a' + 10);
+		else
 			return false;
-		v = v << 4 | (uint64_t)(d - digits);
 	}
 	*out = v;
 	return true;

@@ -27,11 +27,11 @@ end(size_t n, uint64_t accesses, uint64_t blocks)
 static size_t
 header(const uint8_t *data, size_t size)
 {
-	struct trace_bytes b = { file + 8, file + sizeof(file), false };
+	struct trace_bytes b = { file, file + sizeof(file), false };
 
 	size = size < TRACE_HEADER_MAX - TRACE_START - 8 ? size :
 							   TRACE_HEADER_MAX - TRACE_START - 8;
-	memcpy(file, TRACE_MAGIC, 8);
+	trace_put(&b, TRACE_MAGIC, 8);
 	trace_put(&b, TRACE_VERSION, 4);
 	trace_put(&b, size + 8, 4);
 	memcpy(b.at, data, size);

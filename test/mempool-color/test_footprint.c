@@ -395,7 +395,7 @@ samples_tell_the_same(void **state)
 		struct mpc_curve c = curve_of(f, MPC_TOGETHER, MPC_TRACE_TIME, MPC_HOTL);
 		double worst = 0;
 
-		for (double size = 16384; size < 700000; size *= 1.2)
+		for (uint32_t size = 16384; size < 700000; size += size / 5)
 			worst = fmax(
 				worst, fabs(mpc_curve_miss(&c, size) - mpc_curve_miss(&all, size)));
 		print_message("rate %.3g: %.0f of %.0f lines, at worst %.4f off\n",

@@ -419,6 +419,7 @@ another_machine_is_told(void **state)
 		assert_non_null(from);
 		info.caches.cache[1].sets = i == 1 ? 2048 : 1024;
 		info.caches.n = i == 2 ? 1 : i == 3 ? 3 : 2;
+		r = NULL;
 		rc = mpc_trace_open_stream(from, "a", &info.caches, &r, &err);
 		if (i > 0)
 			says(rc, &err, "another machine");
@@ -449,6 +450,9 @@ text_is_read(void **state)
 		{ "table -1\n", "line 1 is not" },
 		{ "table 0x\n", "line 1 is not" },
 		{ "table 0x1g\n", "line 1 is not" },
+		{ "table 1\ntable 2\ntable 0x\020\n", "line 3 is not" },
+		{ "table 0x1Z\n", "line 1 is not" },
+		{ "table 0x1`\n", "line 1 is not" },
 		{ "table 0x10000000000000000\n", "line 1 is not" },
 		{ "table 18446744073709551616\n", "line 1 is not" },
 		{ "table 1 2\n", "line 1 is not" },
@@ -456,7 +460,7 @@ text_is_read(void **state)
 			"line 3 has a class whose name" },
 		{ "a-name-that-is-longer-than-a-name-may-be 1\n", "line 1 has a class whose name" },
 	};
-	struct mpc_trace_info info;
+	struct mpc_trace_info info = { .line = 0 };
 	struct nfv_err err = { "" };
 	char many[2000] = "";
 	size_t n = 0;

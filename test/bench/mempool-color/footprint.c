@@ -16,7 +16,7 @@
 #include "mpc_simulate.h"
 #include "mpc_trace.h"
 
-#define LEAST 16384.0 /* lines: 1 MiB */
+#define LEAST 16384 /* lines: 1 MiB */
 
 static double
 now(void)
@@ -100,9 +100,10 @@ footprints(const struct accesses *t)
 		struct mpc_curve c = footprint(t, rate[i], &speed);
 		double worst = 0;
 
-		for (double size = LEAST; size < exact.lines; size *= 1.1)
+		for (uint64_t size = LEAST; size < (uint64_t)exact.lines; size += size / 10)
 			worst = fmax(worst,
-				fabs(mpc_curve_miss(&c, size) - mpc_curve_miss(&exact, size)));
+				fabs(mpc_curve_miss(&c, (double)size) -
+					mpc_curve_miss(&exact, (double)size)));
 		json_array_append_new(all,
 			json_pack("{s:f, s:f, s:f}", "rate", rate[i], "accesses_per_second", speed,
 				"worst", worst));
