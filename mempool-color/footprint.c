@@ -10,6 +10,8 @@
 #define BATCH         32   /* accesses whose places in the table are fetched together */
 #define LINES_FIRST   1024 /* places of the table in the beginning: whole pages, as ever after */
 #define LINES_DEFAULT (4u << 20)
+#define SEEN_BITS     (1u << 20)
+#define SEEN_FULL     8 /* lines a bit, beyond which too few bits are left to tell how many there are */
 
 struct line {
 	uint64_t line;
@@ -28,11 +30,13 @@ struct gaps {
 	struct bucket edge[BUCKETS]; /* before first accesses and after last ones */
 };
 
-struct class
-{
+struct tally {
 	uint64_t accesses;
 	double first; /* accesses that were a line's first */
 	struct gaps clock[2];
+	/* Where not all lines are sampled: by hash which were seen, and so about how many. */
+	uint64_t seen[SEEN_BITS / 64];
+	double distinct; /* at the end; 0: not known */
 };
 
 struct mpc_footprint {
@@ -45,7 +49,7 @@ struct mpc_footprint {
 	uint32_t lines, lines_max;
 	uint64_t time, sampled, shared;
 	bool ended;
-	struct class *class[MPC_CLASSES];
+	struct tally *tally[MPC_CLASSES]; /* by class, once it has been seen */
 };
 
 static struct nfv_pages
@@ -95,7 +99,7 @@ mpc_footprint_destroy(struct mpc_footprint *f)
 	if (f == NULL)
 		return;
 	for (unsigned int i = 0; i < MPC_CLASSES; i++)
-		free(f->class[i]);
+		free(f->tally[i]);
 	nfv_pages_free(&f->pages);
 	free(f);
 }
@@ -103,7 +107,7 @@ mpc_footprint_destroy(struct mpc_footprint *f)
 static inline uint64_t
 hash(const struct mpc_footprint *f, uint64_t line)
 {
-	return nfv_hash_mix(line ^ f->key.k[0], f->key.k[1]);
+	return nfv_hash2(&f->key, line, 0);
 }
 
 /* Where the line is, or would be. */
@@ -115,6 +119,25 @@ find(const struct mpc_footprint *f, struct line *table, uint64_t mask, uint64_t 
 	while (table[at].time != 0 && table[at].line != line)
 		at = (at + 1) & mask;
 	return &table[at];
+}
+
+static inline void
+mark(struct tally *c, uint64_t h)
+{
+	c->seen[h % SEEN_BITS / 64] |= 1ull << h % 64;
+}
+
+/* By linear counting: the part of the bits that stayed empty is e to the power of minus lines a bit. */
+static double
+seen(const struct tally *c)
+{
+	unsigned int n = 0;
+	double a_bit;
+
+	for (size_t i = 0; i < SEEN_BITS / 64; i++)
+		n += (unsigned int)__builtin_popcountll(c->seen[i]);
+	a_bit = -log(1 - (double)n / SEEN_BITS);
+	return a_bit < SEEN_FULL ? a_bit * SEEN_BITS : 0;
 }
 
 /*
@@ -137,6 +160,8 @@ make_room(struct mpc_footprint *f)
 	for (uint64_t i = 0; i <= f->mask; i++) {
 		const struct line *l = &f->table[i];
 
+		if (l->time != 0 && full)
+			mark(f->tally[l->class], hash(f, l->line));
 		if (l->time == 0 || hash(f, l->line) > limit)
 			continue;
 		*find(f, table, mask, l->line) = *l;
@@ -166,7 +191,7 @@ static void
 see(struct mpc_footprint *f, struct line *l, const struct mpc_access *a, uint64_t time,
 	uint64_t own)
 {
-	struct class *c = f->class[a->class];
+	struct tally *c = f->tally[a->class];
 
 	if (l->time == 0) {
 		*l = (struct line){ a->line, time, own, a->class };
@@ -178,7 +203,7 @@ see(struct mpc_footprint *f, struct line *l, const struct mpc_access *a, uint64_
 	}
 	if (l->class != a->class) {
 		f->shared++;
-		c = f->class[l->class];
+		c = f->tally[l->class];
 		own = c->accesses; /* which this access is not one of */
 		own = own > l->own ? own : l->own;
 	}
@@ -202,11 +227,13 @@ add_batch(struct mpc_footprint *f, const struct mpc_access *a, unsigned int n, s
 		if (class >= MPC_CLASSES)
 			return nfv_fail(
 				err, EINVAL, "class %u: there are %d at most", class, MPC_CLASSES);
-		if (f->class[class] == NULL &&
-			(f->class[class] = calloc(1, sizeof(struct class))) == NULL)
+		if (f->tally[class] == NULL &&
+			(f->tally[class] = calloc(1, sizeof(struct tally))) == NULL)
 			return nfv_fail(err, ENOMEM, "no memory for another class's footprint");
-		own[i] = ++f->class[class]->accesses;
+		own[i] = ++f->tally[class]->accesses;
 		f->time++;
+		if (f->limit != UINT64_MAX)
+			mark(f->tally[class], h);
 		if (h > f->limit)
 			continue;
 		chosen[sampled++] = (uint8_t)i;
@@ -252,13 +279,16 @@ mpc_footprint_end(struct mpc_footprint *f)
 {
 	for (uint64_t i = 0; i <= f->mask && !f->ended; i++) {
 		const struct line *l = &f->table[i];
-		struct class *c = f->class[l->class];
+		struct tally *c = f->tally[l->class];
 
 		if (l->time == 0)
 			continue;
 		count(c->clock[MPC_TRACE_TIME].edge, f->time + 1 - l->time, f->weight);
 		count(c->clock[MPC_OWN_TIME].edge, c->accesses + 1 - l->own, f->weight);
 	}
+	for (unsigned int i = 0; i < MPC_CLASSES && !f->ended; i++)
+		if (f->tally[i] != NULL && f->limit != UINT64_MAX && f->shared == 0)
+			f->tally[i]->distinct = seen(f->tally[i]);
 	f->ended = true;
 }
 
@@ -274,7 +304,7 @@ mpc_footprint_count(const struct mpc_footprint *f)
 uint64_t
 mpc_footprint_accesses(const struct mpc_footprint *f, uint32_t class)
 {
-	return class < MPC_CLASSES && f->class[class] != NULL ? f->class[class] -> accesses : 0;
+	return class < MPC_CLASSES && f->tally[class] != NULL ? f->tally[class]->accesses : 0;
 }
 
 /* fp at the bounds of buckets, from the longest gaps down, which loses no digits. */
@@ -321,16 +351,27 @@ draw_aet(struct mpc_curve *c, const struct bucket *reuse, double first)
 	c->lines = first;
 }
 
-/* Add a class's gaps; those at the edges only count for HOTL. */
+/* How many lines a line of a class's sample stands for, compared to what its rate says. */
+static double
+correction(const struct tally *c, enum mpc_clock clock, double n)
+{
+	double total = 0;
+
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		total += c->clock[clock].reuse[i].sum + c->clock[clock].edge[i].sum;
+	return c->distinct > 0 && total > 0 ? c->distinct * (n + 1) / total : 1;
+}
+
+/* Add gaps; those at the edges only count for HOTL. */
 static void
-gather(struct bucket *sum, const struct gaps *g, enum mpc_model model)
+gather(struct bucket *sum, const struct gaps *g, double scale, enum mpc_model model)
 {
 	for (unsigned int i = 0; i < BUCKETS; i++) {
-		sum[i].n += g->reuse[i].n;
-		sum[i].sum += g->reuse[i].sum;
+		sum[i].n += scale * g->reuse[i].n;
+		sum[i].sum += scale * g->reuse[i].sum;
 		if (model == MPC_HOTL) {
-			sum[i].n += g->edge[i].n;
-			sum[i].sum += g->edge[i].sum;
+			sum[i].n += scale * g->edge[i].n;
+			sum[i].sum += scale * g->edge[i].sum;
 		}
 	}
 }
@@ -364,10 +405,15 @@ mpc_footprint_curve(const struct mpc_footprint *f, uint32_t class, enum mpc_cloc
 		return nfv_fail(err, ENOMEM, "no memory for a curve");
 	}
 	for (uint32_t i = 0; i < MPC_CLASSES; i++) {
-		if (f->class[i] == NULL || (class != MPC_TOGETHER && class != i))
+		const struct tally *of = f->tally[i];
+		double scale;
+
+		if (of == NULL || (class != MPC_TOGETHER && class != i))
 			continue;
-		gather(sum, &f->class[i] -> clock[clock], model);
-		first += f->class[i]->first;
+		scale = correction(of, clock,
+			clock == MPC_TRACE_TIME ? (double)f->time : (double)of->accesses);
+		gather(sum, &of->clock[clock], scale, model);
+		first += scale * of->first;
 	}
 	if (model == MPC_HOTL)
 		draw_hotl(&c, sum);

@@ -14,11 +14,13 @@
  * ratio mr(c) = fp(w + 1) − fp(w) at w = ft(c), and footprints of disjoint data add. These are figures
  * of a warm cache: a cache that all lines fit in has no misses.
  *
- * Memory: 32 bytes a line of the sample, times two to four, and 344 KiB a class. Lines are sampled by
+ * Memory: 32 bytes a line of the sample, times two to four, and 472 KiB a class. Lines are sampled by
  * a hash of their number (Waldspurger et al., SHARDS, FAST 2015) while time goes on counting all
- * accesses, so gaps are exact and only counts are scaled; the correction for hot lines that the sample
- * has too many or too few of comes of itself, as misses are divided by all accesses and not by those
- * sampled. Where even so more lines are seen than were allowed for, the rate is halved.
+ * accesses, so gaps are exact and only counts are scaled: class by class to the number of its distinct
+ * lines, which a million bits tell up to eight million lines (linear counting: Whang et al., 1990), so
+ * that where a loop or a stream begins to fit is not left to chance. Misses are divided by all accesses
+ * and not by those sampled, so hot lines that the sample has too many or too few of do no harm. Where
+ * even so more lines are sampled than were allowed for, the rate is halved.
  *
  * Gaps are kept in buckets, one each below 256 and 128 per octave above: fp is exact at the buckets'
  * upper bounds, and in between, where it is drawn straight, off by at most a quarter of the bucket's

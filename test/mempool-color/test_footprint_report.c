@@ -85,6 +85,8 @@ text_of(void (*show)(const struct footprint_report *, FILE *), const struct foot
 	assert_non_null(to);
 	show(r, to);
 	fclose(to);
+	if (text == NULL)
+		abort();
 	return text;
 }
 

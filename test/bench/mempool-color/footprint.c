@@ -1,6 +1,6 @@
 /*
  * What traces cost: to record, to read, to simulate, and to take footprints of, all and sampled; and
- * how far samples are off, at worst over the sizes of caches from 1 MiB on. Seconds are those of the
+ * how far samples of several seeds are off, over the sizes of caches from 1 MiB on. Seconds are those of the
  * processor, so that neighbours take less away. One line of JSON a trace.
  *
  *     bench_footprint [accesses, 8000000]
@@ -16,6 +16,7 @@
 #include "mpc_simulate.h"
 #include "mpc_trace.h"
 
+#define SEEDS 5
 #define LEAST 16384 /* lines: 1 MiB */
 
 static double
@@ -70,9 +71,9 @@ make_packets(struct accesses *t, size_t n)
 }
 
 static struct mpc_curve
-footprint(const struct accesses *t, double rate, double *speed)
+footprint(const struct accesses *t, double rate, uint64_t seed, double *speed)
 {
-	struct mpc_footprint_options o = { .rate = rate, .seed = 7 };
+	struct mpc_footprint_options o = { .rate = rate, .seed = seed };
 	struct mpc_footprint *f = NULL;
 	struct nfv_err err = { "" };
 	double begin = now();
@@ -87,6 +88,23 @@ footprint(const struct accesses *t, double rate, double *speed)
 	return c;
 }
 
+/* Over the sizes of caches from LEAST on: the mean, and the worst so far. */
+static double
+compare(const struct mpc_curve *c, const struct mpc_curve *exact, double *worst)
+{
+	double sum = 0;
+	int sizes = 0;
+
+	for (uint64_t size = LEAST; size < (uint64_t)exact->lines; size += size / 10, sizes++) {
+		double off =
+			fabs(mpc_curve_miss(c, (double)size) - mpc_curve_miss(exact, (double)size));
+
+		*worst = fmax(*worst, off);
+		sum += off;
+	}
+	return sizes > 0 ? sum / sizes : 0;
+}
+
 static json_t *
 footprints(const struct accesses *t)
 {
@@ -95,19 +113,20 @@ footprints(const struct accesses *t)
 	struct mpc_curve exact;
 	double speed;
 
-	exact = footprint(t, 1, &speed); /* once to warm up */
+	exact = footprint(t, 1, 1, &speed); /* once to warm up */
 	for (int i = 0; i < 3; i++) {
-		struct mpc_curve c = footprint(t, rate[i], &speed);
-		double worst = 0;
+		double worst = 0, mean = 0, seconds = 0;
 
-		for (uint64_t size = LEAST; size < (uint64_t)exact.lines; size += size / 10)
-			worst = fmax(worst,
-				fabs(mpc_curve_miss(&c, (double)size) -
-					mpc_curve_miss(&exact, (double)size)));
+		for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+			struct mpc_curve c = footprint(t, rate[i], seed, &speed);
+
+			mean += compare(&c, &exact, &worst) / SEEDS;
+			seconds += 1 / speed;
+			mpc_curve_fini(&c);
+		}
 		json_array_append_new(all,
-			json_pack("{s:f, s:f, s:f}", "rate", rate[i], "accesses_per_second", speed,
-				"worst", worst));
-		mpc_curve_fini(&c);
+			json_pack("{s:f, s:f, s:f, s:f}", "rate", rate[i], "accesses_per_second",
+				SEEDS / seconds, "mean", mean, "worst", worst));
 	}
 	mpc_curve_fini(&exact);
 	return all;
