@@ -1,7 +1,7 @@
 /*
  * What traces cost: to record, to read, to simulate, and to take footprints of, all and sampled; and
- * how far samples of several seeds are off, over the sizes of caches from 1 MiB on. Seconds are those of the
- * processor, so that neighbours take less away. One line of JSON a trace.
+ * how far samples of several seeds are off, over the sizes of caches from 1 MiB on. Seconds are those
+ * of the processor, so that neighbours take less away. One line of JSON a trace.
  *
  *     bench_footprint [accesses, 8000000]
  */
