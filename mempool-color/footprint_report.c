@@ -186,7 +186,7 @@ footprint_report_table(const struct footprint_report *r, FILE *out)
 	fprintf(out, "%s: %llu accesses to lines of %u bytes", r->file,
 		(unsigned long long)r->count.accesses, r->info.line);
 	if (r->count.rate < 1)
-		fprintf(out, ", of which lines %.3g %% were sampled", 100 * r->count.rate);
+		fprintf(out, "; %.3g %% of the lines sampled", 100 * r->count.rate);
 	fputs("\n\n", out);
 	table_classes(r, out);
 	table_misses(r, true, out);
