@@ -15,6 +15,14 @@ struct packed {
 static void settle(struct sip_server *s, uint32_t server, bool failover);
 
 static size_t
+put(char *to, struct nfv_sv s)
+{
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
+	return s.n;
+}
+
+static size_t
 pack(char *to, size_t room, const struct sip_hop *hop, unsigned int n)
 {
 	size_t at = 0;
@@ -27,10 +35,8 @@ pack(char *to, size_t room, const struct sip_hop *hop, unsigned int n)
 			break;
 		memcpy(to + at, &p, sizeof(p));
 		at += sizeof(p);
-		memcpy(to + at, hop[i].uri.p, hop[i].uri.n);
-		at += hop[i].uri.n;
-		memcpy(to + at, hop[i].path.p, hop[i].path.n);
-		at += hop[i].path.n;
+		at += put(to + at, hop[i].uri);
+		at += put(to + at, hop[i].path);
 	}
 	return at;
 }
