@@ -15,8 +15,8 @@ nfv_prefix_has(const struct nfv_prefix *p, const struct nfv_addr *a)
 	return rest == 0 || ((p->addr.b[whole] ^ a->b[whole]) >> (8 - rest)) == 0;
 }
 
-/* By hand like write4(), and as strict as inet_pton(): four numbers up to 255 without leading zeros.
- * A NUL ends the text, as it does for the library. */
+/* By hand like write4(), and as strict as inet_pton(): four numbers up to 255 without leading
+ * zeros. A NUL ends the text, as it does for the library. */
 static bool
 read4(struct nfv_sv s, uint8_t b[4])
 {

@@ -1,5 +1,5 @@
-/* Framing: where the lines are. A message is walked once; what stands in the lines is looked at when
- * somebody asks. */
+/* Framing: where the lines are. A message is walked once; what stands in the lines is looked at
+ * when somebody asks. */
 #include <errno.h>
 
 #include "nfv_sip.h"
@@ -122,14 +122,14 @@ start_line(struct nfv_sip_msg *m, struct nfv_sv line, const char *lim)
 	return true;
 }
 
-/* Part a line into name and value; false if it is no header field, but then too there is a value. */
+/* Part a line into name and value; false if it is no header field, which too has a value. */
 static bool
 split_line(struct nfv_sv line, struct nfv_sv *name, struct nfv_sv *value, const char *lim)
 {
 	const char *p = line.p;
 	bool good;
 
-	/* as nearly all are: a short name, a colon, a space, and neither space nor fold about them */
+	/* as nearly all are: a short name, a colon, one space, and no space at the end */
 	if (lim - p >= SCAN_WIDE && p[line.n - 1] > ' ') {
 		size_t n = scan_plain(p);
 

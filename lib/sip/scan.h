@@ -2,9 +2,9 @@
  * @file
  * Character classes of RFC 3261 §25.1 and the few moves that every parser here is made of.
  *
- * Most of a message are letters and digits, which are looked at sixteen at once where so many may be
- * read. What may be read is more than what is parsed: a `lim` is an end of readable bytes, that of
- * the message if it is known, at least that of the view.
+ * Most of a message are letters and digits, which are looked at sixteen at once where so many may
+ * be read. What may be read is more than what is parsed: a `lim` is an end of readable bytes, that
+ * of the message if it is known, at least that of the view.
  */
 #ifndef SCAN_H
 #define SCAN_H
@@ -41,8 +41,8 @@ scan_is(char c, unsigned int class)
 	return scan_class[(unsigned char)c] & class;
 }
 
-/* What is not there. Structures are cleared with it member by member: for a whole one compilers take a
- * string instruction, which takes longer than a header field. */
+/* What is not there. Structures are cleared with it member by member: for a whole one compilers
+ * take a string instruction, which takes longer than a header field. */
 static const struct nfv_sv scan_none = { NULL, 0 };
 
 static inline void
@@ -170,8 +170,8 @@ scan_break(const char *p, const char *end)
 	return p;
 }
 
-/* Whether a token is `text`, SCAN_WIDE bytes of which the first n are letters in lower case and "-".
- * What differs from such a byte in the bit of the case alone is its capital, or in no token. */
+/* Whether a token of n bytes is `text`, of which SCAN_WIDE can be read: letters in lower case and
+ * "-". What differs from such a byte in the bit of the case alone is its capital, or in no token. */
 static inline bool
 scan_same(const char *p, size_t n, const char text[SCAN_WIDE], const char *lim)
 {
@@ -248,8 +248,8 @@ scan_field(struct nfv_sv s, const char *lim)
 	return scan_same(s.p, s.n, name->text, lim) ? name->field : NFV_SIP_H_OTHER;
 }
 
-/* How long what begins with a quotation mark or a bracket is as a quoted string or as an IPv6 address in
- * brackets; 0: it is none. */
+/* The length of the quoted string, or of the IPv6 address in brackets, that begins here with its
+ * quotation mark or bracket; 0: it is none. */
 size_t scan_quoted_n(struct nfv_sv s);
 size_t scan_ipv6_n(struct nfv_sv s);
 
