@@ -5,9 +5,11 @@
 
 > is from the caller, < from the callee. .500: who sends the next step waits for so many ms first. =500:
 who has sent the last step is there for so long to send it again. <180?: who receives it goes on without.
-Before a response to an INVITE there may be a 100; as a step it must come, and is the next hop's. Requests inside a dialog go along the route that the first one recorded, which has to
-be there; it reaches the callee with so many Vias (2). Tags are made of the Call-ID, which has to be a token (-cid_str %u-%p): either side
-knows both. The first request is for [service]@[domain] (-key domain …).
+Before a response to an INVITE there may be a 100; as a step it must come, and is the next hop's.
+
+The first request is for [service]@[domain] (-key domain ...), and reaches the callee with VIAS (2) Vias. Those
+inside its dialog go along the route that it recorded, which has to be there. Tags are made of the Call-ID, so
+that either side knows both; it has to be a token (-cid_str %u-%p).
 """
 import re
 import sys
@@ -118,10 +120,10 @@ class Side:
             self.asked.remove(name)
 
     def receive_response(self, status, when):
-        if status == "100":
-            self.add('<recv response="100"></recv>')
-            return
         name = self.waiting[0 if status == "487" else -1]
+        if status == "100":
+            self.add(f'<recv response="100" response_txn="t{self.txn[name]}"></recv>')
+            return
         check = None
         rrs = ""
         self.refused = status >= "300"

@@ -5,7 +5,7 @@
 sip_up
 N=5
 
-spawn servers python3 "$E2E/sip_peer.py" never 10.2.0.2 5060 </dev/null
+spawn servers python3 "$E2E/sip_peer.py" never 10.2.0.2 5060 </dev/null >/dev/null
 wait_for 5 bound servers 5060 || die "there is no one to be silent"
 
 caller calls '>INVITE <408 >ACK' clients 7000 10.2.0.2:5060 -s user -m $N -r 50

@@ -99,10 +99,10 @@ ladder() {
 	local n=$1 rate=$2 steps=$3 from=${4:-clients} to=${5:-servers} caller callee pid port
 	caller=caller$((++LADDERS)) callee=callee$LADDERS port=${PORT:-$((7000 + 2 * LADDERS))}
 	show stage sip >"$WORK/before"
-	callee "$callee" "$steps" "$to" $port -m "$n"
+	callee "$callee" "$steps" "$to" "$port" -m "$n"
 	pid=$!
-	caller "$caller" "$steps" "$from" $((port + 1)) "${TARGET:-${ADDR[$to]}:$port}" -s "${SERVICE:-$port}" -m "$n" \
-		-r "$rate"
+	caller "$caller" "$steps" "$from" $((port + 1)) "${TARGET:-${ADDR[$to]}:$port}" \
+		-s "${SERVICE:-$port}" -m "$n" -r "$rate"
 	wait $! || die "$steps: the caller fails: $(head -n 20 "$WORK/$caller.err")"
 	wait $pid || die "$steps: the callee fails: $(head -n 20 "$WORK/$callee.err")"
 	agree "$n" "$steps"
