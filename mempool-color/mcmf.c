@@ -101,7 +101,7 @@ make_order(const struct mpc_mcmf *p, uint32_t *order)
 {
 	size_t chunks = ((size_t)p->arcs + CHUNK - 1) / CHUNK, turns = 1, n = 0;
 	uint32_t *at = calloc((size_t)p->nodes + 1, sizeof(*at));
-	uint32_t *sorted = malloc(((size_t)p->arcs + 1) * sizeof(*sorted));
+	uint32_t *sorted = calloc((size_t)p->arcs + 1, sizeof(*sorted));
 
 	if (at == NULL || sorted == NULL) {
 		free(at);
@@ -174,7 +174,8 @@ create(const struct mpc_mcmf *p, int64_t back, struct mpc_mcmf_solver **out, str
 	if (s == NULL)
 		goto fail;
 	if (p->arcs > MPC_MCMF_ARCS_MAX || p->nodes > MPC_MCMF_NODES_MAX) {
-		rc = nfv_fail(err, EINVAL, "%u nodes and %u arcs are too many", p->nodes, p->arcs);
+		nfv_fail(err, EINVAL, "%u nodes and %u arcs are too many", p->nodes, p->arcs);
+		rc = -EINVAL;
 		goto fail;
 	}
 	rc = check_arcs(p, err);
@@ -320,8 +321,9 @@ mpc_mcmf_run(struct mpc_mcmf_solver *s, struct mpc_mcmf_answer *answer, struct n
 	int64_t cost = 0;
 	int rc = simplex_run(&s->s, err);
 
-	if (rc == 0)
-		rc = evaluate(s, &cost, err);
+	if (rc < 0)
+		return rc;
+	rc = evaluate(s, &cost, err);
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < x->arcs; i++)
@@ -407,7 +409,7 @@ mpc_mcmf_max_flow(const struct mpc_mcmf *p, uint32_t source, uint32_t sink,
 	struct mpc_mcmf ring = { .nodes = 0 };
 	struct mpc_mcmf_solver *s = NULL;
 	struct mpc_mcmf_answer a = { .flow = NULL };
-	int64_t back;
+	int64_t back = 0;
 	int rc;
 
 	if (source >= p->nodes || sink >= p->nodes || source == sink)
@@ -421,21 +423,25 @@ mpc_mcmf_max_flow(const struct mpc_mcmf *p, uint32_t source, uint32_t sink,
 	if (rc < 0)
 		return rc;
 	rc = close_ring(p, source, sink, back, &ring);
-	a = (struct mpc_mcmf_answer){ .flow = malloc(((size_t)p->arcs + 1) * sizeof(*a.flow)),
+	a = (struct mpc_mcmf_answer){ .flow = calloc((size_t)p->arcs + 1, sizeof(*a.flow)),
 		.potential = answer->potential };
-	if (rc < 0 || a.flow == NULL)
-		rc = nfv_fail(err, ENOMEM, "no memory for %u arcs", p->arcs);
-	if (rc == 0)
-		rc = create(&ring, back, &s, err);
-	if (rc == 0)
-		rc = mpc_mcmf_run(s, &a, err);
-	if (rc == 0) {
-		for (uint32_t e = 0; e < p->arcs; e++)
-			answer->flow[e] = a.flow[e];
-		answer->cost = a.cost;
-		answer->pivots = a.pivots;
-		*value = a.flow[p->arcs];
+	if (rc < 0 || a.flow == NULL) {
+		nfv_fail(err, ENOMEM, "no memory for %u arcs", p->arcs);
+		rc = -ENOMEM;
+		goto done;
 	}
+	rc = create(&ring, back, &s, err);
+	if (rc < 0)
+		goto done;
+	rc = mpc_mcmf_run(s, &a, err);
+	if (rc < 0)
+		goto done;
+	for (uint32_t e = 0; e < p->arcs; e++)
+		answer->flow[e] = a.flow[e];
+	answer->cost = a.cost;
+	answer->pivots = a.pivots;
+	*value = a.flow[p->arcs];
+done:
 	mpc_mcmf_destroy(s);
 	free((void *)(uintptr_t)ring.tail);
 	free((void *)(uintptr_t)ring.head);

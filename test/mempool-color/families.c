@@ -105,8 +105,7 @@ make_scattered(struct maker *m, uint32_t arcs, int64_t most)
 
 	begin(m, nodes, arcs + pairs * hops);
 	for (uint32_t i = 0; i < pairs; i++)
-		lay_path(m, i, nodes - 1 - i % (nodes - pairs), hops, 500 + random_below(m, 1000),
-			most);
+		lay_path(m, i, nodes - 1 - i, hops, 500 + random_below(m, 1000), most);
 	while (m->p->arcs < arcs)
 		add(m, random_below(m, nodes), random_below(m, nodes), 1 + random_below(m, 1000),
 			random_cost(m, most));
@@ -118,14 +117,12 @@ make_grid(struct maker *m, uint32_t arcs, int64_t most)
 	uint32_t width = root(arcs / 8) + 2, nodes = width * width, pairs = root(nodes);
 
 	begin(m, nodes, 8 * nodes + 2 * width * pairs + arcs);
-	for (uint32_t v = 0; v < nodes; v++) {
-		uint32_t x = v % width, y = v / width;
-
+	for (uint32_t v = 0, x = 0; v < nodes; v++, x = x + 1 < width ? x + 1 : 0) {
 		if (x + 1 < width) {
 			add(m, v, v + 1, 1 + random_below(m, 1000), random_cost(m, most));
 			add(m, v + 1, v, 1 + random_below(m, 1000), random_cost(m, most));
 		}
-		if (y + 1 < width) {
+		if (v + width < nodes) {
 			add(m, v, v + width, 1 + random_below(m, 1000), random_cost(m, most));
 			add(m, v + width, v, 1 + random_below(m, 1000), random_cost(m, most));
 		}
@@ -201,7 +198,7 @@ make_colour(struct maker *m, uint32_t arcs, int64_t most)
 
 			for (uint32_t k = 0; k < steps; k++) {
 				cost += (int64_t)random_below(m, (uint32_t)slope) + 1;
-				add(m, c, classes + i, demand / (2 * steps) + 1, cost);
+				add(m, c, classes + i, demand / 2 / steps + 1, cost);
 			}
 		}
 	}
