@@ -108,8 +108,9 @@ response(char *to, size_t room, const char *status, struct nfv_sv request)
 		(int)(request.n - (size_t)(eol - request.p)), eol);
 }
 
-enum { INVITE, RINGING, OK, ACK, BYE, BYE_OK, STEPS };
-static const char *const names[STEPS] = { "INVITE", "180", "200", "ACK", "BYE", "200 (BYE)" };
+enum { INVITE, RINGING, OK, ACK, BYE, BYE_OK, REFUSED, STEPS };
+static const char *const names[STEPS] = { "INVITE", "180", "200", "ACK", "BYE", "200 (BYE)",
+	"INVITE, refused" };
 
 static int
 by_size(const void *a, const void *b)
@@ -133,6 +134,8 @@ main(int argc, char **argv)
 	text = calloc(calls, sizeof(*text));
 	took = calloc(batches, sizeof(*took));
 	for (int step = 0; step < STEPS; step++) {
+		s->overload.admit = step == REFUSED ? 0 : SIP_ADMIT_ALL;
+		s->overload.until = UINT64_MAX;
 		for (unsigned int b = 0; b < batches; b++) {
 			size_t n[BATCH];
 			uint64_t t;
@@ -141,7 +144,9 @@ main(int argc, char **argv)
 				unsigned int c = b * BATCH + i;
 				char(*m)[1100] = text[c];
 
-				n[i] = step == INVITE || step == ACK || step == BYE ?
+				n[i] = step == REFUSED ?
+					request(m[1], 1100, "INVITE", c + calls, 0) :
+					step == INVITE || step == ACK || step == BYE ?
 					request(m[1], 1100, names[step], c,
 						step == INVITE      ? 0 :
 							step == ACK ? 1 :
@@ -163,11 +168,12 @@ main(int argc, char **argv)
 			now += HZ / 100000;
 		}
 		qsort(took, batches, sizeof(*took), by_size);
-		printf("%-10s %6lu cycles\n", names[step], took[batches / 4]);
-		sum += took[batches / 4];
+		printf("%-15s %6lu cycles\n", names[step], took[batches / 4]);
+		if (step < REFUSED)
+			sum += took[batches / 4];
 	}
-	printf("a call     %6lu cycles, %.0f calls/s at %.1f GHz\n", sum, (double)HZ / (double)sum,
-		HZ / 1e9);
+	printf("a call          %6lu cycles, %.0f calls/s at %.1f GHz\n", sum,
+		(double)HZ / (double)sum, HZ / 1e9);
 	printf("transactions live: %u %u %u %u, unsent %lu\n", s->txns.live[0], s->txns.live[1],
 		s->txns.live[2], s->txns.live[3], s->count.unsent);
 	return 0;

@@ -3,11 +3,11 @@
  * Calls a second that something between a caller and a callee carries; one rate, one run:
  *
  *   bench_stage [EAL options] -- [--rate R] [--seconds S] [--drain S] [--caller FILE] [--no-callee]
- *               [--sip YAML | --joined | --inside DEVICE --outside DEVICE]
+ *               [--sip YAML | --empty | --joined | --inside DEVICE --outside DEVICE]
  *
  * The generator's agents run on the main lcore, both in one thread. Between them, on the next lcore,
- * runs a chain of the stage `sip` with the configuration YAML; or nothing (--joined), for what the
- * agents themselves take; or what is behind two devices, another program. Calls are begun for S
+ * runs a chain of the stage `sip` with the configuration YAML; or one without stages (--empty), for what
+ * another core and its rings cost; or nothing (--joined), for what the agents themselves take; or what is behind two devices, another program. Calls are begun for S
  * seconds, after which those still open have --drain seconds to end.
  *
  * Prints one JSON object: good (see is_good), rate offered skipped limited successful failed causes{}
@@ -30,7 +30,7 @@
 struct options {
 	double rate, seconds, drain;
 	const char *sip, *caller, *device[2];
-	bool joined, no_callee;
+	bool joined, empty, no_callee;
 };
 
 /* What is known of a run besides the agents' own figures. */
@@ -64,7 +64,7 @@ parse_options(int argc, char **argv, struct options *o)
 		{ "drain", required_argument, NULL, 'd' },
 		{ "caller", required_argument, NULL, 'c' }, { "no-callee", no_argument, NULL, 'n' },
 		{ "sip", required_argument, NULL, 'y' }, { "joined", no_argument, NULL, 'j' },
-		{ "inside", required_argument, NULL, 'i' },
+		{ "empty", no_argument, NULL, 'e' }, { "inside", required_argument, NULL, 'i' },
 		{ "outside", required_argument, NULL, 'o' }, { NULL, 0, NULL, 0 } };
 	int c;
 
@@ -86,6 +86,8 @@ parse_options(int argc, char **argv, struct options *o)
 			o->sip = optarg;
 		else if (c == 'j')
 			o->joined = true;
+		else if (c == 'e')
+			o->empty = true;
 		else if (c == 'i' || c == 'o')
 			o->device[c == 'o'] = optarg;
 		else
@@ -113,6 +115,7 @@ set_up(struct run *r)
 	double most = o->rate * 4;
 	struct party_conf pc = { .scenario = o->caller,
 		.joined = o->joined,
+		.to_callee = o->empty,
 		.rate = o->rate,
 		.calls = (uint64_t)(o->rate * o->seconds),
 		.open = most < 4096   ? 4096 :
@@ -121,7 +124,7 @@ set_up(struct run *r)
 
 	r->hz = rte_get_tsc_hz();
 	if (has_stage(o))
-		middle_create(&r->middle, o->sip);
+		middle_create(&r->middle, o->empty ? NULL : o->sip);
 	pc.device = o->device[0] != NULL ? o->device[0] : ring[o->joined][0];
 	party_create(&r->caller, &pc);
 	/* It answers, at most so many at once, those included that only linger. */

@@ -79,7 +79,7 @@ middle_create(struct middle *m, const char *yaml)
 	struct creation c = {
 		.conf = { .name = "bench",
 			.stage = &use,
-			.n_stages = 1,
+			.n_stages = yaml != NULL,
 			.flows = 1024,
 			.timeouts = { 300, 7440, 240, 60, 600 },
 			.seed = 12345,
@@ -91,7 +91,8 @@ middle_create(struct middle *m, const char *yaml)
 				      .tsc_hz = rte_get_tsc_hz(),
 				      .state = NFV_WORKER_RUNNING } };
 	party_need(m->worker.lcore < RTE_MAX_LCORE, "the stage needs an lcore of its own: -l 0-1");
-	read_section(m, yaml);
+	if (yaml != NULL)
+		read_section(m, yaml);
 	use = (struct nfv_stage_use){ m->ops, m->section };
 	m->pool = rte_pktmbuf_pool_create("stage", BUFFERS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 		(int)rte_lcore_to_socket_id(m->worker.lcore));
@@ -169,7 +170,7 @@ drops_json(const struct middle *m, const struct nfv_chain_stats *s)
 		add_drop(out, nfv_loop_drop_name[i], s->loop_drop[i] - m->before.loop_drop[i]);
 	for (int i = 0; i < NFV_L3_REASONS; i++)
 		add_drop(out, nfv_l3_drop_name[i], s->l3_drop[i] - m->before.l3_drop[i]);
-	for (int i = 0; m->ops->drops != NULL && m->ops->drops[i] != NULL; i++)
+	for (int i = 0; m->ops != NULL && m->ops->drops != NULL && m->ops->drops[i] != NULL; i++)
 		add_drop(out, m->ops->drops[i], s->stage[0].drop[i] - m->before.stage[0].drop[i]);
 	return out;
 }
@@ -183,7 +184,8 @@ shown_json(const struct middle *m)
 	FILE *f = open_memstream(&text, &n);
 
 	party_need(f != NULL, "out of memory");
-	nfv_chain_show_stage(m->worker.chain[0], 0, f);
+	if (m->ops != NULL)
+		nfv_chain_show_stage(m->worker.chain[0], 0, f);
 	fclose(f);
 	for (char *l = strtok_r(text, "\n", &rest); l != NULL; l = strtok_r(NULL, "\n", &rest))
 		json_array_append_new(out, json_string(l));
@@ -195,7 +197,7 @@ json_t *
 middle_json(const struct middle *m)
 {
 	const struct nfv_chain_stats s = *nfv_chain_stats(m->worker.chain[0]);
-	uint64_t messages = s.stage[0].packets - m->before.stage[0].packets;
+	uint64_t messages = s.part[NFV_RX].packets - m->before.part[NFV_RX].packets;
 
 	return json_pack("{s:f, s:I, s:o, s:o, s:o}", "busy",
 		per(m->worker.busy_cycles - m->busy_before, rte_rdtsc() - m->tsc_before),

@@ -25,7 +25,7 @@ struct middle {
 	uint64_t busy_before, tsc_before;
 };
 
-/** `yaml`: the section `sip`. It runs when this returns. */
+/** `yaml`: the section `sip`; NULL: a chain without stages. It runs when this returns. */
 void middle_create(struct middle *m, const char *yaml);
 void middle_destroy(struct middle *m);
 

@@ -66,7 +66,8 @@ party_create(struct party *p, const struct party_conf *conf)
 	}
 	nc.addr[0] = addr;
 	if (!conf->callee)
-		ac.remote = (struct nfv_endpoint){ p->next, 5060 };
+		ac.remote = (struct nfv_endpoint){ conf->to_callee ? prefix(own[1]).addr : p->next,
+			5060 };
 	rc = conf->scenario != NULL ?
 		scenario_load(conf->scenario, NULL, NULL, &p->scenario, &err) :
 		scenario_builtin(conf->callee ? "uas" : "uac", &p->scenario, &err);

@@ -18,6 +18,7 @@ struct party_conf {
 	const char *device;   /* lib/port's */
 	const char *scenario; /* a file; NULL: the built-in callee */
 	bool callee, joined;
+	bool to_callee; /* the caller sends to it, by way of what is between */
 	double rate;    /* calls/s */
 	uint64_t calls; /* to be begun */
 	uint32_t open;  /* calls at once, at most */

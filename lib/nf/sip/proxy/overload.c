@@ -1,11 +1,10 @@
 #include "overload.h"
 
-#define FULL      128 /* bursts: some milliseconds of work */
-#define FULL_MORE 32
-#define FALL      16 /* a sixteenth */
-#define RISE      8  /* of SIP_ADMIT_ALL */
 #define WINDOW_MS 5
-#define ADMIT_MIN 16  /* so that it learns when things are better */
+#define PATIENCE  8                    /* windows */
+#define FALL      16                   /* a sixteenth a window, if all bursts are full */
+#define RISE      512                  /* of SIP_ADMIT_ALL a window, if none is */
+#define ADMIT_MIN (SIP_ADMIT_ALL / 64) /* so that it learns when things are better */
 #define IDLE      200 /* windows without a packet after which nothing is known any more */
 
 void
@@ -18,23 +17,50 @@ sip_overload_init(struct sip_overload *o, uint64_t tsc_hz, double rate, double b
 		o->rate = sip_bucket(tsc_hz, rate, burst);
 }
 
+static bool
+out_of_patience(const struct sip_overload *o, uint64_t tsc)
+{
+	for (int dir = 0; dir < 2; dir++)
+		if (o->since[dir] != 0 && tsc - o->since[dir] > PATIENCE * o->window)
+			return true;
+	return false;
+}
+
+/* The share that is let in from this window on: half of the packets in full bursts is right. */
+static uint32_t
+next_admit(const struct sip_overload *o, uint64_t tsc)
+{
+	uint32_t half = o->packets / 2, to;
+
+	if (tsc > o->until + IDLE * o->window)
+		return SIP_ADMIT_ALL;
+	if (o->admit == SIP_ADMIT_ALL)
+		return out_of_patience(o, tsc) ? SIP_ADMIT_ALL - SIP_ADMIT_ALL / 8 : SIP_ADMIT_ALL;
+	if (o->full > half) {
+		to = o->admit -
+			(uint32_t)((uint64_t)o->admit * (o->full - half) / (half + 1) / FALL);
+		return to > ADMIT_MIN ? to : ADMIT_MIN;
+	}
+	to = o->admit + (uint32_t)((uint64_t)RISE * (half - o->full) / (half + 1)) + 1;
+	return to < SIP_ADMIT_ALL ? to : SIP_ADMIT_ALL;
+}
+
 void
 sip_overload_burst(
 	struct sip_overload *o, unsigned int dir, unsigned int n, unsigned int max, uint64_t tsc)
 {
-	/* Some of a burst may have been others' packets, and dropped. */
-	o->full[dir] = n + 4 >= max ? o->full[dir] + 1 : 0;
-	if (o->full[dir] == FULL + FULL_MORE) {
-		o->full[dir] = FULL;
-		o->until = tsc + o->window;
-		o->admit -= o->admit > ADMIT_MIN ? (o->admit + FALL - 1) / FALL : 0;
-	}
+	bool full = n + 4 >= max; /* some of it may have been others' packets, and dropped */
+
+	if (!full)
+		o->since[dir] = 0;
+	else if (o->since[dir] == 0)
+		o->since[dir] = tsc;
+	o->packets += n;
+	o->full += full ? n : 0;
 	if (tsc < o->until)
 		return;
-	if (tsc > o->until + IDLE * o->window)
-		o->admit = SIP_ADMIT_ALL;
-	else
-		o->admit = o->admit + RISE < SIP_ADMIT_ALL ? o->admit + RISE : SIP_ADMIT_ALL;
+	o->admit = next_admit(o, tsc);
+	o->packets = o->full = 0;
 	o->windows++;
 	o->until = tsc + o->window;
 }

@@ -864,14 +864,16 @@ new_requests_are_refused_while_there_is_too_much(void **state)
 	assert_int_equal(let_in(10), 10);
 	for (int i = 0; i < 100; i++) { /* kept from the core for a while, again and again */
 		now += 10 * MS;
-		bursts(100, 32);
+		bursts(900, 32); /* 36 ms of them */
 		bursts(1, 3);
 	}
 	assert_int_equal(let_in(10), 10);
-	bursts(128 + 11 * 32, 32);
-	assert_in_range(let_in(40), 15, 25); /* (15/16)^11 is a half */
-	bursts(100 * 32, 32);
-	assert_in_range(let_in(40), 0, 2);
+	bursts(1100, 32);
+	assert_in_range(let_in(40), 34, 36); /* seven eighths */
+	bursts(10 * 125, 32);
+	assert_in_range(let_in(40), 15, 22); /* by (15/16)^10 less */
+	bursts(100 * 125, 32);
+	assert_in_range(let_in(64), 1, 2);
 	assert_true(s->count.shed >= 53);
 	/* What goes on is not touched. */
 	take(NFV_OUTWARD, CALLER, IN4,
