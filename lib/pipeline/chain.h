@@ -45,6 +45,7 @@ struct nfv_chain {
 	struct nfv_toward *toward;
 	uint32_t n_toward;
 	uint64_t tsc_zero, tsc_per_tick; /* flow ticks */
+	uint64_t idle;                   /* cycles, of the worker */
 	struct txq tx[2];
 	struct nfv_large large;         /* for all that follow */
 	struct nfv_out wire;            /* frames that l3 sends by itself */

@@ -110,6 +110,8 @@ void nfv_chain_tap_port(struct nfv_chain *chain, unsigned int port, struct nfv_t
 
 /** Receive once from each port, run to completion, send. Returns packets received. */
 unsigned int nfv_chain_poll(struct nfv_chain *chain);
+/** The worker has had nothing to do for so many cycles; stages learn of it (nfv_burst.idle). */
+void nfv_chain_idled(struct nfv_chain *chain, uint64_t cycles);
 /** Timers; about once a millisecond. */
 void nfv_chain_tick(struct nfv_chain *chain, uint64_t tsc);
 

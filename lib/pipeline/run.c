@@ -191,6 +191,7 @@ run_stage(struct nfv_chain *c, const struct segment *seg, int at, struct nfv_bur
 	}
 	if (__builtin_expect(out->room < NFV_BURST_MAX, 0))
 		chain_arm(c, out);
+	b->idle = c->idle;
 	stats->packets += b->n;
 	stats->bursts++;
 	t0 = rte_rdtsc();
@@ -389,6 +390,12 @@ nfv_chain_poll(struct nfv_chain *c)
 		c->stats.part[NFV_TX].cycles += rte_rdtsc() - t0;
 	}
 	return n;
+}
+
+void
+nfv_chain_idled(struct nfv_chain *c, uint64_t cycles)
+{
+	c->idle += cycles;
 }
 
 /* Timers of stages and of l3 originate like packets do, but from nowhere: depth 0. */

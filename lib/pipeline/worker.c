@@ -18,6 +18,13 @@ poll_all(const struct nfv_worker *w)
 	return n;
 }
 
+static void
+idled(const struct nfv_worker *w, uint64_t cycles)
+{
+	for (uint32_t i = 0; i < w->n_chains; i++)
+		nfv_chain_idled(w->chain[i], cycles);
+}
+
 static int
 loop(void *arg)
 {
@@ -35,6 +42,8 @@ loop(void *arg)
 			now = rte_rdtsc();
 			if (busy)
 				w->busy_cycles += now - then;
+			else
+				idled(w, now - then);
 		} else {
 			rte_pause();
 			now = rte_rdtsc();

@@ -75,7 +75,8 @@ struct nfv_pkt {
 } __attribute__((aligned(64)));
 
 struct nfv_burst {
-	uint64_t tsc; /* when the burst was taken; NFV ticks are derived from it */
+	uint64_t tsc;  /* when the burst was taken; NFV ticks are derived from it */
+	uint64_t idle; /* TSC cycles for which the worker has had nothing to do, since it began */
 	uint16_t n;
 	enum nfv_dir dir;
 	struct nfv_pkt pkt[NFV_BURST_MAX];

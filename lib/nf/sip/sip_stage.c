@@ -184,7 +184,7 @@ sip_process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 	struct sip_state *s = state;
 
 	sip_bucket_fill(&s->server.refusals, burst->tsc);
-	sip_overload_burst(&s->server.overload, burst->dir, burst->n, NFV_BURST_MAX, burst->tsc);
+	sip_overload_note(&s->server.overload, burst->idle, burst->tsc);
 	s->dir = burst->dir;
 	s->out = out;
 	for (uint16_t i = 0; i < burst->n; i++)

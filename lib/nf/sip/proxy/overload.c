@@ -1,9 +1,9 @@
 #include "overload.h"
 
 #define WINDOW_MS 5
-#define PATIENCE  8                    /* windows */
-#define FALL      16                   /* a sixteenth a window, if all bursts are full */
-#define RISE      512                  /* of SIP_ADMIT_ALL a window, if none is */
+#define PATIENCE  8  /* windows */
+#define SPARE     32 /* a part in so many of its time is what a worker should have left */
+#define FALL      16 /* by a part in so many, a window */
 #define ADMIT_MIN (SIP_ADMIT_ALL / 64) /* so that it learns when things are better */
 #define IDLE      200 /* windows without a packet after which nothing is known any more */
 
@@ -17,51 +17,38 @@ sip_overload_init(struct sip_overload *o, uint64_t tsc_hz, double rate, double b
 		o->rate = sip_bucket(tsc_hz, rate, burst);
 }
 
-static bool
-out_of_patience(const struct sip_overload *o, uint64_t tsc)
-{
-	for (int dir = 0; dir < 2; dir++)
-		if (o->since[dir] != 0 && tsc - o->since[dir] > PATIENCE * o->window)
-			return true;
-	return false;
-}
-
-/* The share that is let in from this window on: half of the packets in full bursts is right. */
+/* What share is let in from now on, after `took` cycles with so many `spare`. */
 static uint32_t
-next_admit(const struct sip_overload *o, uint64_t tsc)
+next_admit(const struct sip_overload *o, uint64_t took, uint64_t spare)
 {
-	uint32_t half = o->packets / 2, to;
+	uint64_t wanted = took / SPARE, admit = o->admit;
 
-	if (tsc > o->until + IDLE * o->window)
+	if (took > IDLE * o->window)
 		return SIP_ADMIT_ALL;
-	if (o->admit == SIP_ADMIT_ALL)
-		return out_of_patience(o, tsc) ? SIP_ADMIT_ALL - SIP_ADMIT_ALL / 8 : SIP_ADMIT_ALL;
-	if (o->full > half) {
-		to = o->admit -
-			(uint32_t)((uint64_t)o->admit * (o->full - half) / (half + 1) / FALL);
-		return to > ADMIT_MIN ? to : ADMIT_MIN;
-	}
-	to = o->admit + (uint32_t)((uint64_t)RISE * (half - o->full) / (half + 1)) + 1;
-	return to < SIP_ADMIT_ALL ? to : SIP_ADMIT_ALL;
+	if (admit == SIP_ADMIT_ALL)
+		return o->without >= PATIENCE ? SIP_ADMIT_ALL - SIP_ADMIT_ALL / 8 : SIP_ADMIT_ALL;
+	if (spare < wanted)
+		admit -= admit * (wanted - spare) / wanted / FALL;
+	else
+		/* Half of what more there is to spare: the rest of the calls is still to come. */
+		admit += admit * (spare - wanted) / took / 2 + 1;
+	return admit < ADMIT_MIN      ? ADMIT_MIN :
+		admit < SIP_ADMIT_ALL ? (uint32_t)admit :
+					SIP_ADMIT_ALL;
 }
 
 void
-sip_overload_burst(
-	struct sip_overload *o, unsigned int dir, unsigned int n, unsigned int max, uint64_t tsc)
+sip_overload_note(struct sip_overload *o, uint64_t idle, uint64_t tsc)
 {
-	bool full = n + 4 >= max; /* some of it may have been others' packets, and dropped */
+	uint64_t took = tsc - o->began, spare = idle - o->idle;
 
-	if (!full)
-		o->since[dir] = 0;
-	else if (o->since[dir] == 0)
-		o->since[dir] = tsc;
-	o->packets += n;
-	o->full += full ? n : 0;
 	if (tsc < o->until)
 		return;
-	o->admit = next_admit(o, tsc);
-	o->packets = o->full = 0;
+	o->without = spare < took / SPARE / 4 ? o->without + 1 : 0;
+	o->admit = next_admit(o, took, spare);
 	o->windows++;
+	o->began = tsc;
+	o->idle = idle;
 	o->until = tsc + o->window;
 }
 

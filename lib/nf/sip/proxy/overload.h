@@ -4,13 +4,12 @@
  * cheap, so that calls that are under way go on. Two limits: a rate that is configured, and one that
  * finds itself.
  *
- * A worker that keeps up comes to the end of its queue now and then; one that was kept from its core
- * for a while does so soon. One that has received nothing but full bursts from a side for PATIENCE does
- * not: it refuses an eighth of new requests, and from then on looks at what part of the packets comes in
- * full bursts. That is little while the worker has time to spare and everything as soon as it has none, so
- * a worker that keeps it near a half is used up and has no queue to speak of. Over a half, the
- * share of new requests that is let in falls by up to a sixteenth every WINDOW; below it, it rises, until all are.
- * What is refused is reported upstream as a loss (RFC 7339 §6), to whoever has said that he listens.
+ * A worker that keeps up has time to spare now and then; one that was kept from its core for a while
+ * soon has. One that has had next to none for 40 ms does not keep up: it refuses an eighth of new
+ * requests, and from then on lets in as many as leave it a little time. Without any, the share that is
+ * let in falls by a sixteenth every 5 ms; with more than that little it rises, until all are let in.
+ * (Full bursts would tell the same, did senders not send in bursts themselves.) What is refused is
+ * reported upstream as a loss (RFC 7339 §6), to whoever has said that he listens.
  *
  * Threads: one.
  */
@@ -26,18 +25,17 @@ struct sip_overload {
 	bool limited;           /* there is a rate */
 	uint32_t admit;         /* of SIP_ADMIT_ALL */
 	uint32_t sum;           /* admitted so far, less those that were let in */
-	uint32_t packets, full; /* in this window; of them, in full bursts */
-	uint64_t since[2];      /* TSC; bursts of a direction have been full; 0: the last was not */
+	uint32_t without;       /* windows in succession without time to spare */
 	uint64_t window, until; /* TSC cycles; TSC */
+	uint64_t began, idle;   /* of this window: TSC, and the worker's idle cycles until then */
 	uint64_t windows;       /* so far */
 	uint64_t shed;
 };
 
 /** `rate`: new requests a second, 0: no limit; `burst`: at once, in seconds of the rate. */
 void sip_overload_init(struct sip_overload *o, uint64_t tsc_hz, double rate, double burst);
-/** A burst of `n` out of `max` packets has been received from side `dir`, 0 or 1. */
-void sip_overload_burst(
-	struct sip_overload *o, unsigned int dir, unsigned int n, unsigned int max, uint64_t tsc);
+/** With each burst: for how many cycles the worker has had nothing to do since it began. */
+void sip_overload_note(struct sip_overload *o, uint64_t idle, uint64_t tsc);
 /** Whether one more request is to be let in. */
 bool sip_overload_admit(struct sip_overload *o, uint64_t tsc);
 /** Percent of new requests that upstream should keep to itself. */

@@ -28,6 +28,7 @@ static const unsigned int cost[] = { [INVITE] = 4800,
 	[BYE_OK] = 3000,
 	[ACK_REFUSED] = 2300 };
 #define COST_REFUSED 2800
+#define POLL         150
 #define COST_CALL    23600
 #define CAPACITY     (HZ / COST_CALL)
 
@@ -40,7 +41,7 @@ struct fifo {
 static struct worker {
 	struct sip_overload o;
 	struct fifo queue[2], line; /* the line: what others will have sent */
-	uint64_t now, next;
+	uint64_t now, next, idle;
 	unsigned int offered, carried, refused, lost, longest;
 } * w;
 
@@ -129,11 +130,12 @@ run(unsigned int ms, double rate, uint64_t pause, uint64_t each)
 			if (n == 0)
 				continue;
 			idle = false;
-			sip_overload_burst(&w->o, dir, n, BURST, w->now);
+			sip_overload_note(&w->o, w->idle, w->now);
 			for (unsigned int i = 0; i < n; i++)
 				w->now += work(take(q));
 		}
-		w->now += idle ? 150 : 0;
+		w->now += idle ? POLL : 0;
+		w->idle += idle ? POLL : 0;
 	}
 }
 
@@ -204,15 +206,18 @@ what_is_refused_is_a_few_more(void **state)
 }
 
 static void
-short_queues_are_drained_first(void **state)
+it_has_patience(void **state)
 {
 	(void)state;
-	for (unsigned int i = 0; i < 39 * MS / 1000; i++)
-		sip_overload_burst(&w->o, 0, BURST, BURST, w->now += 1000);
+	for (unsigned int i = 0; i < 7; i++)
+		sip_overload_note(&w->o, 0, w->now += 5 * MS);
 	assert_int_equal(w->o.admit, SIP_ADMIT_ALL);
-	for (unsigned int i = 0; i < 10 * MS / 1000; i++)
-		sip_overload_burst(&w->o, 0, BURST, BURST, w->now += 1000);
-	assert_in_range(w->o.admit, SIP_ADMIT_ALL / 2, SIP_ADMIT_ALL * 7 / 8);
+	sip_overload_note(&w->o, MS, w->now += 5 * MS);
+	for (unsigned int i = 0; i < 7; i++)
+		sip_overload_note(&w->o, MS, w->now += 5 * MS);
+	assert_int_equal(w->o.admit, SIP_ADMIT_ALL);
+	sip_overload_note(&w->o, MS, w->now += 5 * MS);
+	assert_int_equal(w->o.admit, SIP_ADMIT_ALL / 8 * 7);
 }
 
 int
@@ -222,7 +227,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(pauses_are_no_overload, start, stop),
 		cmocka_unit_test_setup_teardown(what_can_be_carried_is, start, stop),
 		cmocka_unit_test_setup_teardown(what_is_refused_is_a_few_more, start, stop),
-		cmocka_unit_test_setup_teardown(short_queues_are_drained_first, start, stop),
+		cmocka_unit_test_setup_teardown(it_has_patience, start, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

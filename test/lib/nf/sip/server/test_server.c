@@ -829,14 +829,16 @@ a_full_store_keeps_nothing(void **state)
 
 /* ---- when there is too much, and when others are not there ---- */
 
-/* Bursts of this many packets, each taking 40 us; those of the other side are never full. */
+/* So many milliseconds in which the worker is busy, but for so many microseconds in each. */
 static void
-bursts(unsigned int count, unsigned int n)
+busy(unsigned int ms, unsigned int spare_us)
 {
-	for (unsigned int i = 0; i < count; i++) {
-		now += 40 * MS / 1000;
-		sip_overload_burst(&s->overload, 0, n, 32, now);
-		sip_overload_burst(&s->overload, 1, 3, 32, now);
+	static uint64_t idle;
+
+	for (unsigned int i = 0; i < 10 * ms; i++) {
+		now += MS / 10;
+		idle += spare_us * (MS / 1000) / 10;
+		sip_overload_note(&s->overload, idle, now);
 	}
 }
 
@@ -864,15 +866,15 @@ new_requests_are_refused_while_there_is_too_much(void **state)
 	assert_int_equal(let_in(10), 10);
 	for (int i = 0; i < 100; i++) { /* kept from the core for a while, again and again */
 		now += 10 * MS;
-		bursts(900, 32); /* 36 ms of them */
-		bursts(1, 3);
+		busy(25, 0);
+		busy(10, 200);
 	}
 	assert_int_equal(let_in(10), 10);
-	bursts(1100, 32);
+	busy(42, 0);
 	assert_in_range(let_in(40), 34, 36); /* seven eighths */
-	bursts(10 * 125, 32);
+	busy(50, 0);
 	assert_in_range(let_in(40), 15, 22); /* by (15/16)^10 less */
-	bursts(100 * 125, 32);
+	busy(500, 0);
 	assert_in_range(let_in(64), 1, 2);
 	assert_true(s->count.shed >= 53);
 	/* What goes on is not touched. */
@@ -885,7 +887,7 @@ new_requests_are_refused_while_there_is_too_much(void **state)
 	reply("200 OK", &sent[0]);
 	assert_non_null(
 		strstr(sent[0].text, ";branch=z9hG4bKbye;oc=98;oc-algo=\"loss\";oc-validity"));
-	bursts(150000, 3);
+	busy(500, 500);
 	assert_int_equal(let_in(40), 40);
 }
 
