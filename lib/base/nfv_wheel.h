@@ -8,7 +8,8 @@
  * coarse slots to fine ones a few at a time while the time before passes, so that no tick has to move
  * a whole slot of them. What one call does is bounded; what is left is done by the next.
  *
- * Ownership: items are the caller's; neither they nor the wheel may move. Threads: one; nothing
+ * Ownership: items are the caller's; neither they nor the wheel may move, but a whole page of
+ * items may be exchanged for a copy in its array between two calls (nfv_lender.h). Threads: one; nothing
  * allocates.
  */
 #ifndef NFV_WHEEL_H

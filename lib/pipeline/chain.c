@@ -63,6 +63,7 @@ static int
 create_tables(struct segment *seg, const struct nfv_chain_conf *conf, struct nfv_err *err)
 {
 	static const uint8_t family[2] = { 4, 6 };
+	char class_name[16];
 
 	for (int i = 0; i < 2 && seg->slots > 0; i++) {
 		struct nfv_flow_conf flow = { .family = family[i],
@@ -74,7 +75,10 @@ create_tables(struct segment *seg, const struct nfv_chain_conf *conf, struct nfv
 			.arg = seg };
 		int rc;
 
-		seg->pages[i] = nfv_pages_alloc(nfv_flow_pages(&flow));
+		/* Of several segments, all but the first tell by their first stage. */
+		snprintf(class_name, sizeof(class_name), seg->first > 0 ? "flow%u:%d" : "flow%u",
+			family[i], seg->first);
+		seg->pages[i] = nfv_lender_take(conf->lender, class_name, nfv_flow_pages(&flow));
 		rc = nfv_flow_create(&flow, &seg->pages[i], &seg->table[i], err);
 		if (rc < 0)
 			return nfv_fail_in(err, rc, "flows: max: %u", conf->flows);
@@ -94,7 +98,7 @@ create_pinholes(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct n
 	if (!wanted)
 		return 0;
 	max = max < 1u << 24 ? max : 1u << 24;
-	c->pinhole_pages = nfv_pages_alloc(nfv_pinholes_pages(max));
+	c->pinhole_pages = nfv_lender_take(conf->lender, "pinholes", nfv_pinholes_pages(max));
 	return nfv_pinholes_create(
 		max, &c->pinhole_pages, conf->seed, conf->tsc_hz, c->tsc_zero, &c->pinholes, err);
 }
@@ -140,6 +144,7 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 		.toward = c->toward,
 		.n_toward = c->n_toward,
 		.pinholes = c->pinholes,
+		.lender = c->lender,
 		.tsc_hz = conf->tsc_hz,
 		.tsc = rte_rdtsc(),
 		.seed = conf->seed,
@@ -189,6 +194,7 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 	snprintf(c->name, sizeof(c->name), "%s", conf->name);
 	c->pool = conf->pool;
 	c->large_pool = conf->large_pool;
+	c->lender = conf->lender;
 	lend_large(c);
 	c->n = (int)conf->n_stages;
 	c->tsc_zero = rte_rdtsc();
@@ -236,7 +242,7 @@ nfv_chain_destroy(struct nfv_chain *c)
 	for (int i = 0; i < c->n_segments; i++) {
 		for (int f = 0; f < 2; f++) {
 			nfv_flow_destroy(c->segment[i].table[f]);
-			nfv_pages_free(&c->segment[i].pages[f]);
+			nfv_lender_give(c->lender, &c->segment[i].pages[f]);
 		}
 	}
 	for (int i = 0; i < c->n; i++) {
@@ -254,7 +260,7 @@ nfv_chain_destroy(struct nfv_chain *c)
 		free_out(&c->back[d]);
 	}
 	nfv_pinholes_destroy(c->pinholes);
-	nfv_pages_free(&c->pinhole_pages);
+	nfv_lender_give(c->lender, &c->pinhole_pages);
 	nfv_l3_destroy(c->l3);
 	free(c->toward);
 	free(c);

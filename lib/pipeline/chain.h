@@ -42,6 +42,7 @@ struct nfv_chain {
 	int n_segments;
 	struct nfv_pinholes *pinholes; /* NULL if no stage opens any */
 	struct nfv_pages pinhole_pages;
+	const struct nfv_lender *lender;
 	struct nfv_toward *toward;
 	uint32_t n_toward;
 	uint64_t tsc_zero, tsc_per_tick; /* flow ticks */

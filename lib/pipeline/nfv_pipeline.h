@@ -18,6 +18,7 @@
 
 #include "nfv_flow.h"
 #include "nfv_l3.h"
+#include "nfv_lender.h"
 #include "nfv_stage.h"
 
 #define NFV_STAGES_MAX  16
@@ -42,6 +43,8 @@ struct nfv_chain_conf {
 	/* Few buffers with NFV_FRAME_MAX bytes of data room, for what is put together and for what stages
 	 * write that is longer than the others; NULL: there are none. May be shared like `pool`. */
 	struct rte_mempool *large_pool;
+	/** For the pages of all tables of the chain and its stages; NULL: plain ones. Outlives the chain. */
+	const struct nfv_lender *lender;
 	struct nfv_l3_conf l3;
 	uint32_t flows; /* at most, of each family */
 	struct nfv_flow_timeouts timeouts;

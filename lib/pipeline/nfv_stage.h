@@ -22,6 +22,7 @@
 #include "nfv_addr.h"
 #include "nfv_conf.h"
 #include "nfv_err.h"
+#include "nfv_lender.h"
 #include "nfv_pinhole.h"
 #include "nfv_pkt.h"
 
@@ -47,6 +48,8 @@ struct nfv_stage_ctx {
 	const struct nfv_toward *toward; /* longest prefix first */
 	uint32_t n_toward;
 	struct nfv_pinholes *pinholes; /* the chain's; NULL if none of its stages opens any */
+	/** For tables in pages: whose, under what name (nfv_lender.h); NULL: plain ones. Outlives the stage. */
+	const struct nfv_lender *lender;
 	uint64_t tsc_hz;
 	uint64_t tsc;  /* now */
 	uint64_t seed; /* random; for keyed hashes */

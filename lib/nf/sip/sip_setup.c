@@ -31,9 +31,9 @@ init_txns(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err *
 	size_t slots, buckets, texts;
 
 	sip_txns_need(tc.max, &slots, &buckets, &texts);
-	p->slots = nfv_pages_alloc(slots);
-	p->buckets = nfv_pages_alloc(buckets);
-	p->texts = nfv_pages_alloc(texts);
+	p->slots = nfv_lender_take(s->lender, "sip.transactions", slots);
+	p->buckets = nfv_lender_take(s->lender, "sip.buckets", buckets);
+	p->texts = nfv_lender_take(s->lender, "sip.messages", texts);
 	if (p->slots.page == NULL || p->buckets.page == NULL || p->texts.page == NULL)
 		return nfv_fail(err, ENOMEM,
 			"sip: no memory for %u transactions: %zu MiB with their messages", tc.max,
@@ -93,6 +93,7 @@ init_users(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err 
 		.sync_ms = conf->journal_sync,
 		.credentials = conf->credentials != NULL ? conf->credentials : "",
 		.authenticate = (enum sip_authenticate)conf->authenticate,
+		.lender = ctx->lender,
 		.own = px->own,
 		.n_own = px->n_own,
 		.tsc_hz = ctx->tsc_hz,
@@ -128,7 +129,7 @@ init_relay(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err 
 	if (rc.lo >= rc.hi || (conf->port >= rc.lo && conf->port <= rc.hi))
 		return nfv_conf_fail(ctx->doc, &conf->rtp_ports, err,
 			"the relay needs pairs of ports, and not the proxy's own among them");
-	s->relay_pages = nfv_pages_alloc(sip_relay_pages(&rc));
+	s->relay_pages = nfv_lender_take(s->lender, "sip.relay", sip_relay_pages(&rc));
 	if (s->relay_pages.page == NULL)
 		return nfv_fail(err, ENOMEM, "sip: no memory for the relay");
 	return sip_relay_create(&rc, &s->relay_pages, &s->relay, err);
@@ -152,7 +153,7 @@ init_media(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err 
 	if (rc < 0)
 		return rc;
 	mc.relay = s->relay;
-	s->media_pages = nfv_pages_alloc(sip_media_pages(&mc));
+	s->media_pages = nfv_lender_take(s->lender, "sip.media", sip_media_pages(&mc));
 	if (s->media_pages.page == NULL)
 		return nfv_fail(err, ENOMEM, "sip: no memory for %u calls' media", mc.calls);
 	rc = sip_media_create(&mc, ctx, &s->media_pages, ctx->tsc, &media, err);
@@ -182,6 +183,7 @@ sip_setup(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	struct sip_proxy *px = &s->server.px;
 	int rc;
 
+	s->lender = ctx->lender;
 	px->port = (uint16_t)conf->port;
 	px->record_route = conf->record_route;
 	px->relay = conf->relay;
@@ -213,10 +215,10 @@ sip_teardown(void *state)
 
 	sip_media_destroy(s->server.media);
 	sip_relay_destroy(s->relay);
-	nfv_pages_free(&s->media_pages);
-	nfv_pages_free(&s->relay_pages);
+	nfv_lender_give(s->lender, &s->media_pages);
+	nfv_lender_give(s->lender, &s->relay_pages);
 	sip_users_destroy(s->server.users);
-	nfv_pages_free(&s->pages.slots);
-	nfv_pages_free(&s->pages.buckets);
-	nfv_pages_free(&s->pages.texts);
+	nfv_lender_give(s->lender, &s->pages.slots);
+	nfv_lender_give(s->lender, &s->pages.buckets);
+	nfv_lender_give(s->lender, &s->pages.texts);
 }

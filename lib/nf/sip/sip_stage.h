@@ -20,6 +20,7 @@ struct sip_state {
 	uint16_t be_port;
 	uint16_t ip_id;
 	struct sip_count count;
+	const struct nfv_lender *lender; /* of all that follow */
 	struct sip_txns_pages pages;
 	struct sip_relay *relay; /* NULL: none */
 	struct nfv_pages relay_pages, media_pages;

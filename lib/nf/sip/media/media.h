@@ -22,7 +22,7 @@
  *
  * Wiring, in the stage:
  *  - ops.pinholes = true; ctx->pinholes to sip_media_conf; sip_media_create() in init, with pages
- *    from nfv_pages_alloc(sip_media_pages()); the relay first, if configured.
+ *    from nfv_lender_take(ctx->lender, …, sip_media_pages()); the relay first, if configured.
  *  - for each request and response that is forwarded for the first time, before sip_request_write()
  *    and sip_response_write(): sip_media() with the work's edits and ins (both may be full then). Of
  *    several branches, for each: the same offer may come again.

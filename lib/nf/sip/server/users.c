@@ -39,13 +39,19 @@ open_location(struct sip_users *u, struct nfv_err *err)
 		.now = c->now,
 		.seed = c->seed,
 		.identity = c->seed ^ 0x9e3779b97f4a7c15u };
+	static const char *const class_name[SIP_LOCATION_PARTS] = {
+		[SIP_LOCATION_HEADS] = "sip.location.heads",
+		[SIP_LOCATION_AORS] = "sip.location.users",
+		[SIP_LOCATION_BINDINGS] = "sip.location.bindings",
+		[SIP_LOCATION_CHUNKS] = "sip.location.texts",
+	};
 	size_t pages = 0;
 
 	for (int i = 0; i < SIP_LOCATION_PARTS; i++) {
 		size_t n = sip_location_pages(&lc, (enum sip_location_part)i);
 
 		pages += n;
-		u->part[i] = nfv_pages_alloc(n);
+		u->part[i] = nfv_lender_take(c->lender, class_name[i], n);
 		if (u->part[i].page == NULL)
 			return nfv_fail(err, ENOMEM,
 				"sip: no memory for %u registrations, more than %zu MiB",
@@ -117,7 +123,7 @@ sip_users_destroy(struct sip_users *u)
 	sip_journal_destroy(u->journal);
 	sip_location_destroy(u->location);
 	for (int i = 0; i < SIP_LOCATION_PARTS; i++)
-		nfv_pages_free(&u->part[i]);
+		nfv_lender_give(u->conf.lender, &u->part[i]);
 	free(u);
 }
 

@@ -4,8 +4,9 @@
  * (registrar.h), how that outlives the process (journal.h), and who they are (auth.h). Any of it may be
  * left out.
  *
- * Ownership: it owns all of them, and the location's pages. Threads: create and destroy while nothing
- * else runs; sip_users_upkeep and sip_users_show on the control thread, beside all else on the worker's.
+ * Ownership: it owns all of them, and borrows the location's pages. Threads: create and destroy while
+ * nothing else runs; sip_users_upkeep and sip_users_show on the control thread, beside all else on the
+ * worker's.
  */
 #ifndef USERS_H
 #define USERS_H
@@ -13,6 +14,7 @@
 #include <stdio.h>
 
 #include "auth.h"
+#include "nfv_lender.h"
 #include "registrar.h"
 
 enum sip_authenticate { SIP_AUTH_REGISTER, SIP_AUTH_CALLS };
@@ -25,6 +27,7 @@ struct sip_users_conf {
 	uint32_t sync_ms;        /* between syncs; 0: the kernel's to decide */
 	const char *credentials; /* a path, or "": nobody is asked */
 	enum sip_authenticate authenticate;
+	const struct nfv_lender *lender; /* of the location's pages; NULL: plain ones */
 	const struct sip_own *own;
 	uint32_t n_own;
 	uint64_t tsc_hz, now, seed;

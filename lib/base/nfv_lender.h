@@ -1,0 +1,43 @@
+/**
+ * @file
+ * Who gives tables their pages. A table asks for an array of pages under a name for what it keeps
+ * there, "flow4" or "sip.messages"; whoever stands behind the lender decides where they lie, and may
+ * go on deciding: see below. Without a lender they are plain ones (nfv_pages.h).
+ *
+ * While an array is out, its lender may exchange a page of it for another with the same content:
+ * on the borrower's thread, between two bursts or ticks. So a borrower keeps the array, never
+ * another copy of its pointers, and no pointer into a page beyond the burst at hand.
+ *
+ * Ownership: pages belong to the lender and go back to it; the lender outlives what borrows of it.
+ * Threads: take and give on whatever thread makes and destroys the table, one at a time.
+ */
+#ifndef NFV_LENDER_H
+#define NFV_LENDER_H
+
+#include "nfv_pages.h"
+
+struct nfv_lender {
+	void *arg;
+	/** `n` zeroed pages; `page` is NULL if there are none to be had. */
+	struct nfv_pages (*take)(void *arg, const char *class_name, size_t n);
+	/** Accepts an array of none. */
+	void (*give)(void *arg, struct nfv_pages *pages);
+};
+
+/** NULL for `l`: plain pages. */
+static inline struct nfv_pages
+nfv_lender_take(const struct nfv_lender *l, const char *class_name, size_t n)
+{
+	return l != NULL ? l->take(l->arg, class_name, n) : nfv_pages_alloc(n);
+}
+
+static inline void
+nfv_lender_give(const struct nfv_lender *l, struct nfv_pages *pages)
+{
+	if (l != NULL)
+		l->give(l->arg, pages);
+	else
+		nfv_pages_free(pages);
+}
+
+#endif
