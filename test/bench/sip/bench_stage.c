@@ -3,17 +3,19 @@
  * Calls a second that something between a caller and a callee carries; one rate, one run:
  *
  *   bench_stage [EAL options] -- [--rate R] [--seconds S] [--drain S] [--caller FILE] [--no-callee]
- *               [--sip YAML | --empty | --joined | --inside DEVICE --outside DEVICE]
+ *               [--config FILE | --joined] [--inside DEVICE --outside DEVICE]
  *
- * The generator's agents run on the main lcore, both in one thread. Between them, on the next lcore,
- * runs a chain of the stage `sip` with the configuration YAML; or one without stages (--empty), for what
- * another core and its rings cost; or nothing (--joined), for what the agents themselves take; or what is behind two devices, another program. Calls are begun for S
- * seconds, after which those still open have --drain seconds to end.
+ * The generator's agents run on the main lcore, both in one thread, and have a device each. Between
+ * them runs nfv-pipeline with a configuration, in this process (middle.h), its ports "pair:inside:a"
+ * and "pair:outside:a"; or nothing (--joined), for what the agents themselves take; or what is behind
+ * two other devices, another program. A chain without stages is passed by calling the callee through it
+ * (--to-callee), not the chain. Calls are begun for S seconds, after which those still open have
+ * --drain seconds to end.
  *
  * Prints one JSON object: good (see is_good), rate offered skipped limited successful failed causes{}
  * retransmissions, as apps/sipp-gen/report.h has them; cps (successful calls a second, until the last one
  * ended), goodput (those that succeeded while the load was on), limited_by_generator, elapsed_s; srd_us
- * sdd_us rrd_us lag_us, each n p50 p99 p999 max; stage{} as middle.h says, or null.
+ * sdd_us rrd_us lag_us, each n p50 p99 p999 max; pipeline{} as middle.h says, or null.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -27,21 +29,21 @@
 
 #define SOON_MS 100u /* after the load: who needs longer has a queue that grows */
 
-struct options {
+struct bench_options {
 	double rate, seconds, drain;
-	const char *sip, *caller, *device[2];
-	bool joined, empty, no_callee;
+	const char *config, *caller, *device[2];
+	bool joined, to_callee, no_callee;
 };
 
 /* What is known of a run besides the agents' own figures. */
 struct run {
-	struct options opt;
+	struct bench_options opt;
 	struct party caller, callee;
 	struct middle middle;
 	uint64_t hz, begun, ended;
 	uint64_t in_time; /* calls that succeeded while the load was on */
 	uint64_t soon;    /* or hardly later */
-	json_t *stage;    /* of that time */
+	json_t *pipeline; /* of that time */
 };
 
 static double
@@ -57,20 +59,18 @@ number(const char *text, double min, double max)
 }
 
 static void
-parse_options(int argc, char **argv, struct options *o)
+parse_options(int argc, char **argv, struct bench_options *o)
 {
 	static const struct option longs[] = { { "rate", required_argument, NULL, 'r' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "drain", required_argument, NULL, 'd' },
 		{ "caller", required_argument, NULL, 'c' }, { "no-callee", no_argument, NULL, 'n' },
-		{ "sip", required_argument, NULL, 'y' }, { "joined", no_argument, NULL, 'j' },
-		{ "empty", no_argument, NULL, 'e' }, { "inside", required_argument, NULL, 'i' },
+		{ "config", required_argument, NULL, 'y' }, { "joined", no_argument, NULL, 'j' },
+		{ "to-callee", no_argument, NULL, 'e' }, { "inside", required_argument, NULL, 'i' },
 		{ "outside", required_argument, NULL, 'o' }, { NULL, 0, NULL, 0 } };
 	int c;
 
-	*o = (struct options){
-		.rate = 1000, .seconds = 3, .drain = 2, .sip = "sip: {port: 5060}\n"
-	};
+	*o = (struct bench_options){ .rate = 1000, .seconds = 3, .drain = 2 };
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c == 'r')
 			o->rate = number(optarg, 1, 10e6);
@@ -83,39 +83,34 @@ parse_options(int argc, char **argv, struct options *o)
 		else if (c == 'n')
 			o->no_callee = true;
 		else if (c == 'y')
-			o->sip = optarg;
+			o->config = optarg;
 		else if (c == 'j')
 			o->joined = true;
 		else if (c == 'e')
-			o->empty = true;
+			o->to_callee = true;
 		else if (c == 'i' || c == 'o')
 			o->device[c == 'o'] = optarg;
 		else
 			exit(2);
 	}
-	if ((o->device[0] == NULL) != (o->device[1] == NULL) || optind < argc) {
+	if ((o->device[0] == NULL) != (o->device[1] == NULL) || optind < argc ||
+		(o->config == NULL && !o->joined && o->device[0] == NULL)) {
 		fprintf(stderr,
-			"bench: --inside and --outside go together, and nothing else does\n");
+			"bench: --config FILE, --joined, or --inside and --outside say what is between\n");
 		exit(2);
 	}
-}
-
-static bool
-has_stage(const struct options *o)
-{
-	return !o->joined && o->device[0] == NULL;
 }
 
 static void
 set_up(struct run *r)
 {
-	static const char *const ring[2][2] = { { MIDDLE_INSIDE "b", MIDDLE_OUTSIDE "b" },
+	static const char *const ring[2][2] = { { "pair:inside:b", "pair:outside:b" },
 		{ "pair:joined:a", "pair:joined:b" } };
-	const struct options *o = &r->opt;
+	const struct bench_options *o = &r->opt;
 	double most = o->rate * 4;
 	struct party_conf pc = { .scenario = o->caller,
 		.joined = o->joined,
-		.to_callee = o->empty,
+		.to_callee = o->to_callee,
 		.rate = o->rate,
 		.calls = (uint64_t)(o->rate * o->seconds),
 		.open = most < 4096   ? 4096 :
@@ -123,8 +118,8 @@ set_up(struct run *r)
 					(uint32_t)most };
 
 	r->hz = rte_get_tsc_hz();
-	if (has_stage(o))
-		middle_create(&r->middle, o->empty ? NULL : o->sip);
+	if (o->config != NULL)
+		middle_create(&r->middle, o->config);
 	pc.device = o->device[0] != NULL ? o->device[0] : ring[o->joined][0];
 	party_create(&r->caller, &pc);
 	/* It answers, at most so many at once, those included that only linger. */
@@ -143,7 +138,7 @@ static void
 end_load(struct run *r)
 {
 	r->in_time = agent_stats(r->caller.agent)->successful;
-	r->stage = has_stage(&r->opt) ? middle_json(&r->middle) : json_null();
+	r->pipeline = r->opt.config != NULL ? middle_json(&r->middle) : json_null();
 }
 
 static void
@@ -153,7 +148,7 @@ go(struct run *r)
 		 load = now + (uint64_t)(r->opt.seconds * (double)r->hz);
 	uint64_t late = load + (uint64_t)(r->opt.drain * (double)r->hz);
 
-	if (has_stage(&r->opt))
+	if (r->opt.config != NULL)
 		middle_mark(&r->middle);
 	agent_begin(r->callee.agent, now);
 	agent_begin(r->caller.agent, now);
@@ -162,7 +157,7 @@ go(struct run *r)
 		agent_turn(r->caller.agent, now);
 		if (!r->opt.no_callee)
 			agent_turn(r->callee.agent, now);
-		if (now >= load && r->stage == NULL)
+		if (now >= load && r->pipeline == NULL)
 			end_load(r);
 		if (now <= load + SOON_MS * r->hz / 1000)
 			r->soon = agent_stats(r->caller.agent)->successful;
@@ -170,7 +165,7 @@ go(struct run *r)
 			agent_stop(r->caller.agent, true);
 	} while (!agent_is_done(r->caller.agent));
 	r->ended = now;
-	if (r->stage == NULL)
+	if (r->pipeline == NULL)
 		end_load(r);
 	agent_stop(r->callee.agent, true);
 	agent_turn(r->callee.agent, rte_rdtsc());
@@ -218,7 +213,7 @@ print(const struct run *r)
 	json_object_set_new(all, "sdd_us", times(&s->latency[LATENCY_SDD]));
 	json_object_set_new(all, "rrd_us", times(&s->latency[LATENCY_RRD]));
 	json_object_set_new(all, "lag_us", times(&s->latency[LATENCY_LAG]));
-	json_object_set_new(all, "stage", r->stage);
+	json_object_set_new(all, "pipeline", r->pipeline);
 	json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
 	putchar('\n');
 	json_decref(all);
@@ -238,7 +233,7 @@ main(int argc, char **argv)
 	set_up(&r);
 	go(&r);
 	print(&r);
-	if (has_stage(&r.opt))
+	if (r.opt.config != NULL)
 		middle_destroy(&r.middle);
 	party_destroy(&r.caller);
 	party_destroy(&r.callee);
