@@ -42,6 +42,8 @@
 
 #include "mpc_arena.h"
 
+#define MPC_POOL_COLOURS 64
+
 struct rte_mempool;
 struct mpc_pool;
 
@@ -85,6 +87,22 @@ void mpc_pool_destroy(struct mpc_pool *p);
 
 struct rte_mempool *mpc_pool_mempool(const struct mpc_pool *p);
 struct mpc_pool_usage mpc_pool_usage(const struct mpc_pool *p);
+
+/** Pages by colour; of one that is being left, the colour where its buffers go. */
+void mpc_pool_have(const struct mpc_pool *p, uint32_t have[MPC_POOL_COLOURS]);
+
+/**
+ * Move towards so many pages in each colour (together as many as the pool has), while the pool is in
+ * use. Buffers lie still while a packet is in them; an mbuf that lies free in the pool, outside of
+ * lcores' caches, is given a buffer in a page of the new colours, and a page that all its mbufs have
+ * left goes back to the arena. Looks at up to `budget` mbufs, leaving the pool at least three
+ * quarters of what is free; mbufs must come home for all to move, so empty caches now and then
+ * (rte_mempool_cache_flush on their lcores). `aside`: pages of these colours may go to any other, if
+ * none is free where they should go; one each call.
+ * Returns how many pages are still to move. Threads: one at a time, beside any use of the mempool.
+ */
+uint32_t mpc_pool_recolour(struct mpc_pool *p, const uint32_t want[MPC_POOL_COLOURS],
+	mpc_colours aside, uint32_t budget);
 
 /** Make DPDK know the region as external memory; again does no harm. Errors: DPDK's own. */
 int mpc_pool_region_attach(const struct mpc_region *r, struct nfv_err *err);

@@ -1,6 +1,9 @@
 /* Pools of mbufs in pages of made-up colours, beside each other in one region. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -374,6 +377,170 @@ a_port_takes_the_pool(void **state)
 	mpc_pool_region_detach(&it.region);
 }
 
+/* n pages in proportion to what the colours have, so that it fits. */
+static void
+want_in(mpc_colours colours, uint32_t n, uint32_t want[MPC_POOL_COLOURS])
+{
+	memset(want, 0, MPC_POOL_COLOURS * sizeof(*want));
+	while (n > 0)
+		for (uint32_t c = 0; c < CLASSES && n > 0; c++)
+			if (colours >> c & 1) {
+				want[c]++;
+				n--;
+			}
+}
+
+static void
+buffers_move_to_other_colours(void **state)
+{
+	struct mpc_pool_conf conf = conf_of("moved", EVEN, 1646);
+	struct mpc_pool *p = pool_of(&conf);
+	struct rte_mempool *mp = mpc_pool_mempool(p);
+	uint32_t want[MPC_POOL_COLOURS], have[MPC_POOL_COLOURS];
+	uint64_t used = mpc_arena_usage(it.arena).used;
+	struct rte_mbuf *held[3];
+
+	(void)state;
+	mpc_pool_have(p, have);
+	assert_int_equal(mpc_pool_recolour(p, have, 0, 1000), 0); /* all is well */
+	want_in(ODD, 100, want);
+	assert_int_equal(rte_pktmbuf_alloc_bulk(mp, held, 3), 0);
+	for (int i = 0; i < 3; i++)
+		memset(rte_pktmbuf_append(held[i], 1500), 7 + i, 1500);
+	rte_mempool_cache_flush(rte_mempool_default_cache(mp, rte_lcore_id()), mp);
+	/* A budget is kept to: ten mbufs have at most ten pages' worth of them moved. */
+	assert_in_range(mpc_pool_recolour(p, want, 0, 10), 90, 100);
+	for (int i = 0; i < 20; i++)
+		mpc_pool_recolour(p, want, 0, 100);
+	/* What holds a packet lies still, with its pages. */
+	assert_in_range(mpc_pool_recolour(p, want, 0, 100), 1, 3);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(made_up_colour(&it, held[i]->buf_addr) % 2, 0);
+		for (int k = 0; k < 1500; k++)
+			assert_int_equal(rte_pktmbuf_mtod(held[i], uint8_t *)[k], 7 + i);
+	}
+	rte_pktmbuf_free_bulk(held, 3);
+	rte_mempool_cache_flush(rte_mempool_default_cache(mp, rte_lcore_id()), mp);
+	for (int i = 0; i < 20; i++)
+		mpc_pool_recolour(p, want, 0, 100);
+	assert_int_equal(mpc_pool_recolour(p, want, 0, 100), 0);
+	mpc_pool_have(p, have);
+	assert_memory_equal(have, want, sizeof(have));
+	check_all(mp, conf.mbufs, ODD, 1646);
+	assert_int_equal(mpc_arena_usage(it.arena).used, used);
+	mpc_pool_destroy(p);
+	assert_int_equal(mpc_arena_usage(it.arena).used, 0);
+}
+
+/* Two pools that fill two colours change places, through the one page that is free elsewhere. */
+static void
+pools_change_places(void **state)
+{
+	uint32_t n[2] = { made_up_pages(&it, 1), made_up_pages(&it, 2) };
+	uint32_t least = n[0] < n[1] ? n[0] : n[1], left = 1;
+	struct mpc_pool_conf conf[] = { conf_of("first", 1, 2048), conf_of("second", 2, 2048) };
+	struct mpc_pool *p[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		conf[i].mbufs = 2 * n[i]; /* full; the larger one keeps what has no place */
+		p[i] = pool_of(&conf[i]);
+	}
+	for (int steps = 0; left > 0; steps++) {
+		left = 0;
+		for (int i = 0; i < 2; i++) {
+			uint32_t want[MPC_POOL_COLOURS] = { 0 };
+
+			want[1 - i] = least;
+			want[i] = n[i] - least;
+			left += mpc_pool_recolour(p[i], want, 3, 1000);
+		}
+		assert_true(steps < 1000);
+	}
+	for (int i = 0; i < 2; i++) {
+		check_all(mpc_pool_mempool(p[i]), conf[i].mbufs, 3, 2048);
+		mpc_pool_destroy(p[i]);
+	}
+	assert_int_equal(mpc_arena_usage(it.arena).used, 0);
+}
+
+struct user {
+	struct rte_mempool *mp;
+	_Atomic bool stop;
+	_Atomic uint64_t rounds;
+	uint64_t failed, damaged;
+};
+
+/* Takes packets, writes them, holds them for a while, and looks whether they are what they were. */
+static void *
+use(void *arg)
+{
+	enum { HELD = 8, BURST = 16 };
+	struct user *u = arg;
+	struct rte_mbuf *m[HELD][BURST];
+	uint32_t full = 0;
+
+	rte_thread_register();
+	for (uint32_t at = 0; !u->stop; at = (at + 1) % HELD, u->rounds++) {
+		if (full == HELD) {
+			for (int i = 0; i < BURST; i++) {
+				const uint64_t *w = rte_pktmbuf_mtod(m[at][i], const uint64_t *);
+
+				for (int k = 0; k < 100; k++)
+					u->damaged += w[k] != (uintptr_t)m[at][i] + (uint64_t)k;
+			}
+			rte_pktmbuf_free_bulk(m[at], BURST);
+			full--;
+		}
+		if (rte_pktmbuf_alloc_bulk(u->mp, m[at], BURST) < 0) {
+			u->failed++;
+			break;
+		}
+		full++;
+		for (int i = 0; i < BURST; i++)
+			for (uint64_t k = 0; k < 100; k++)
+				rte_pktmbuf_mtod(m[at][i], uint64_t *)[k] = (uintptr_t)m[at][i] + k;
+		if (u->rounds % 16 == 0)
+			rte_mempool_cache_flush(
+				rte_mempool_default_cache(u->mp, rte_lcore_id()), u->mp);
+	}
+	for (uint32_t at = 0; at < HELD; at++)
+		if (at < full || full == HELD)
+			rte_pktmbuf_free_bulk(m[at], BURST);
+	rte_mempool_cache_flush(rte_mempool_default_cache(u->mp, rte_lcore_id()), u->mp);
+	rte_thread_unregister();
+	return NULL;
+}
+
+static void
+buffers_move_under_use(void **state)
+{
+	struct mpc_pool_conf conf = conf_of("used", EVEN, 2048);
+	uint32_t want[2][MPC_POOL_COLOURS], turns = 0;
+	struct user user = { .stop = false };
+	struct mpc_pool *p;
+	pthread_t thread;
+
+	(void)state;
+	conf.mbufs = 800;
+	p = pool_of(&conf);
+	user.mp = mpc_pool_mempool(p);
+	want_in(EVEN, 400, want[0]);
+	want_in(ODD, 400, want[1]);
+	assert_int_equal(pthread_create(&thread, NULL, use, &user), 0);
+	while (turns < 6 || user.rounds < 1000)
+		turns += mpc_pool_recolour(p, want[1 - turns % 2], 0, 64) == 0;
+	user.stop = true;
+	pthread_join(thread, NULL);
+	while (mpc_pool_recolour(p, want[1], 0, 64) > 0)
+		;
+	assert_int_equal(user.failed, 0);
+	assert_int_equal(user.damaged, 0);
+	check_all(user.mp, conf.mbufs, ODD, 2048);
+	mpc_pool_destroy(p);
+	assert_int_equal(mpc_arena_usage(it.arena).used, 0);
+}
+
 int
 main(void)
 {
@@ -386,6 +553,9 @@ main(void)
 		cmocka_unit_test(clones_hold_the_packet),
 		cmocka_unit_test(private_room_is_the_applications),
 		cmocka_unit_test(a_port_takes_the_pool),
+		cmocka_unit_test(buffers_move_to_other_colours),
+		cmocka_unit_test(pools_change_places),
+		cmocka_unit_test(buffers_move_under_use),
 	};
 	int rc;
 
