@@ -254,16 +254,22 @@ nfv_chain_destroy(struct nfv_chain *c)
 		rte_pktmbuf_free_bulk(c->tx[p].m, c->tx[p].n);
 	for (uint16_t i = 0; i < c->large.room; i++)
 		rte_pktmbuf_free(c->large.pkt[i].buf);
-	free_out(&c->wire);
-	for (int d = 0; d < DEPTH_MAX; d++) {
-		free_out(&c->out[d]);
-		free_out(&c->back[d]);
-	}
+	nfv_chain_disarm(c);
 	nfv_pinholes_destroy(c->pinholes);
 	nfv_lender_give(c->lender, &c->pinhole_pages);
 	nfv_l3_destroy(c->l3);
 	free(c->toward);
 	free(c);
+}
+
+void
+nfv_chain_disarm(struct nfv_chain *c)
+{
+	free_out(&c->wire);
+	for (int d = 0; d < DEPTH_MAX; d++) {
+		free_out(&c->out[d]);
+		free_out(&c->back[d]);
+	}
 }
 
 /* A large buffer has no room in front: all of its 16 bits of length are the packet's. */

@@ -111,6 +111,12 @@ void nfv_chain_show_stage(const struct nfv_chain *chain, uint32_t i, FILE *to);
 void nfv_chain_tap_seam(struct nfv_chain *chain, uint32_t seam, struct nfv_tap *tap);
 void nfv_chain_tap_port(struct nfv_chain *chain, unsigned int port, struct nfv_tap *tap);
 
+/**
+ * Give back the empty buffers that the chain keeps ready for what it may originate, so that none stays
+ * away from the pool for good; it takes others when it needs them. On the worker, between bursts.
+ */
+void nfv_chain_disarm(struct nfv_chain *chain);
+
 /** Receive once from each port, run to completion, send. Returns packets received. */
 unsigned int nfv_chain_poll(struct nfv_chain *chain);
 /** The worker has had nothing to do for so many cycles; stages learn of it (nfv_burst.idle). */
@@ -127,6 +133,12 @@ enum nfv_worker_state {
 	NFV_WORKER_QUIT, /* takes what is still queued, sends it, returns */
 };
 
+/** Something to be done once between two bursts. */
+struct nfv_errand {
+	void (*run)(void *arg);
+	void *arg;
+};
+
 struct nfv_worker {
 	char name[32];
 	unsigned int lcore;
@@ -135,7 +147,9 @@ struct nfv_worker {
 	uint32_t n_chains;
 	_Atomic int state;      /* enum nfv_worker_state; the control thread's to set */
 	_Atomic uint64_t round; /* polls so far; the worker's to set */
-	uint64_t busy_cycles;   /* spent on rounds that received something */
+	_Atomic(struct nfv_errand *)
+		errand;       /* the control thread's to set, the worker's to clear */
+	uint64_t busy_cycles; /* spent on rounds that received something */
 	uint64_t start_tsc;
 };
 
@@ -145,6 +159,11 @@ int nfv_worker_call(const struct nfv_worker *w, int (*fn)(void *), void *arg);
 int nfv_worker_start(struct nfv_worker *w, struct nfv_err *err);
 /** Wait until the worker has passed a burst's boundary: what was swapped out is no longer in use. */
 void nfv_worker_sync(const struct nfv_worker *w);
+/**
+ * Have the worker run `fn(arg)` between two bursts, and wait until it has; while it does not run, the
+ * caller does. For what is short: packets wait meanwhile.
+ */
+void nfv_worker_between(struct nfv_worker *w, void (*fn)(void *arg), void *arg);
 /** Ask it to quit and wait. */
 void nfv_worker_stop(struct nfv_worker *w);
 

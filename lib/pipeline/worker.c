@@ -25,6 +25,17 @@ idled(const struct nfv_worker *w, uint64_t cycles)
 		nfv_chain_idled(w->chain[i], cycles);
 }
 
+static inline void
+run_errand(struct nfv_worker *w)
+{
+	struct nfv_errand *e = atomic_load_explicit(&w->errand, memory_order_acquire);
+
+	if (__builtin_expect(e == NULL, 1))
+		return;
+	e->run(e->arg);
+	atomic_store_explicit(&w->errand, NULL, memory_order_release);
+}
+
 static int
 loop(void *arg)
 {
@@ -53,6 +64,7 @@ loop(void *arg)
 				nfv_chain_tick(w->chain[i], now);
 			next = now + tick;
 		}
+		run_errand(w);
 		atomic_store_explicit(&w->round, ++round, memory_order_release);
 	}
 	for (int i = 0; i < LAST_POLLS && poll_all(w) > 0; i++)
@@ -92,6 +104,20 @@ nfv_worker_sync(const struct nfv_worker *w)
 	/* The round in progress may have read the old pointer; the next cannot. */
 	while (rte_eal_get_lcore_state(w->lcore) == RUNNING &&
 		atomic_load_explicit(&w->round, memory_order_acquire) < from + 2)
+		rte_pause();
+}
+
+void
+nfv_worker_between(struct nfv_worker *w, void (*fn)(void *arg), void *arg)
+{
+	struct nfv_errand e = { fn, arg };
+
+	if (rte_eal_get_lcore_state(w->lcore) != RUNNING) {
+		fn(arg);
+		return;
+	}
+	atomic_store_explicit(&w->errand, &e, memory_order_release);
+	while (atomic_load_explicit(&w->errand, memory_order_acquire) != NULL)
 		rte_pause();
 }
 

@@ -24,6 +24,11 @@ struct nfv_port_conf {
 	uint16_t mtu;       /* of the IP packet */
 	uint16_t descriptors;
 	struct rte_mempool *pool; /* for received packets; on the port's socket */
+	/** Called once the device is there and before it starts, to make known to it what memory the pool
+	 * is in; and before it goes. Either may be NULL; the first says why it fails. */
+	int (*probed)(void *arg, uint16_t id, struct nfv_err *err);
+	void (*closing)(void *arg, uint16_t id);
+	void *arg;
 };
 
 struct nfv_port {
@@ -33,7 +38,9 @@ struct nfv_port {
 	uint16_t mtu;
 	int socket; /* NUMA node of the device; -1 if it has none (virtual devices) */
 	bool started;
-	bool plugged; /* probed here: taken out again at the end */
+	bool plugged;                            /* probed here: taken out again at the end */
+	void (*closing)(void *arg, uint16_t id); /* NULL: nothing to undo */
+	void *arg;
 };
 
 /** Room a buffer needs for a frame of this MTU: Ethernet header, a VLAN tag and the check sum. */

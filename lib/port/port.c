@@ -189,6 +189,12 @@ nfv_port_open(const struct nfv_port_conf *conf, struct nfv_port *out, struct nfv
 	rc = nfv_port_check(conf->device, err);
 	if (rc == 0)
 		rc = probe(conf, &port, err);
+	if (rc == 0 && conf->probed != NULL)
+		rc = conf->probed(conf->arg, port.id, err);
+	if (rc == 0) {
+		port.closing = conf->closing;
+		port.arg = conf->arg;
+	}
 	if (rc == 0)
 		rc = configure(conf, &port, err);
 	if (rc < 0) {
@@ -208,6 +214,8 @@ nfv_port_close(struct nfv_port *port)
 		return;
 	if (port->started)
 		rte_eth_dev_stop(port->id);
+	if (port->closing != NULL)
+		port->closing(port->arg, port->id);
 	if (rte_eth_dev_info_get(port->id, &info) == 0) {
 		rte_eth_dev_close(port->id);
 		rte_dev_remove(info.device);
