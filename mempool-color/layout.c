@@ -187,8 +187,9 @@ divide(uint32_t n, const uint64_t *weight, uint32_t colours, uint32_t *out)
 		uint64_t upto = before + weight[k];
 
 		/* Sums are below 2^44, so the product needs more than 64 bits at worst. */
-		out[k] = (uint32_t)((unsigned __int128)n * upto / sum -
-			(unsigned __int128)n * before / sum);
+		out[k] = sum == 0 ? 0 :
+				    (uint32_t)((unsigned __int128)n * upto / sum -
+					    (unsigned __int128)n * before / sum);
 		before = upto;
 	}
 }
@@ -207,23 +208,57 @@ draft_take(struct draft *d, uint32_t i, uint32_t colours)
 		d->taken[k] += d->want[i][k];
 }
 
+/* How many colours each class gets: equal shares of what is left by those that need more than one.
+ * Returns what is to be shared equally: colours, and among how many classes. */
+static uint32_t
+share_out(const struct mpc_layout *l, const struct draft *d, uint32_t *need, uint32_t *sharers)
+{
+	uint64_t least = UINT64_MAX;
+	uint32_t colours = l->colours, classes = 0;
+	bool again = true;
+
+	for (uint32_t k = 0; k < l->colours; k++)
+		least = d->there[k] < least ? d->there[k] : least;
+	for (uint32_t i = 0; i < l->n; i++)
+		classes += l->class[i].used;
+	while (again && least > 0) {
+		again = false;
+		for (uint32_t i = 0; i < l->n; i++) {
+			uint64_t n = (l->class[i].n + least - 1) / least;
+
+			if (!l->class[i].used || need[i] > 0 || n * classes <= colours ||
+				n > colours - (classes - 1) || classes == 1)
+				continue;
+			need[i] = (uint32_t)n;
+			colours -= need[i];
+			classes--;
+			again = true;
+		}
+	}
+	*sharers = classes;
+	return colours;
+}
+
 static void
 draft_static(const struct mpc_layout *l, struct draft *d)
 {
-	uint32_t classes = 0, nth = 0;
+	uint32_t need[CLASSES] = { 0 }, sharers, at = 0, nth = 0;
+	uint32_t equal = share_out(l, d, need, &sharers);
 
-	for (uint32_t i = 0; i < l->n; i++)
-		classes += l->class[i].used;
 	for (uint32_t i = 0; i < l->n; i++) {
 		uint64_t weight[COLOURS] = { 0 };
 		uint32_t from, to;
 
 		if (!l->class[i].used)
 			continue;
-		from = nth * l->colours / classes;
-		to = ++nth * l->colours / classes;
+		from = at + nth * equal / sharers;
+		if (need[i] > 0)
+			at += need[i];
+		else
+			nth++;
+		to = at + nth * equal / sharers;
 		for (uint32_t k = from; k < to || k == from; k++)
-			weight[k] = 1;
+			weight[k] = d->there[k];
 		divide(l->class[i].n, weight, l->colours, d->want[i]);
 		draft_take(d, i, l->colours);
 	}
@@ -279,10 +314,31 @@ draft_plan(const struct mpc_layout *l, const struct mpc_plan_file *plan, struct 
 	}
 }
 
+/* A class for which no place was found, or l->n. */
+static uint32_t
+draft_homeless(const struct mpc_layout *l, const struct draft *d)
+{
+	for (uint32_t i = 0; i < l->n; i++) {
+		uint64_t n = 0;
+
+		for (uint32_t k = 0; k < l->colours; k++)
+			n += d->want[i][k];
+		if (l->class[i].used && n != l->class[i].n)
+			return i;
+	}
+	return l->n;
+}
+
 static int
 draft_check(const struct mpc_layout *l, const struct draft *d, struct nfv_err *err)
 {
 	uint64_t there = mpc_arena_free(l->arena, MPC_ALL_COLOURS), taken = 0;
+	uint32_t homeless = draft_homeless(l, d);
+
+	if (homeless < l->n)
+		return nfv_fail(err, ENOSPC,
+			"the colours of %s have no pages; give `colour:` more `memory`",
+			l->class[homeless].name);
 
 	for (uint32_t k = 0; k < l->colours; k++) {
 		uint32_t most = 0;

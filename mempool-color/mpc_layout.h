@@ -10,8 +10,9 @@
  *
  * What is wanted of a class of n pages:
  *  - off: as many in each colour as its part of the arena's pages;
- *  - static: the same in every class's own, disjoint, equal share of the colours, in the order in
- *    which they were taken; with more classes than colours neighbours share one;
+ *  - static: the same in every class's own, disjoint share of the colours, in the order in which they
+ *    were taken; shares are equal but for classes that need a larger one, and with more classes than
+ *    colours neighbours share one;
  *  - a plan: n divided as the plan divides the class. One that the plan does not name gets the
  *    eighth of the colours that are taken least.
  *

@@ -20,6 +20,11 @@ struct options {
 	uint32_t interval; /* seconds between statistics; 0: none */
 };
 
+/* Local caches of a pool: what a worker holds back for itself. */
+#define POOL_CACHE 256
+
+struct colour;
+
 struct app_tap {
 	struct nfv_tap *tap;
 	struct tap_point at;
@@ -36,6 +41,7 @@ struct app {
 	uint32_t n_workers;
 	struct rte_mempool *pool[WORKERS_MAX], *large_pool[WORKERS_MAX];
 	struct nfv_chain *chain[PORTS_MAX / 2];
+	struct colour *colour; /* colour.c's; NULL: memory as it comes */
 	struct app_tap tap[TAPS_MAX];
 	uint32_t n_taps;
 	uint64_t tsc_hz, start_tsc;

@@ -132,6 +132,31 @@ static const struct nfv_conf_schema l3_schema = {
 	.fields = l3_fields,
 };
 
+static const char *const colour_modes[] = { "off", "static", "mcmf", NULL };
+static const char *const colour_levels[] = { "l2", "llc", NULL };
+
+static const struct nfv_conf_field colour_fields[] = {
+	FIELD(conf_colour, mode, "mode",
+		"off: memory as it comes; static: equal shares of the colours; mcmf: by a plan",
+		.type = NFV_CONF_CHOICE, .choices = colour_modes, .def = "off"),
+	FIELD(conf_colour, plan, "plan", "the plan, as mempool-color prints it",
+		.type = NFV_CONF_PATH, .def = ""),
+	FIELD(conf_colour, memory, "memory", "MiB to be measured, for pools and tables",
+		.type = NFV_CONF_UINT, .min = 8, .max = 1 << 20, .def = "256"),
+	FIELD(conf_colour, level, "level", "the cache that is meant: second level, or the last",
+		.type = NFV_CONF_CHOICE, .choices = colour_levels, .def = "l2"),
+	FIELD(conf_colour, required, "required",
+		"end if colours cannot be told or memory is too little, instead of going on without",
+		.type = NFV_CONF_BOOL, .def = "false"),
+	{ .name = NULL },
+};
+
+static const struct nfv_conf_schema colour_schema = {
+	.size = sizeof(struct conf_colour),
+	.help = "pools and tables in pages of chosen cache colours",
+	.fields = colour_fields,
+};
+
 static const struct nfv_conf_field root_fields[] = {
 	FIELD(config, ports, "ports", "network ports", .type = NFV_CONF_SECTION,
 		.section = &port_schema, .list = true),
@@ -147,6 +172,8 @@ static const struct nfv_conf_field root_fields[] = {
 		.section = &flows_schema, .def = ""),
 	FIELD(config, l3, "l3", "the ports as hosts", .type = NFV_CONF_SECTION,
 		.section = &l3_schema, .def = ""),
+	FIELD(config, colour, "colour", "cache colours", .type = NFV_CONF_SECTION,
+		.section = &colour_schema, .def = ""),
 	FIELD(config, buffers, "buffers", "packet buffers of a worker", .type = NFV_CONF_UINT,
 		.min = 2048, .max = 1 << 22, .def = "16384"),
 	{ .name = NULL },

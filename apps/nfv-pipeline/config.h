@@ -49,11 +49,22 @@ struct conf_l3 {
 	uint32_t neighbours, icmp_rate, reassembly;
 };
 
+enum conf_colour_mode { COLOUR_OFF, COLOUR_STATIC, COLOUR_MCMF };
+
+struct conf_colour {
+	uint32_t mode;    /* enum conf_colour_mode */
+	const char *plan; /* of COLOUR_MCMF; else NULL or "" */
+	uint32_t memory;  /* MiB */
+	uint32_t level;   /* 0: the second, 1: the last */
+	bool required;
+};
+
 struct config {
 	struct nfv_conf *doc;
 	struct nfv_conf_list ports, routes, workers, chains, captures;
 	struct conf_flows flows;
 	struct conf_l3 l3;
+	struct conf_colour colour;
 	uint32_t buffers; /* a worker */
 	/* By stage, in the registry's order: its filled section, or NULL. */
 	struct {

@@ -263,5 +263,10 @@ config_check(const struct config *c, struct nfv_err *err)
 	EACH(c, chains, conf_chain, check_chain);
 	EACH(c, ports, conf_port, check_use);
 	EACH(c, captures, conf_capture, check_capture);
+	if (rc == 0 &&
+		(c->colour.mode == COLOUR_MCMF) !=
+			(c->colour.plan != NULL && c->colour.plan[0] != '\0'))
+		rc = nfv_conf_fail(c->doc, &c->colour.mode, err,
+			"`plan` is what `mode: mcmf` lays out by: give both, or neither");
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include <rte_errno.h>
 
 #include "app.h"
+#include "colour.h"
 
 volatile sig_atomic_t app_quit;
 
@@ -81,6 +82,7 @@ serve(struct app *app)
 			usleep(10000);
 		}
 		captures_drain(app);
+		colour_tick(app);
 		for (uint32_t i = 0; i < app->conf.chains.n; i++)
 			nfv_chain_upkeep(app->chain[i], rte_rdtsc());
 		if (app->opt.interval > 0 && prompt == NULL && rte_rdtsc() >= next) {

@@ -15,6 +15,7 @@
 #include <cmdline_rdline.h>
 
 #include "app.h"
+#include "colour.h"
 
 #define FLOWS_SHOWN 50
 #define SNAPLEN     2048 /* whole packets of ordinary links */
@@ -90,6 +91,19 @@ show_port(struct app *app, const struct words *w, struct nfv_err *err)
 		for (int i = 0; i < (int)app->conf.ports.n; i++)
 			if (one < 0 || one == i)
 				stats_port(app, i, stdout);
+}
+
+static void
+do_replan(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	colour_replan(app, w->extra, err);
+}
+
+static void
+show_colour(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	(void)w, (void)err;
+	colour_show(app, stdout);
 }
 
 /* Call `fn` for the chain that is named, or for all. */
@@ -190,6 +204,9 @@ static const struct command {
 	{ "show", "flows", show_flows, "[CHAIN|all]", "flow records" },
 	{ "show", "l3", show_l3, "[CHAIN|all]", "addresses, routes, neighbours" },
 	{ "show", "captures", show_captures, "", "what is being captured" },
+	{ "show", "colour", show_colour, "", "pages by class and colour, and how many still move" },
+	{ "replan", NULL, do_replan, "off|static|FILE",
+		"lay pools and tables out anew, by FILE's plan, while they are in use" },
 	{ "clear", NULL, do_clear, "", "counters start from zero" },
 	{ "capture", "start", do_capture_start, "WHERE FILE [FILTER]",
 		"to pcapng; WHERE: a port, or CHAIN:SEAM such as edge:firewall-nat" },
@@ -234,10 +251,12 @@ on_line(void *parsed, struct cmdline *cl, void *unused)
 
 static cmdline_parse_token_string_t plain = WORD(verb, "start#stop#clear#help#quit");
 static cmdline_parse_token_string_t show_word = WORD(verb, "show");
-static cmdline_parse_token_string_t show_what = WORD(object, "port#chain#stage#flows#l3#captures");
+static cmdline_parse_token_string_t show_what =
+	WORD(object, "port#chain#stage#flows#l3#captures#colour");
 static cmdline_parse_token_string_t capture_word = WORD(verb, "capture");
 static cmdline_parse_token_string_t capture_start_word = WORD(object, "start");
 static cmdline_parse_token_string_t capture_stop_word = WORD(object, "stop");
+static cmdline_parse_token_string_t replan_word = WORD(verb, "replan");
 static cmdline_parse_token_string_t any_name = WORD(name, NULL);
 static cmdline_parse_token_string_t file_name = WORD(extra, NULL);
 static cmdline_parse_token_string_t filter_text = WORD(rest, TOKEN_STRING_MULTI);
@@ -252,7 +271,9 @@ static cmdline_parse_token_string_t filter_text = WORD(rest, TOKEN_STRING_MULTI)
 COMMAND(cmd_plain, "start | stop | clear | help | quit", (void *)&plain);
 COMMAND(cmd_show, "show port|chain|stage|flows|l3|captures NAME|all", (void *)&show_word,
 	(void *)&show_what, (void *)&any_name);
-COMMAND(cmd_show_all, "show port|chain|flows|l3|captures", (void *)&show_word, (void *)&show_what);
+COMMAND(cmd_show_all, "show port|chain|flows|l3|captures|colour", (void *)&show_word,
+	(void *)&show_what);
+COMMAND(cmd_replan, "replan off|static|FILE", (void *)&replan_word, (void *)&file_name);
 COMMAND(cmd_capture, "capture start WHERE FILE", (void *)&capture_word, (void *)&capture_start_word,
 	(void *)&any_name, (void *)&file_name);
 COMMAND(cmd_capture_filter, "capture start WHERE FILE FILTER", (void *)&capture_word,
@@ -261,7 +282,7 @@ COMMAND(cmd_capture_stop, "capture stop WHERE", (void *)&capture_word, (void *)&
 	(void *)&any_name);
 
 static cmdline_parse_ctx_t commands[] = { &cmd_plain, &cmd_show, &cmd_show_all, &cmd_capture,
-	&cmd_capture_filter, &cmd_capture_stop, NULL };
+	&cmd_capture_filter, &cmd_capture_stop, &cmd_replan, NULL };
 
 struct prompt *
 prompt_open(struct app *app)

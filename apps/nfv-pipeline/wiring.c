@@ -9,9 +9,8 @@
 #include <rte_mbuf.h>
 
 #include "app.h"
+#include "colour.h"
 
-/* Local caches of a pool: what a worker holds back for itself. */
-#define POOL_CACHE 256
 /* Of 64 KiB, for each chain. */
 #define LARGE_BUFFERS 16
 
@@ -118,6 +117,7 @@ create_pool(struct app *app, uint32_t worker, int socket, uint32_t count, struct
 {
 	uint16_t room = RTE_MBUF_DEFAULT_DATAROOM;
 	char name[32];
+	int rc;
 
 	for (uint32_t i = 0; i < app->conf.ports.n; i++) {
 		const struct conf_port *p = port_conf(app, (int)i);
@@ -126,9 +126,14 @@ create_pool(struct app *app, uint32_t worker, int socket, uint32_t count, struct
 		if (worker_of_port(app, p->name) == (int)worker && frame > room)
 			room = frame;
 	}
+	room = (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
+	rc = colour_pool(app, &app->worker[worker], count, room, socket, &app->pool[worker], err);
+	if (rc < 0)
+		return rc;
 	snprintf(name, sizeof(name), "worker%u", worker);
-	app->pool[worker] = rte_pktmbuf_pool_create(
-		name, count, POOL_CACHE, 0, (uint16_t)(room + RTE_PKTMBUF_HEADROOM), socket);
+	if (app->pool[worker] == NULL)
+		app->pool[worker] =
+			rte_pktmbuf_pool_create(name, count, POOL_CACHE, 0, room, socket);
 	if (app->pool[worker] == NULL)
 		return nfv_fail(err, ENOMEM,
 			"no memory for %u buffers of %u bytes on NUMA node %d: lower `buffers:`, or give "
@@ -210,6 +215,7 @@ create_chain(struct app *app, uint32_t i, bool here, struct nfv_err *err)
 		.n_stages = ch->stages.n,
 		.pool = app->pool[worker],
 		.large_pool = app->large_pool[worker],
+		.lender = colour_lender(app, ch->name, w),
 		.flows = f->max,
 		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
 		.doc = app->conf.doc,
@@ -243,6 +249,7 @@ wiring_check(struct app *app, struct nfv_err *err)
 {
 	int rc = 0;
 
+	rc = colour_check(app, err);
 	app->tsc_hz = rte_get_tsc_hz();
 	/* One small pool stands for all: nothing will be received. */
 	for (uint32_t i = 0; rc == 0 && i < app->conf.workers.n; i++)
@@ -270,6 +277,7 @@ open_ports(struct app *app, struct nfv_err *err)
 		if (rc < 0)
 			return rc;
 		conf.pool = app->pool[worker];
+		colour_port(app, &conf);
 		rc = nfv_port_open(&conf, &app->port[i], err);
 		if (rc < 0)
 			return rc;
@@ -295,14 +303,17 @@ wiring_up(struct app *app, struct nfv_err *err)
 		snprintf(w->name, sizeof(w->name), "%s", c->name);
 		w->lcore = c->lcore;
 		w->tsc_hz = app->tsc_hz;
-		rc = create_pool(
-			app, i, (int)rte_lcore_to_socket_id(c->lcore), app->conf.buffers - 1, err);
-		if (rc < 0)
-			return rc;
 	}
-	rc = open_ports(app, err);
+	rc = colour_open(app, err);
+	for (uint32_t i = 0; rc == 0 && i < app->conf.workers.n; i++)
+		rc = create_pool(app, i, (int)rte_lcore_to_socket_id(app->worker[i].lcore),
+			app->conf.buffers - 1, err);
+	if (rc == 0)
+		rc = open_ports(app, err);
 	for (uint32_t i = 0; rc == 0 && i < app->conf.chains.n; i++)
 		rc = create_chain(app, i, false, err);
+	if (rc == 0)
+		rc = colour_start(app, err);
 	if (rc == 0)
 		rc = captures_from_config(app, err);
 	for (uint32_t i = 0; rc == 0 && i < app->conf.workers.n; i++) {
@@ -337,7 +348,8 @@ wiring_down(struct app *app)
 	for (uint32_t i = 0; i < app->conf.ports.n; i++)
 		nfv_port_close(&app->port[i]);
 	for (uint32_t i = 0; i < app->conf.workers.n; i++)
-		rte_mempool_free(app->pool[i]);
+		colour_pool_free(app, app->pool[i]);
 	for (uint32_t i = 0; i < app->conf.workers.n; i++)
 		rte_mempool_free(app->large_pool[i]);
+	colour_close(app);
 }
