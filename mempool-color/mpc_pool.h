@@ -96,8 +96,9 @@ void mpc_pool_have(const struct mpc_pool *p, uint32_t have[MPC_POOL_COLOURS]);
  * use. Buffers lie still while a packet is in them; an mbuf that lies free in the pool, outside of
  * lcores' caches, is given a buffer in a page of the new colours, and a page that all its mbufs have
  * left goes back to the arena. Looks at up to `budget` mbufs, leaving the pool at least three
- * quarters of what is free; mbufs must come home for all to move, so empty caches now and then
- * (rte_mempool_cache_flush on their lcores). `aside`: pages of these colours may go to any other, if
+ * quarters of what is free. A cache that gives out what it took last can keep an mbuf from ever coming
+ * home: flush caches now and then (rte_mempool_cache_flush, on their lcores) at moments when packets
+ * have been freed. `aside`: pages of these colours may go to any other, if
  * none is free where they should go; one each call.
  * Returns how many pages are still to move. Threads: one at a time, beside any use of the mempool.
  */

@@ -9,6 +9,7 @@
 #include "guard.h"
 #include "mkpkt.h"
 #include "nfv_flow.h"
+#include "restless.h"
 
 static unsigned int ended;
 
@@ -136,6 +137,49 @@ agrees_with_a_plain_model(void **state)
 	assert_int_equal(nfv_flow_stats(x.t).refused, 0);
 	free(model);
 	drop(&x);
+}
+
+/* All pages move, again and again; every record is found by both keys, with what it holds, and in time
+ * all expire. */
+static void
+pages_may_move(void **state)
+{
+	enum { FLOWS = 500 };
+	struct nfv_flow_conf conf = { .family = 4,
+		.max = FLOWS,
+		.slot = 40,
+		.seed = 42,
+		.timeouts = { 300, 7440, 240, 60, 600 },
+		.end = count_end };
+	struct fixture x = { .pages = restless_alloc(nfv_flow_pages(&conf)) };
+
+	(void)state;
+	ended = 0;
+	assert_int_equal(nfv_flow_create(&conf, &x.pages, &x.t, NULL), 0);
+	for (uint32_t i = 0; i < FLOWS; i++) {
+		struct nfv_flow_key k = key4(i), back = nfv_flow_mirror(&k, 4);
+		struct nfv_flow *f = add(&x, &k, 1);
+
+		assert_non_null(f);
+		assert_int_equal(nfv_flow_alias(x.t, f, &back), 0);
+		memset(nfv_flow_slot(x.t, f), (int)i, 40);
+		restless_move_all(&x.pages);
+	}
+	for (uint32_t i = 0; i < FLOWS; i++) {
+		struct nfv_flow_key k = key4(i), back = nfv_flow_mirror(&k, 4);
+		const uint8_t *slot = nfv_flow_slot(x.t, get(&x, &back));
+
+		assert_ptr_equal(get(&x, &k), get(&x, &back));
+		assert_int_equal(slot[0], i & 255);
+		assert_memory_equal(slot, slot + 1, 39);
+	}
+	for (uint32_t now = 1; now < 700 * NFV_FLOW_HZ; now++) {
+		restless_move(&x.pages, now % x.pages.n);
+		nfv_flow_expire(x.t, now, 64);
+	}
+	assert_int_equal(ended, FLOWS);
+	nfv_flow_destroy(x.t);
+	restless_free(&x.pages);
 }
 
 static void
@@ -357,6 +401,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_keys_find_the_record),
 		cmocka_unit_test(agrees_with_a_plain_model),
+		cmocka_unit_test(pages_may_move),
 		cmocka_unit_test(slots_begin_zeroed),
 		cmocka_unit_test(records_expire_and_use_keeps_them),
 		cmocka_unit_test(expiry_keeps_to_its_budget),

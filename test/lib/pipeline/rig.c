@@ -78,6 +78,7 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 	struct nfv_chain_conf c = { .name = "edge",
 		.stage = conf->stage,
 		.n_stages = conf->n_stages,
+		.lender = conf->lender,
 		.flows = conf->flows > 0 ? conf->flows : 1024,
 		.timeouts = { 300, 7440, 240, 60, 600 },
 		.tsc_hz = hz,
@@ -95,8 +96,10 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 	memset(r, 0, sizeof(*r));
 	snprintf(name, sizeof(name), "rig%u", ++serial);
 	r->buffers = conf->buffers > 0 ? conf->buffers : 2047;
-	r->pool = rte_pktmbuf_pool_create(
-		name, r->buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	r->lent = conf->pool != NULL;
+	r->pool = r->lent ? conf->pool :
+			    rte_pktmbuf_pool_create(name, r->buffers, 0, 0,
+				    RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	assert_non_null(r->pool);
 	r->large = conf->large;
 	if (conf->large > 0) {
@@ -202,7 +205,8 @@ rig_close(struct rig *r)
 		rte_ring_free(r->out[side]);
 	}
 	assert_int_equal(rte_mempool_avail_count(r->pool), r->buffers);
-	rte_mempool_free(r->pool);
+	if (!r->lent)
+		rte_mempool_free(r->pool);
 	if (r->large_pool != NULL)
 		assert_int_equal(rte_mempool_avail_count(r->large_pool), r->large);
 	rte_mempool_free(r->large_pool);

@@ -46,12 +46,15 @@ struct rig_conf {
 	uint32_t tx_ring; /* places towards each host; 0: 256 */
 	uint16_t mtu;     /* 0: 1500 */
 	uint64_t hz;      /* of the chain's clock; 0: RIG_HZ */
+	const struct nfv_lender *lender;
+	struct rte_mempool *pool; /* instead of one of its own; stays the caller's */
 };
 
 struct rig {
 	struct rte_ring *in[2], *out[2]; /* what the ports receive, what they have sent */
 	uint16_t port[2];
 	struct rte_mempool *pool, *large_pool; /* the second may be NULL */
+	bool lent;                             /* the pool */
 	uint32_t buffers, large;
 	struct nfv_chain *chain;
 	const struct nfv_chain_stats *stats;

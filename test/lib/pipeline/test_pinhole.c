@@ -9,6 +9,7 @@
 
 #include "nfv_pinhole.h"
 #include "nfv_pkt.h"
+#include "restless.h"
 
 #define HZ 1000000000ull
 
@@ -27,7 +28,7 @@ static void
 begin(uint32_t max)
 {
 	now = 5 * HZ + 1; /* never the very beginning of a tick */
-	pages = nfv_pages_alloc(nfv_pinholes_pages(max));
+	pages = restless_alloc(nfv_pinholes_pages(max));
 	assert_int_equal(nfv_pinholes_create(max, &pages, 7, HZ, now, &t, NULL), 0);
 }
 
@@ -35,7 +36,7 @@ static void
 end(void)
 {
 	nfv_pinholes_destroy(t);
-	nfv_pages_free(&pages);
+	restless_free(&pages);
 }
 
 static struct nfv_addr
@@ -63,6 +64,7 @@ find(const char *from, const char *to, uint16_t port)
 {
 	struct nfv_addr f = addr(from), d = addr(to);
 
+	restless_move_all(&pages);
 	return nfv_pinhole_find(t, NFV_PROTO_UDP, &f, &d, port);
 }
 

@@ -227,6 +227,36 @@ taps_are_swapped_under_way(void **state)
 	rig_close(r);
 }
 
+static void
+note_lcore(void *arg)
+{
+	*(unsigned int *)arg = rte_lcore_id();
+}
+
+static void
+errands_run_between_bursts(void **state)
+{
+	struct rig *r = probe_rig(1, (struct rig_conf){ 0 });
+	struct nfv_worker w = worker_of(r, NFV_WORKER_RUNNING);
+	unsigned int at = 99;
+
+	(void)state;
+	nfv_worker_between(&w, note_lcore, &at); /* it does not run: here */
+	assert_int_equal(at, rte_lcore_id());
+	start(&w);
+	for (int i = 0; i < 100; i++) {
+		at = 99;
+		nfv_worker_between(&w, note_lcore, &at);
+		assert_int_equal(at, LCORE);
+	}
+	atomic_store(&w.state, NFV_WORKER_STOPPED);
+	at = 99;
+	nfv_worker_between(&w, note_lcore, &at);
+	assert_int_equal(at, LCORE);
+	nfv_worker_stop(&w);
+	rig_close(r);
+}
+
 int
 main(void)
 {
@@ -237,6 +267,7 @@ main(void)
 		cmocka_unit_test_setup(starts_again, setup),
 		cmocka_unit_test_setup(an_lcore_has_one_worker, setup),
 		cmocka_unit_test_setup(taps_are_swapped_under_way, setup),
+		cmocka_unit_test_setup(errands_run_between_bursts, setup),
 	};
 	/* Both where there is one CPU only. */
 	const char *argv[] = { "test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "media.h"
+#include "restless.h"
 
 #define HZ      1000000000ull
 #define OWN_IN  "10.1.0.1"
@@ -72,10 +73,10 @@ begin_with(struct sip_media_conf conf, bool relay)
 	};
 	w.leg[A] = (struct sip_media_leg){ addr(ANN), addr(OWN_IN), NFV_INWARD };
 	w.leg[B] = (struct sip_media_leg){ addr(BOB), addr(OWN_OUT), NFV_OUTWARD };
-	w.hole_pages = nfv_pages_alloc(nfv_pinholes_pages(256));
+	w.hole_pages = restless_alloc(nfv_pinholes_pages(256));
 	assert_int_equal(nfv_pinholes_create(256, &w.hole_pages, 1, HZ, w.now, &w.holes, &err), 0);
 	if (relay) {
-		w.relay_pages = nfv_pages_alloc(sip_relay_pages(&rc));
+		w.relay_pages = restless_alloc(sip_relay_pages(&rc));
 		assert_int_equal(sip_relay_create(&rc, &w.relay_pages, &w.relay, &err), 0);
 	}
 	conf.calls = conf.calls != 0 ? conf.calls : 64;
@@ -84,7 +85,7 @@ begin_with(struct sip_media_conf conf, bool relay)
 	conf.max = MAX;
 	conf.pinholes = w.holes;
 	conf.relay = w.relay;
-	w.pages = nfv_pages_alloc(sip_media_pages(&conf));
+	w.pages = restless_alloc(sip_media_pages(&conf));
 	assert_int_equal(sip_media_create(&conf, &w.ctx, &w.pages, w.now, &w.m, &err), 0);
 	w.stats = sip_media_stats(w.m);
 }
@@ -106,9 +107,9 @@ end(void)
 		assert_int_equal(sip_relay_stats(w.relay)->open, 0);
 	nfv_pinholes_destroy(w.holes);
 	sip_relay_destroy(w.relay);
-	nfv_pages_free(&w.pages);
-	nfv_pages_free(&w.hole_pages);
-	nfv_pages_free(&w.relay_pages);
+	restless_free(&w.pages);
+	restless_free(&w.hole_pages);
+	restless_free(&w.relay_pages);
 }
 
 static void
@@ -116,6 +117,8 @@ later(uint64_t seconds)
 {
 	for (uint64_t i = 0; i < seconds; i++) {
 		w.now += HZ;
+		restless_move(&w.pages, i % w.pages.n);
+		restless_move(&w.hole_pages, i % w.hole_pages.n);
 		for (int j = 0; j < 8; j++) {
 			sip_media_tick(w.m, w.now);
 			nfv_pinholes_expire(w.holes, w.now, 32);
@@ -152,6 +155,10 @@ say(enum who who, const char *first, const char *from, const char *to, const cha
 		sdp != NULL ? strlen(sdp) : 0, sdp != NULL ? sdp : "");
 	assert_int_equal(nfv_sip_parse(&w.msg, w.text, n), NFV_SIP_MESSAGE_OK);
 	assert_int_equal(nfv_sip_validate(&w.msg, &w.core, &why), 0);
+	/* Pages may move between any two messages. */
+	restless_move_all(&w.pages);
+	restless_move_all(&w.hole_pages);
+	restless_move_all(&w.relay_pages);
 	rc = (again ? sip_media_again : sip_media)(w.m, &in, &edits, &ins);
 	if (rc < 0)
 		assert_int_equal(edits.n, 0);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "location.h"
+#include "restless.h"
 
 struct location_world {
 	struct sip_location_conf conf;
@@ -15,25 +16,12 @@ struct location_world {
 	struct sip_location *l;
 };
 
-/** Each on its own, so that a sanitizer sees who leaves one. */
-static inline struct nfv_pages
-location_world_pages(size_t n)
-{
-	struct nfv_pages p = { calloc(n + 1, sizeof(*p.page)), n };
-
-	for (size_t i = 0; i < n; i++) {
-		p.page[i] = aligned_alloc(NFV_PAGE, NFV_PAGE);
-		memset(p.page[i], 0, NFV_PAGE);
-	}
-	return p;
-}
-
+/** Between any two calls. */
 static inline void
-location_world_free(struct nfv_pages *p)
+location_world_move(struct location_world *w)
 {
-	for (size_t i = 0; i < p->n; i++)
-		free(p->page[i]);
-	free(p->page);
+	for (int i = 0; i < SIP_LOCATION_PARTS; i++)
+		restless_move_all(&w->part[i]);
 }
 
 static inline void
@@ -41,7 +29,7 @@ location_world_init(struct location_world *w, const struct sip_location_conf *co
 {
 	w->conf = *conf;
 	for (int i = 0; i < SIP_LOCATION_PARTS; i++)
-		w->part[i] = location_world_pages(sip_location_pages(conf, i));
+		w->part[i] = restless_alloc(sip_location_pages(conf, i));
 	if (sip_location_create(conf, w->part, &w->l, NULL) < 0)
 		abort();
 }
@@ -51,7 +39,7 @@ location_world_fini(struct location_world *w)
 {
 	sip_location_destroy(w->l);
 	for (int i = 0; i < SIP_LOCATION_PARTS; i++)
-		location_world_free(&w->part[i]);
+		restless_free(&w->part[i]);
 }
 
 /** Bindings that live, counted one by one. */

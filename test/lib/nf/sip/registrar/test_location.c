@@ -54,8 +54,10 @@ add(const char *aor, const char *uri, uint16_t q, uint64_t expires)
 	char buf[SIP_AOR_TEXT_MAX];
 	struct nfv_sv key = key_of(aor, buf);
 	uint32_t at = sip_location_open(l, key, 0);
+	enum sip_refusal refusal = sip_location_apply(l, key, &at, &c, 1);
 
-	return sip_location_apply(l, key, &at, &c, 1);
+	location_world_move(&world);
+	return refusal;
 }
 
 static unsigned int
