@@ -178,6 +178,10 @@ colour_pool(struct app *app, const struct nfv_worker *w, uint32_t mbufs, uint16_
 		return 0;
 	snprintf(name, sizeof(name), "worker%u", at);
 	snprintf(class_name, sizeof(class_name), "%s.packets", w->name);
+	if (data_room > MPC_PAGE) {
+		say(class_name, "in ordinary memory, since a buffer is larger than a page");
+		return 0;
+	}
 	conf.name = name;
 	conf.arena = c->arena;
 	conf.colours = MPC_ALL_COLOURS >> (MPC_LAYOUT_COLOURS - c->ground.map.classes);
