@@ -24,11 +24,17 @@ struct pool {
 	struct nat_ports ports[NAT_PROTOS];
 };
 
-/* Entry 0 of `mapping` and `host` is nobody's, so that 0 can mean none. */
+/* Of the hashes; their heads stand one hash behind the other. */
+enum by { BY_IN, BY_EXT, BY_HOST, HASHES };
+
+#define MAPPINGS (NFV_PAGE / sizeof(struct nat_mapping)) /* a page */
+#define HOSTS    (NFV_PAGE / sizeof(struct host))
+#define HEADS    (NFV_PAGE / sizeof(uint32_t))
+
+/* Mapping 0 and host 0 are nobody's, so that 0 can mean none. */
 struct nat_table {
-	struct nat_mapping *mapping;
-	struct host *host;
-	uint32_t *by_in, *by_ext, *by_host; /* heads of chains, mask + 1 each */
+	const struct nfv_lender *lender;
+	struct nfv_pages mappings, hosts, heads;
 	struct pool *pool;
 	uint32_t n_pool, n_entries, mask;
 	uint32_t free_mapping, free_host;
@@ -58,9 +64,30 @@ hash(const struct nat_table *t, uint64_t x)
 }
 
 static uint32_t *
-bucket(const struct nat_table *t, uint32_t *heads, enum nat_proto proto, struct nat_endpoint e)
+head_at(const struct nat_table *t, enum by by, uint32_t hash)
 {
-	return &heads[hash(t, (uint64_t)e.be_addr << 32 | (uint64_t)e.be_port << 16 | proto)];
+	uint32_t i = (uint32_t)by * (t->mask + 1) + hash;
+
+	return (uint32_t *)(void *)t->heads.page[i / HEADS] + i % HEADS;
+}
+
+static uint32_t *
+bucket(const struct nat_table *t, enum by by, enum nat_proto proto, struct nat_endpoint e)
+{
+	return head_at(
+		t, by, hash(t, (uint64_t)e.be_addr << 32 | (uint64_t)e.be_port << 16 | proto));
+}
+
+static struct host *
+host_at(const struct nat_table *t, uint32_t i)
+{
+	return (struct host *)(void *)t->hosts.page[i / HOSTS] + i % HOSTS;
+}
+
+struct nat_mapping *
+nat_mapping_by_id(const struct nat_table *t, uint32_t id)
+{
+	return (struct nat_mapping *)(void *)t->mappings.page[id / MAPPINGS] + id % MAPPINGS;
 }
 
 static bool
@@ -72,28 +99,36 @@ same(struct nat_endpoint a, struct nat_endpoint b)
 struct nat_mapping *
 nat_find_inside(const struct nat_table *t, enum nat_proto proto, struct nat_endpoint in)
 {
-	for (uint32_t i = *bucket(t, t->by_in, proto, in); i != 0; i = t->mapping[i].next_in)
-		if (same(t->mapping[i].in, in) && t->mapping[i].proto == proto)
-			return &t->mapping[i];
+	struct nat_mapping *m;
+
+	for (uint32_t i = *bucket(t, BY_IN, proto, in); i != 0; i = m->next_in) {
+		m = nat_mapping_by_id(t, i);
+		if (same(m->in, in) && m->proto == proto)
+			return m;
+	}
 	return NULL;
 }
 
 struct nat_mapping *
 nat_find_external(const struct nat_table *t, enum nat_proto proto, struct nat_endpoint ext)
 {
-	for (uint32_t i = *bucket(t, t->by_ext, proto, ext); i != 0; i = t->mapping[i].next_ext)
-		if (same(t->mapping[i].ext, ext) && t->mapping[i].proto == proto)
-			return &t->mapping[i];
+	struct nat_mapping *m;
+
+	for (uint32_t i = *bucket(t, BY_EXT, proto, ext); i != 0; i = m->next_ext) {
+		m = nat_mapping_by_id(t, i);
+		if (same(m->ext, ext) && m->proto == proto)
+			return m;
+	}
 	return NULL;
 }
 
 static uint32_t
 find_host(const struct nat_table *t, uint32_t be_addr)
 {
-	uint32_t i = t->by_host[hash(t, be_addr)];
+	uint32_t i = *head_at(t, BY_HOST, hash(t, be_addr));
 
-	while (i != 0 && t->host[i].be_addr != be_addr)
-		i = t->host[i].next;
+	while (i != 0 && host_at(t, i)->be_addr != be_addr)
+		i = host_at(t, i)->next;
 	return i;
 }
 
@@ -101,10 +136,10 @@ find_host(const struct nat_table *t, uint32_t be_addr)
 static uint32_t
 add_host(struct nat_table *t, uint32_t be_addr, uint16_t pool)
 {
-	uint32_t i = t->free_host, *head = &t->by_host[hash(t, be_addr)];
+	uint32_t i = t->free_host, *head = head_at(t, BY_HOST, hash(t, be_addr));
 
-	t->free_host = t->host[i].next;
-	t->host[i] = (struct host){ .be_addr = be_addr, .pool = pool, .next = *head };
+	t->free_host = host_at(t, i)->next;
+	*host_at(t, i) = (struct host){ .be_addr = be_addr, .pool = pool, .next = *head };
 	*head = i;
 	return i;
 }
@@ -112,12 +147,12 @@ add_host(struct nat_table *t, uint32_t be_addr, uint16_t pool)
 static void
 drop_host(struct nat_table *t, uint32_t i)
 {
-	uint32_t *at = &t->by_host[hash(t, t->host[i].be_addr)];
+	uint32_t *at = head_at(t, BY_HOST, hash(t, host_at(t, i)->be_addr));
 
 	while (*at != i)
-		at = &t->host[*at].next;
-	*at = t->host[i].next;
-	t->host[i].next = t->free_host;
+		at = &host_at(t, *at)->next;
+	*at = host_at(t, i)->next;
+	host_at(t, i)->next = t->free_host;
 	t->free_host = i;
 }
 
@@ -141,15 +176,16 @@ static struct nat_mapping *
 add_mapping(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
 	struct nat_endpoint ext, uint16_t pool, uint32_t host, bool is_static)
 {
-	uint32_t *in_head = bucket(t, t->by_in, proto, in);
-	uint32_t *ext_head = bucket(t, t->by_ext, proto, ext);
+	uint32_t *in_head = bucket(t, BY_IN, proto, in);
+	uint32_t *ext_head = bucket(t, BY_EXT, proto, ext);
 	uint32_t i = t->free_mapping;
-	struct nat_mapping *m = &t->mapping[i];
+	struct nat_mapping *m = nat_mapping_by_id(t, i);
 
 	if (host == 0)
 		host = add_host(t, in.be_addr, pool);
 	t->free_mapping = m->next_in;
-	*m = (struct nat_mapping){ .in = in,
+	*m = (struct nat_mapping){ .id = i,
+		.in = in,
 		.ext = ext,
 		.proto = proto,
 		.is_static = is_static,
@@ -159,8 +195,8 @@ add_mapping(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
 		.next_in = *in_head,
 		.next_ext = *ext_head };
 	*in_head = *ext_head = i;
-	t->host[host].mappings++;
-	t->host[host].dynamic += !is_static;
+	host_at(t, host)->mappings++;
+	host_at(t, host)->dynamic += !is_static;
 	t->dynamic += !is_static;
 	t->used[proto]++;
 	return m;
@@ -191,9 +227,9 @@ nat_map_outward(
 	if (t->dynamic == t->limit)
 		return refuse(t, proto, NAT_TABLE_FULL, why);
 	host = find_host(t, in.be_addr);
-	if (host != 0 && t->ports_per_host > 0 && t->host[host].dynamic >= t->ports_per_host)
+	if (host != 0 && t->ports_per_host > 0 && host_at(t, host)->dynamic >= t->ports_per_host)
 		return refuse(t, proto, NAT_HOST_LIMIT, why);
-	pool = host != 0 ? t->host[host].pool : choose_pool(t, proto, in.be_addr);
+	pool = host != 0 ? host_at(t, host)->pool : choose_pool(t, proto, in.be_addr);
 	ports = &t->pool[pool].ports[proto];
 	ext = (struct nat_endpoint){ t->pool[pool].be_addr, in.be_port };
 	if (!nat_ports_take(ports, be16toh(in.be_port))) {
@@ -236,15 +272,15 @@ nat_hold(struct nat_mapping *m)
 static void
 unlink_mapping(struct nat_table *t, uint32_t i)
 {
-	struct nat_mapping *m = &t->mapping[i];
-	uint32_t *at = bucket(t, t->by_in, m->proto, m->in);
+	struct nat_mapping *m = nat_mapping_by_id(t, i);
+	uint32_t *at = bucket(t, BY_IN, m->proto, m->in);
 
 	while (*at != i)
-		at = &t->mapping[*at].next_in;
+		at = &nat_mapping_by_id(t, *at)->next_in;
 	*at = m->next_in;
-	at = bucket(t, t->by_ext, m->proto, m->ext);
+	at = bucket(t, BY_EXT, m->proto, m->ext);
 	while (*at != i)
-		at = &t->mapping[*at].next_ext;
+		at = &nat_mapping_by_id(t, *at)->next_ext;
 	*at = m->next_ext;
 }
 
@@ -260,8 +296,8 @@ nat_release(struct nat_table *t, struct nat_mapping *m)
 	nat_ports_give(&t->pool[m->pool].ports[m->proto], be16toh(m->ext.be_port));
 	t->used[m->proto]--;
 	t->dynamic--;
-	t->host[m->host].dynamic--;
-	if (--t->host[m->host].mappings == 0)
+	host_at(t, m->host)->dynamic--;
+	if (--host_at(t, m->host)->mappings == 0)
 		drop_host(t, m->host);
 	m->next_in = t->free_mapping;
 	t->free_mapping = i;
@@ -270,13 +306,8 @@ nat_release(struct nat_table *t, struct nat_mapping *m)
 uint32_t
 nat_mapping_id(const struct nat_table *t, const struct nat_mapping *m)
 {
-	return (uint32_t)(m - t->mapping);
-}
-
-struct nat_mapping *
-nat_mapping_by_id(const struct nat_table *t, uint32_t id)
-{
-	return &t->mapping[id];
+	(void)t;
+	return m->id;
 }
 
 uint32_t
@@ -307,7 +338,7 @@ nat_table_show(const struct nat_table *t, FILE *to, uint32_t n)
 		fputc('\n', to);
 	}
 	for (uint32_t i = 1; i <= t->n_entries && n > 0; i++) {
-		const struct nat_mapping *m = &t->mapping[i];
+		const struct nat_mapping *m = nat_mapping_by_id(t, i);
 
 		if (m->refs == 0)
 			continue;
@@ -321,16 +352,14 @@ nat_table_show(const struct nat_table *t, FILE *to, uint32_t n)
 static bool
 take_memory(struct nat_table *t)
 {
-	size_t n = (size_t)t->n_entries + 1, heads = (size_t)t->mask + 1;
+	size_t n = (size_t)t->n_entries + 1, heads = HASHES * ((size_t)t->mask + 1);
 
-	t->mapping = calloc(n, sizeof(*t->mapping));
-	t->host = calloc(n, sizeof(*t->host));
-	t->by_in = calloc(heads, sizeof(*t->by_in));
-	t->by_ext = calloc(heads, sizeof(*t->by_ext));
-	t->by_host = calloc(heads, sizeof(*t->by_host));
+	t->mappings = nfv_lender_take(t->lender, "nat.mappings", (n + MAPPINGS - 1) / MAPPINGS);
+	t->hosts = nfv_lender_take(t->lender, "nat.hosts", (n + HOSTS - 1) / HOSTS);
+	t->heads = nfv_lender_take(t->lender, "nat.buckets", (heads + HEADS - 1) / HEADS);
 	t->pool = calloc(t->n_pool, sizeof(*t->pool));
-	return t->mapping != NULL && t->host != NULL && t->by_in != NULL && t->by_ext != NULL &&
-		t->by_host != NULL && t->pool != NULL;
+	return t->mappings.page != NULL && t->hosts.page != NULL && t->heads.page != NULL &&
+		t->pool != NULL;
 }
 
 int
@@ -341,6 +370,7 @@ nat_table_create(const struct nat_table_conf *conf, struct nat_table **out, stru
 
 	if (t == NULL)
 		return nfv_fail(err, ENOMEM, "no memory for the table of mappings");
+	t->lender = conf->lender;
 	t->n_pool = conf->n_addr;
 	t->limit = conf->mappings;
 	t->n_entries = conf->mappings + conf->statics;
@@ -360,11 +390,11 @@ nat_table_create(const struct nat_table_conf *conf, struct nat_table **out, stru
 		for (int p = 0; p < NAT_PROTOS; p++)
 			nat_ports_init(&t->pool[i].ports[p], conf->lo, conf->hi);
 	}
-	/* Lowest numbers first; writing to every entry also puts it on this thread's NUMA node. */
+	/* Lowest numbers first. */
 	for (uint32_t i = t->n_entries; i > 0; i--) {
-		t->mapping[i].next_in = t->free_mapping;
+		nat_mapping_by_id(t, i)->next_in = t->free_mapping;
 		t->free_mapping = i;
-		t->host[i].next = t->free_host;
+		host_at(t, i)->next = t->free_host;
 		t->free_host = i;
 	}
 	*out = t;
@@ -376,11 +406,9 @@ nat_table_destroy(struct nat_table *t)
 {
 	if (t == NULL)
 		return;
-	free(t->mapping);
-	free(t->host);
-	free(t->by_in);
-	free(t->by_ext);
-	free(t->by_host);
+	nfv_lender_give(t->lender, &t->mappings);
+	nfv_lender_give(t->lender, &t->hosts);
+	nfv_lender_give(t->lender, &t->heads);
 	free(t->pool);
 	free(t);
 }

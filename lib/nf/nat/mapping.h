@@ -9,10 +9,10 @@
  * forwards) hold themselves. UDP, TCP and ICMP have port spaces of their own; an ICMP echo's
  * identifier is its port.
  *
- * All memory is taken by nat_table_create. Finding a mapping by either endpoint, making one and
- * dropping one take constant time; the hashes are keyed by a secret, so nobody can aim at a bucket.
- * Addresses and ports are in network order, in fields that say so. Threads: one owner;
- * nat_table_show may run beside it.
+ * All memory is taken by nat_table_create, most of it in pages of a lender. Finding a mapping by either
+ * endpoint, making one and dropping one take constant time; the hashes are keyed by a secret, so nobody
+ * can aim at a bucket. Addresses and ports are in network order, in fields that say so. Threads: one
+ * owner; nat_table_show may run beside it.
  */
 #ifndef NAT_MAPPING_H
 #define NAT_MAPPING_H
@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "nfv_err.h"
+#include "nfv_lender.h"
 
 enum nat_proto { NAT_UDP, NAT_TCP, NAT_ICMP, NAT_PROTOS };
 
@@ -33,6 +34,7 @@ struct nat_endpoint {
 };
 
 struct nat_mapping {
+	uint32_t id;
 	struct nat_endpoint in, ext;
 	uint8_t proto; /* enum nat_proto */
 	bool is_static;
@@ -58,6 +60,7 @@ struct nat_table_conf {
 	uint32_t statics;        /* room for static ones besides */
 	uint32_t ports_per_host; /* dynamic mappings of an inside address; 0: no limit */
 	uint64_t seed;
+	const struct nfv_lender *lender; /* NULL: plain pages */
 };
 
 #define NAT_ADDRESSES_MAX 256u

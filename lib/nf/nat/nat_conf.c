@@ -222,7 +222,8 @@ nat_init(struct nat *nat, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 		.mappings = conf->mappings,
 		.statics = conf->forward.n,
 		.ports_per_host = conf->ports_per_host,
-		.seed = ctx->seed };
+		.seed = ctx->seed,
+		.lender = ctx->lender };
 	int rc = external_addresses(ctx, be_addr, &table.n_addr, err);
 
 	nat->filtering = conf->filtering;
