@@ -5,12 +5,12 @@
 testbed_up
 cp "$CONFIG" "$WORK/static.yaml"
 cat >>"$WORK/static.yaml" <<-TXT
-	colour: {mode: static, memory: 128}
+	colour: {mode: static, memory: 64}
 	buffers: 2048
 TXT
 sed -i 's/max: 65536/max: 8192/' "$WORK/static.yaml"
 CONFIG=$WORK/static.yaml
-sip_up 'port: 5060' 'registrations: 1000'
+sip_up 'port: 5060' 'registrations: 1000' 'transactions: 16384'
 grep -q ' colours of the level 2 cache' "$WORK/pipeline.err" || {
 	say "not confident on this machine now: $(cat "$WORK/pipeline.err")"
 	exit 77
