@@ -190,6 +190,60 @@ short_pci_addresses_are_made_long(void **state)
 	assert_non_null(strstr(err.text, "0000:ff:1f.7"));
 }
 
+struct hook {
+	int code;
+	unsigned int probed, closed;
+};
+
+static int
+hook_probed(void *arg, uint16_t id, struct nfv_err *err)
+{
+	struct hook *h = arg;
+	struct rte_eth_link link;
+
+	/* The device is there, and not started. */
+	assert_true(rte_eth_dev_is_valid_port(id));
+	assert_int_equal(rte_eth_link_get_nowait(id, &link), 0);
+	assert_int_equal(link.link_status, RTE_ETH_LINK_DOWN);
+	h->probed++;
+	return h->code == 0 ? 0 : nfv_fail(err, h->code, "no memory is known to it");
+}
+
+static void
+hook_closing(void *arg, uint16_t id)
+{
+	struct hook *h = arg;
+
+	assert_true(rte_eth_dev_is_valid_port(id));
+	h->closed++;
+}
+
+static void
+is_told_of_memory_before_it_starts(void **state)
+{
+	struct nfv_port_conf conf = conf_of("net_null3", 1500);
+	uint16_t ports = rte_eth_dev_count_avail();
+	struct hook hook = { .code = ENOTSUP };
+	struct nfv_err err = { "" };
+	struct nfv_port port;
+
+	(void)state;
+	conf.probed = hook_probed;
+	conf.closing = hook_closing;
+	conf.arg = &hook;
+	assert_int_equal(nfv_port_open(&conf, &port, &err), -ENOTSUP);
+	assert_non_null(strstr(err.text, "no memory is known"));
+	assert_int_equal(hook.closed, 0);
+	assert_int_equal(rte_eth_dev_count_avail(), ports);
+	hook.code = 0;
+	assert_int_equal(nfv_port_open(&conf, &port, &err), 0);
+	assert_int_equal(hook.probed, 2);
+	nfv_port_close(&port);
+	assert_int_equal(hook.closed, 1);
+	nfv_port_close(&port);
+	assert_int_equal(hook.closed, 1);
+}
+
 int
 main(void)
 {
@@ -198,6 +252,7 @@ main(void)
 		cmocka_unit_test(an_mtu_that_is_too_large_is_refused),
 		cmocka_unit_test(comes_up_and_goes_again),
 		cmocka_unit_test(frames_are_counted),
+		cmocka_unit_test(is_told_of_memory_before_it_starts),
 		cmocka_unit_test(a_pair_is_a_wire),
 		cmocka_unit_test(names_are_checked_without_hardware),
 		cmocka_unit_test(short_pci_addresses_are_made_long),
