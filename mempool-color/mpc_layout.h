@@ -99,7 +99,7 @@ mpc_move_all(struct mpc_move *m, uint32_t n)
 		uint8_t *old = *m[i].at;
 
 		memcpy(m[i].page, old, NFV_PAGE);
-		*m[i].at = m[i].page;
+		__atomic_store_n(m[i].at, m[i].page, __ATOMIC_RELEASE); /* for who only reads */
 		m[i].page = old;
 	}
 }
@@ -108,7 +108,8 @@ mpc_move_all(struct mpc_move *m, uint32_t n)
 
 /**
  * Move on: up to `batches` times MPC_MOVES pages of tables, and a bit of each pool. `run` has
- * mpc_move_all done where the owner of the table says, and returns when it is; NULL: right here.
+ * mpc_move_all done where the owner of the table says, and returns when it is, and when nobody reads
+ * the old pages any more; NULL: right here.
  * Returns the pages that are still to move, of all classes.
  */
 uint32_t mpc_layout_step(struct mpc_layout *l, uint32_t batches,

@@ -156,6 +156,15 @@ get_classes(const json_t *o, const char *file, struct mpc_plan_file *p, struct n
 	return check_names(p, file, err);
 }
 
+/* What came with a file is printed: nothing in it may command a terminal. */
+static void
+make_printable(char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < ' ' || *s == 127)
+			*s = '?';
+}
+
 static int
 get_arm(const json_t *o, const char *file, struct mpc_plan_file *p, struct nfv_err *err)
 {
@@ -190,6 +199,7 @@ get_all(const json_t *o, const char *name, struct mpc_plan_file *p, struct nfv_e
 	if (rc == 0)
 		rc = get_classes(o, name, p, err);
 	snprintf(p->machine, sizeof(p->machine), "%s", machine != NULL ? machine : "");
+	make_printable(p->machine);
 	return rc;
 }
 
@@ -204,9 +214,11 @@ mpc_plan_file_parse(const char *text, size_t n, const char *name, struct mpc_pla
 
 	if (o == NULL && json_error_code(&at) == json_error_premature_end_of_input)
 		return nfv_fail(err, EINVAL, "%s is cut off in line %d", name, at.line);
-	if (o == NULL)
+	if (o == NULL) {
+		make_printable(at.text);
 		return nfv_fail(
 			err, EINVAL, "%s:%d:%d is no JSON: %s", name, at.line, at.column, at.text);
+	}
 	rc = get_all(o, name, &p, err);
 	json_decref(o);
 	if (rc < 0)

@@ -224,8 +224,7 @@ lend(void *arg, const char *class_name, size_t n)
 
 	snprintf(name, sizeof(name), "%s.%s", l->name, class_name);
 	if (n <= UINT32_MAX &&
-		mpc_layout_take(
-			l->app->colour->layout, name, l->worker, (uint32_t)n, &pages, &why) == 0)
+		mpc_layout_take(l->app->colour->layout, name, l, (uint32_t)n, &pages, &why) == 0)
 		return pages;
 	if (l->app->conf.colour.required)
 		return (struct nfv_pages){ NULL, 0 };
@@ -298,9 +297,16 @@ move_batch(void *arg)
 static void
 move_on_worker(void *owner, struct mpc_move *m, uint32_t n)
 {
+	const struct lender *l = owner;
+	const struct app *app = l->app;
 	struct batch b = { m, n };
 
-	nfv_worker_between(owner, move_batch, &b);
+	nfv_worker_between(l->worker, move_batch, &b);
+	/* Others may be looking into a table of his: until they have finished their bursts the old pages
+	 * stay as they were. */
+	for (uint32_t i = 0; i < app->conf.workers.n; i++)
+		if (&app->worker[i] != l->worker)
+			nfv_worker_sync(&app->worker[i]);
 }
 
 struct homecoming {

@@ -6,7 +6,8 @@
  *
  * While an array is out, its lender may exchange a page of it for another with the same content:
  * on the borrower's thread, between two bursts or ticks. So a borrower keeps the array, never
- * another copy of its pointers, and no pointer into a page beyond the burst at hand.
+ * another copy of its pointers, and no pointer into a page beyond the burst at hand. Other workers
+ * that read the table find what they began to read where it was until their burst is over.
  *
  * Ownership: pages belong to the lender and go back to it; the lender outlives what borrows of it.
  * Threads: take and give on whatever thread makes and destroys the table, one at a time.

@@ -66,6 +66,7 @@ what_is_no_plan_is_refused(void **state)
 		{ "{", "cut off in line 1" },
 		{ "{\n\n\"version\": 1,", "cut off in line 3" },
 		{ "hello", "JSON" },
+		{ "{\"a\": \"\x1b[31m\"}", "JSON" },
 		{ "[]", "version" },
 		{ "{\"version\": 1, \"version\": 1}", "duplicate" },
 		{ HEAD("2", "2", "4", "\"mcmf\"") "[]}", "version 2" },
@@ -107,6 +108,7 @@ what_is_no_plan_is_refused(void **state)
 			mpc_plan_file_parse(t[i].text, strlen(t[i].text), "bad.json", &p, &err),
 			-EINVAL);
 		assert_int_equal(p.classes, 77);
+		assert_null(strchr(err.text, 27));
 		if (strstr(err.text, t[i].word) == NULL || strstr(err.text, "bad.json") == NULL)
 			fail_msg("%s: %s", t[i].text, err.text);
 	}
