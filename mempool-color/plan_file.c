@@ -135,7 +135,7 @@ get_classes(const json_t *o, const char *file, struct mpc_plan_file *p, struct n
 	size_t i, n = json_array_size(list);
 	int rc = 0;
 
-	if (n == 0 || n > MPC_PLAN_CLASSES_MAX)
+	if (n == 0 || n > MPC_PLAN_CLASSES_MAX || p->colours == 0)
 		return nfv_fail(err, EINVAL, "%s is no plan: \"classes\" must be a list of 1 to %d",
 			file, MPC_PLAN_CLASSES_MAX);
 	p->class = calloc(n, sizeof(*p->class));
@@ -184,7 +184,7 @@ static int
 get_all(const json_t *o, const char *name, struct mpc_plan_file *p, struct nfv_err *err)
 {
 	const char *machine = json_string_value(json_object_get(o, "machine"));
-	uint32_t version;
+	uint32_t version = 0;
 	int rc = get_number(o, "version", 1, INT32_MAX, name, &version, err);
 
 	if (rc == 0 && version != MPC_PLAN_FILE_VERSION)

@@ -146,12 +146,12 @@ static int
 take_pages(struct mpc_pool *p, const struct mpc_pool_conf *c, struct nfv_err *err)
 {
 	uint8_t **page = calloc(p->pages, sizeof(*page));
-	int rc;
+	int rc = -ENOMEM;
 
 	p->place = calloc(p->pages, sizeof(*p->place));
 	p->place_of = calloc(mpc_arena_region(c->arena)->pages, sizeof(*p->place_of));
 	if (page == NULL || p->place == NULL || p->place_of == NULL)
-		rc = nfv_fail(err, ENOMEM, "pool %s: out of memory", c->name);
+		nfv_fail(err, ENOMEM, "pool %s: out of memory", c->name);
 	else if ((rc = mpc_arena_take(c->arena, c->colours, p->pages, page, err)) < 0)
 		rc = nfv_fail_in(err, rc, "pool %s of %u mbufs, %u a page", c->name, c->mbufs,
 			p->fit.per_page);
