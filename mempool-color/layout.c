@@ -345,9 +345,12 @@ mpc_layout_step(struct mpc_layout *l, uint32_t batches,
 	for (uint32_t b = 0; b < batches && left > 0; left = mpc_layout_left(l)) {
 		uint32_t moved = 0;
 
+		b++; /* whatever happens, it comes to an end */
 		for (uint32_t i = 0; i < l->n; i++) {
-			moved += step_class(l, &l->class[i], 0, run);
-			b++;
+			uint32_t n = step_class(l, &l->class[i], 0, run);
+
+			moved += n;
+			b += n > 0;
 		}
 		/* All wait for each other: one page steps aside, and makes room. */
 		for (uint32_t i = 0; i < l->n && moved == 0; i++)
