@@ -1,4 +1,6 @@
 /* mempool-color: the colours of this machine's caches, measured, shown, and put to the proof. */
+#define _GNU_SOURCE /* sched_getcpu */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -207,6 +209,34 @@ footprint(const struct options *o, struct nfv_err *err)
 	return rc;
 }
 
+static int
+plan(const struct options *o, struct nfv_err *err)
+{
+	struct plan_report_options how = { o->rate, o->memory, o->simulate };
+	struct plan_report *r = calloc(1, sizeof(*r));
+	struct plan_machine machine;
+	FILE *svg = NULL;
+	int cpu = o->cpu >= 0 ? o->cpu : sched_getcpu(), rc;
+
+	if (r == NULL)
+		return nfv_fail(err, ENOMEM, "out of memory");
+	rc = o->machine != NULL ? plan_machine_read(o->machine, &machine, err) :
+				  plan_machine_here("/sys", cpu, o->level, &machine, err);
+	if (rc == 0)
+		rc = plan_report_make(o->file, &machine, &how, r, err);
+	if (rc == 0 && o->svg != NULL && (svg = fopen(o->svg, "we")) == NULL)
+		rc = nfv_fail(err, EIO, "%s: %s", o->svg, strerror(errno));
+	if (rc == 0)
+		report_plan(r, o->json);
+	if (rc == 0 && svg != NULL)
+		plan_report_svg(r, svg);
+	if (svg != NULL && fclose(svg) != 0 && rc == 0)
+		rc = nfv_fail(err, EIO, "%s: it could not be written", o->svg);
+	plan_report_fini(r);
+	free(r);
+	return rc;
+}
+
 /* Bytes that the command needs if it is not told. */
 static size_t
 default_size(const struct ground *g, const struct options *o)
@@ -227,6 +257,11 @@ main(int argc, char **argv)
 		[VERIFY] = verify,
 		[BENCH] = bench,
 	};
+	static int (*const of_file[COMMANDS])(const struct options *, struct nfv_err *) = {
+		[MCMF] = mcmf,
+		[FOOTPRINT] = footprint,
+		[PLAN] = plan,
+	};
 	struct nfv_err err = { "" };
 	struct options o;
 	struct ground g;
@@ -240,8 +275,8 @@ main(int argc, char **argv)
 		options_help(stdout, o.command);
 		return 0;
 	}
-	if (o.command == MCMF || o.command == FOOTPRINT) { /* which need a file, and no machine */
-		rc = o.command == MCMF ? mcmf(&o, &err) : footprint(&o, &err);
+	if (of_file[o.command] != NULL) { /* needs no memory to measure */
+		rc = of_file[o.command](&o, &err);
 		if (rc < 0)
 			fprintf(stderr, "mempool-color: %s\n", err.text);
 		return rc == 0 ? 0 : 1;

@@ -87,4 +87,17 @@ int mpc_plan_evaluate(const struct mpc_plan_class *class, uint32_t classes,
 	const struct mpc_plan_machine *machine, const uint32_t *pages, struct mpc_plan_cost *out,
 	struct nfv_err *err);
 
+/** The layout of OFF or STATIC, by class, socket, colour. Errors: as above. */
+int mpc_plan_layout(const struct mpc_plan_class *class, uint32_t classes,
+	const struct mpc_plan_machine *machine, enum mpc_plan_arm arm, uint32_t *pages,
+	struct nfv_err *err);
+
+/**
+ * Misses a unit of time, before they cost anything, of every class in every colour of the cache of the
+ * socket it is used on: `miss` by class, then colour. Errors: as above.
+ */
+int mpc_plan_misses(const struct mpc_plan_class *class, uint32_t classes,
+	const struct mpc_plan_machine *machine, const uint32_t *pages, double *miss,
+	struct nfv_err *err);
+
 #endif

@@ -23,6 +23,9 @@ enum key {
 	HELPER,
 	CHECK,
 	RATE,
+	MACHINE,
+	MEMORY,
+	SIMULATE,
 	HELP,
 	KEYS
 };
@@ -36,24 +39,28 @@ static const struct {
 	[BENCH] = { "bench", "what colours gain or lose: a hot table beside buffers that stream" },
 	[MCMF] = { "mcmf", "solve a min-cost flow problem, a FILE in DIMACS's format" },
 	[FOOTPRINT] = { "footprint", "misses by size of the cache, from the trace that is named" },
+	[PLAN] = { "plan", "from a trace, which class's pages should have which colours" },
 };
 
 #define EVERY   ((1u << COMMANDS) - 1)
 #define ALL     (1u << CALIBRATE | 1u << SHOW | 1u << VERIFY | 1u << BENCH)
-#define OF_FILE (1u << MCMF | 1u << FOOTPRINT)
+#define OF_FILE (1u << MCMF | 1u << FOOTPRINT | 1u << PLAN)
+#define TRACES  (1u << FOOTPRINT | 1u << PLAN)
 
 static const struct {
 	const char *name, *argument;
 	unsigned int commands; /* that take it */
 	const char *help;
 } row[KEYS] = {
-	[LEVEL] = { "level", "l2|llc", ALL, "the cache whose colours are meant (default l2)" },
+	[LEVEL] = { "level", "l2|llc", ALL | 1u << PLAN,
+		"the cache whose colours are meant (default l2)" },
 	[SIZE] = { "size", "SIZE", ALL,
 		"memory to measure, such as 64M or 1G (default 64M; bench: what it needs)" },
 	[PAGES] = { "pages", "huge|thp|4k", ALL, "its pages (default huge, else 4k)" },
-	[CPU] = { "cpu", "N", ALL, "the CPU whose cache is meant (default: where it starts)" },
+	[CPU] = { "cpu", "N", ALL | 1u << PLAN,
+		"the CPU whose cache is meant (default: where it starts)" },
 	[JSON] = { "json", NULL, EVERY, "one JSON object on standard output, and nothing else" },
-	[SVG] = { "svg", "FILE", 1u << SHOW | 1u << BENCH | 1u << FOOTPRINT,
+	[SVG] = { "svg", "FILE", 1u << SHOW | 1u << BENCH | TRACES,
 		"write the picture, or the plot, to a file" },
 	[CACHES] = { "caches", NULL, 1u << SHOW, "tell of the caches only, and measure nothing" },
 	[CASES] = { "cases", "LIST", 1u << BENCH,
@@ -68,7 +75,13 @@ static const struct {
 	[HELPER] = { "helper", "N", 1u << BENCH,
 		"the CPU that writes in other-core (default any other)" },
 	[CHECK] = { "check", NULL, 1u << MCMF, "prove the answer by its potentials" },
-	[RATE] = { "rate", "R", 1u << FOOTPRINT, "sample this part of the lines (default 1: all)" },
+	[RATE] = { "rate", "R", TRACES, "sample this part of the lines (default 1: all)" },
+	[MACHINE] = { "machine", "FILE|auto", 1u << PLAN,
+		"whom the plan is for, as JSON (default auto: this CPU)" },
+	[MEMORY] = { "memory", "SIZE", 1u << PLAN,
+		"that pages are taken from (default four times what is wanted)" },
+	[SIMULATE] = { "simulate", NULL, 1u << PLAN,
+		"check the prediction on a simulated cache, by the same trace" },
 	[HELP] = { "help", NULL, EVERY, "this text" },
 };
 
@@ -104,7 +117,9 @@ options_help(FILE *to, enum command c)
 	      "  mempool-color verify --cpu 3\n"
 	      "  mempool-color bench --cases same-core --depth 1024,4096 --svg bench.svg\n"
 	      "  mempool-color mcmf network.min --check\n"
-	      "  mempool-color footprint worker.trace --rate 0.01\n",
+	      "  mempool-color footprint worker.trace --rate 0.01\n"
+	      "  mempool-color plan worker.trace --simulate --svg plan.svg\n"
+	      "  mempool-color plan worker.trace --machine server.json --json >plan.json\n",
 		to);
 }
 
@@ -268,6 +283,16 @@ set(struct options *o, enum key key, const char *value, struct nfv_err *err)
 		return parse_number("packets", value, &o->packets, err);
 	case RATE:
 		return parse_rate(value, &o->rate, err);
+	case MACHINE:
+		o->machine = strcmp(value, "auto") != 0 ? value : NULL;
+		break;
+	case MEMORY:
+		if (parse_size(value, &o->memory) < 0 || o->memory == 0)
+			return nfv_fail(err, EINVAL, "--memory %s: give a size such as 64M", value);
+		break;
+	case SIMULATE:
+		o->simulate = true;
+		break;
 	case JSON:
 		o->json = true;
 		break;

@@ -14,7 +14,7 @@
 
 #define OPTIONS_LIST 8 /* numbers in a list, at most */
 
-enum command { CALIBRATE, SHOW, VERIFY, BENCH, MCMF, FOOTPRINT, COMMANDS };
+enum command { CALIBRATE, SHOW, VERIFY, BENCH, MCMF, FOOTPRINT, PLAN, COMMANDS };
 
 struct options {
 	enum command command;
@@ -24,14 +24,17 @@ struct options {
 	int cpu;            /* -1: the one we are on */
 	bool json, help, caches_only, size_given, check;
 	const char *svg;  /* file, or NULL */
-	const char *file; /* of mcmf: the problem; of footprint: the trace */
+	const char *file; /* of mcmf: the problem; of footprint and plan: the trace */
+	const char *machine; /* of plan: a file, or NULL: the one at hand */
+	size_t memory;       /* of plan: bytes that there are; 0: see plan_report.h */
+	bool simulate;       /* of plan */
 	/* Of bench; zero: its default. */
 	size_t table; /* bytes */
 	uint32_t lookups, repetitions, packets;
 	uint32_t depth[OPTIONS_LIST], share[OPTIONS_LIST];
 	unsigned int depths, shares, cases; /* cases: a set of 1 << enum bench_case */
 	int helper;                         /* CPU, -1: any other */
-	double rate;                        /* of footprint; 0: all lines */
+	double rate;                        /* of footprint, plan; 0: all lines */
 };
 
 /** Errors: -EINVAL, with a sentence. With `help` set, out->command is COMMANDS or the one asked for. */

@@ -252,6 +252,23 @@ mpc_plan_free(struct mpc_plan *p)
 	p->pages = NULL;
 }
 
+/* Has every class as many pages as it wants? */
+static int
+check_layout(const struct plan_model *m, const uint32_t *pages, struct nfv_err *err)
+{
+	for (uint32_t c = 0; c < m->classes; c++) {
+		uint64_t sum = 0;
+
+		for (uint32_t p = 0; p < m->places; p++)
+			sum += pages[(size_t)c * m->places + p];
+		if (sum != m->class[c].pages)
+			return nfv_fail(err, EINVAL, "a layout with %llu pages of %u of class %s",
+				(unsigned long long)sum, m->class[c].pages,
+				m->class[c].name != NULL ? m->class[c].name : "without a name");
+	}
+	return 0;
+}
+
 int
 mpc_plan_evaluate(const struct mpc_plan_class *class, uint32_t classes,
 	const struct mpc_plan_machine *machine, const uint32_t *pages, struct mpc_plan_cost *out,
@@ -262,18 +279,44 @@ mpc_plan_evaluate(const struct mpc_plan_class *class, uint32_t classes,
 
 	if (rc < 0)
 		return rc;
-	for (uint32_t c = 0; c < classes && rc == 0; c++) {
-		uint64_t sum = 0;
-
-		for (uint32_t p = 0; p < m.places; p++)
-			sum += pages[(size_t)c * m.places + p];
-		if (sum != class[c].pages)
-			rc = nfv_fail(err, EINVAL, "a layout with %llu pages of %u of class %s",
-				(unsigned long long)sum, class[c].pages,
-				class[c].name != NULL ? class[c].name : "without a name");
-	}
+	rc = check_layout(&m, pages, err);
 	if (rc == 0)
 		plan_split(&m, pages, out);
 	plan_model_fini(&m);
+	return rc;
+}
+
+int
+mpc_plan_misses(const struct mpc_plan_class *class, uint32_t classes,
+	const struct mpc_plan_machine *machine, const uint32_t *pages, double *miss,
+	struct nfv_err *err)
+{
+	struct plan_model m;
+	int rc = plan_model_init(&m, class, classes, machine, err);
+
+	if (rc < 0)
+		return rc;
+	rc = check_layout(&m, pages, err);
+	if (rc == 0)
+		plan_misses(&m, pages, miss);
+	plan_model_fini(&m);
+	return rc;
+}
+
+int
+mpc_plan_layout(const struct mpc_plan_class *class, uint32_t classes,
+	const struct mpc_plan_machine *machine, enum mpc_plan_arm arm, uint32_t *pages,
+	struct nfv_err *err)
+{
+	struct plan_search s;
+	int rc;
+
+	if (arm != MPC_PLAN_OFF && arm != MPC_PLAN_STATIC)
+		return nfv_fail(err, EINVAL, "only off and static are layouts without a search");
+	rc = search_init(&s, class, classes, machine, err);
+	if (rc < 0)
+		return rc;
+	rc = arm == MPC_PLAN_OFF ? plan_start_even(&s, pages) : plan_start_static(&s, pages);
+	search_fini(&s);
 	return rc;
 }

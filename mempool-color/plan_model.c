@@ -333,3 +333,21 @@ plan_split(struct plan_model *m, const uint32_t *pages, struct mpc_plan_cost *ou
 		}
 	out->total = out->alone + out->intra + out->inter + out->remote;
 }
+
+void
+plan_misses(struct plan_model *m, const uint32_t *pages, double *miss)
+{
+	uint32_t colours = m->machine->colours;
+
+	memset(miss, 0, (size_t)m->classes * colours * sizeof(*miss));
+	for (uint32_t s = 0; s < m->machine->sockets; s++)
+		for (uint32_t k = 0; k < colours; k++) {
+			const uint32_t *user = m->user + m->first_user[s];
+			uint32_t n = m->first_user[s + 1] - m->first_user[s];
+			struct plan_group g = plan_group(m, pages, s, k, m->machine->lines, 0);
+
+			for (uint32_t i = 0; i < n && isfinite(g.time); i++)
+				miss[(size_t)user[i] * colours + k] =
+					m->share[i] * plan_slope(m, user[i], g.time);
+		}
+}

@@ -53,6 +53,8 @@ bool plan_same_column(
 	const struct plan_model *m, const uint32_t *pages, uint32_t socket, uint32_t a, uint32_t b);
 
 double plan_total(struct plan_model *m, const uint32_t *pages);
+/** Misses by class and colour. */
+void plan_misses(struct plan_model *m, const uint32_t *pages, double *miss);
 void plan_split(struct plan_model *m, const uint32_t *pages, struct mpc_plan_cost *out);
 
 #endif

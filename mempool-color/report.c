@@ -183,6 +183,15 @@ report_footprint(const struct footprint_report *r, bool json)
 }
 
 void
+report_plan(const struct plan_report *r, bool json)
+{
+	if (json)
+		put_json(plan_report_json(r));
+	else
+		plan_report_table(r, stdout);
+}
+
+void
 report_picture(FILE *to, const struct mpc_map *map)
 {
 	static const char sign[] =

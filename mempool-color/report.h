@@ -9,6 +9,7 @@
 #include "footprint_report.h"
 #include "ground.h"
 #include "mpc_mcmf.h"
+#include "plan_report.h"
 #include "verify.h"
 
 /** Two runs of one region; the second tells how far the first can be trusted. */
@@ -25,6 +26,8 @@ void report_flow(const struct mpc_mcmf *p, const struct mpc_mcmf_answer *a, cons
 	double seconds);
 
 void report_footprint(const struct footprint_report *r, bool json);
+
+void report_plan(const struct plan_report *r, bool json);
 
 /** The region, a character a page. */
 void report_picture(FILE *to, const struct mpc_map *map);

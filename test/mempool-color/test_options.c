@@ -32,10 +32,19 @@ what_is_asked_is_understood(void **state)
 	const char *mcmf[] = { "mempool-color", "mcmf", "--check", "x.min", "--json", NULL };
 	const char *footprint[] = { "mempool-color", "footprint", "w0.trace", "--rate", "0.01",
 		NULL };
+	const char *plan[] = { "mempool-color", "plan", "--machine", "auto", "--simulate",
+		"--memory", "64M", "w0.trace", "--svg", "p.svg", NULL };
 	struct nfv_err err = { "" };
 	struct options o;
 
 	(void)state;
+	assert_int_equal(parse(plan, &o, &err), 0);
+	assert_int_equal(o.command, PLAN);
+	assert_string_equal(o.file, "w0.trace");
+	assert_null(o.machine);
+	assert_true(o.simulate);
+	assert_int_equal(o.memory, 64 << 20);
+	assert_string_equal(o.svg, "p.svg");
 	assert_int_equal(parse(mcmf, &o, &err), 0);
 	assert_int_equal(o.command, MCMF);
 	assert_string_equal(o.file, "x.min");
@@ -100,6 +109,10 @@ what_is_wrong_is_named(void **state)
 		{ { "mempool-color", "mcmf", "a", "b" }, "b is one word" },
 		{ { "mempool-color", "mcmf", "a", "--cpu", "1" }, "--cpu" },
 		{ { "mempool-color", "show", "--check" }, "--check" },
+		{ { "mempool-color", "plan", "--simulate" }, "plan wants a file" },
+		{ { "mempool-color", "plan", "a", "--memory", "0" }, "--memory 0" },
+		{ { "mempool-color", "plan", "a", "--pages", "4k" }, "--pages" },
+		{ { "mempool-color", "footprint", "a", "--simulate" }, "--simulate" },
 		{ { "mempool-color", "footprint" }, "footprint wants a file" },
 		{ { "mempool-color", "footprint", "a", "b" }, "b is one word too many" },
 		{ { "mempool-color", "footprint", "a", "--rate", "2" }, "1e-6 to 1" },
@@ -127,7 +140,8 @@ help_is_whole(void **state)
 {
 	static const char *const words[] = { "calibrate", "show", "verify", "footprint", "--rate",
 		"--level", "--size", "--pages", "--cpu", "--json", "--svg", "--caches", "--help",
-		"mcmf", "--check", "examples", "Exit status" };
+		"mcmf", "--check", "plan", "--machine", "--memory", "--simulate", "examples",
+		"Exit status" };
 	const char *argv[] = { "mempool-color", "--help", NULL };
 	struct nfv_err err = { "" };
 	struct options o;

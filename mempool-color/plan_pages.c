@@ -1,0 +1,110 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "nfv_hash.h"
+#include "plan_pages.h"
+
+#define FIRST 1024
+
+static uint64_t
+hash(uint32_t class, uint64_t page)
+{
+	return nfv_hash_mix(page ^ 0xd1b54a32d192ed03u, 0x9e3779b97f4a7c15u + 2ull * class);
+}
+
+/* Where it is, or would be. */
+static struct plan_page *
+slot(struct plan_page *at, uint64_t mask, uint32_t class, uint64_t page)
+{
+	uint64_t i = hash(class, page) & mask;
+
+	while (at[i].class != 0 && (at[i].class != class + 1 || at[i].page != page))
+		i = (i + 1) & mask;
+	return &at[i];
+}
+
+static int
+grow(struct plan_pages *p)
+{
+	uint64_t mask = p->at != NULL ? 2 * p->mask + 1 : FIRST - 1;
+	struct plan_page *at = calloc(mask + 1, sizeof(*at));
+
+	if (at == NULL)
+		return -ENOMEM;
+	for (uint64_t i = 0; p->at != NULL && i <= p->mask; i++)
+		if (p->at[i].class != 0)
+			*slot(at, mask, p->at[i].class - 1, p->at[i].page) = p->at[i];
+	free(p->at);
+	p->at = at;
+	p->mask = mask;
+	return 0;
+}
+
+int
+plan_pages_add(struct plan_pages *p, uint32_t class, uint64_t page)
+{
+	struct plan_page *to;
+
+	if ((p->at == NULL || 2 * p->n > p->mask) && grow(p) < 0)
+		return -ENOMEM;
+	to = slot(p->at, p->mask, class, page);
+	if (to->class != 0)
+		return 0;
+	*to = (struct plan_page){ .page = page, .class = class + 1 };
+	p->n++;
+	p->of[class]++;
+	return 0;
+}
+
+struct plan_page *
+plan_pages_find(const struct plan_pages *p, uint32_t class, uint64_t page)
+{
+	struct plan_page *at = p->at != NULL ? slot(p->at, p->mask, class, page) : NULL;
+
+	return at != NULL && at->class != 0 ? at : NULL;
+}
+
+static int
+by_hash(const void *a, const void *b)
+{
+	const struct plan_page *x = *(struct plan_page *const *)a,
+			       *y = *(struct plan_page *const *)b;
+	uint64_t hx = hash(~x->class, x->page), hy = hash(~y->class, y->page);
+
+	return (hx > hy) - (hx < hy);
+}
+
+int
+plan_pages_lay(struct plan_pages *p, uint32_t class, enum mpc_plan_arm arm, const uint32_t *row,
+	uint32_t sockets, uint32_t colours)
+{
+	struct plan_page **list = malloc((p->of[class] + 1) * sizeof(*list));
+	uint64_t n = 0, wanted = 0, below = 0;
+	uint32_t place = 0;
+
+	if (list == NULL)
+		return -ENOMEM;
+	for (uint64_t i = 0; p->at != NULL && i <= p->mask; i++)
+		if (p->at[i].class == class + 1)
+			list[n++] = &p->at[i];
+	qsort(list, n, sizeof(struct plan_page *), by_hash);
+	for (uint32_t k = 0; k < sockets * colours; k++)
+		wanted += row[k];
+	/* The k-th of n pages is the one at (k + 1/2) / n of those that the row counts. */
+	for (uint64_t k = 0; k < n && wanted > 0; k++) {
+		double at = ((double)k + 0.5) * (double)wanted / (double)n;
+
+		while (place + 1 < sockets * colours && (double)(below + row[place]) <= at)
+			below += row[place++];
+		list[k]->colour[arm] = (uint16_t)(place % colours);
+	}
+	free(list);
+	return 0;
+}
+
+void
+plan_pages_fini(struct plan_pages *p)
+{
+	free(p->at);
+	*p = (struct plan_pages){ .n = 0 };
+}
