@@ -24,12 +24,10 @@ struct work {
 	uint32_t here[MPC_CLASSES]; /* and back; MPC_CLASSES: it has none */
 };
 
-const char *
-plan_arm_name(enum mpc_plan_arm arm)
+size_t
+plan_flow_length(const char *name)
 {
-	static const char *const name[] = { "off", "static", "mcmf" };
-
-	return name[arm];
+	return strcspn(name, strchr(name, '/') != NULL ? "/" : ".");
 }
 
 /* Footprint and plan must be of one machine. */
@@ -121,15 +119,16 @@ read_trace(struct plan_report *r, struct work *w, double rate, struct nfv_err *e
 	return 0;
 }
 
-/* The number of the first class whose name has the same beginning up to a '/'. */
+/* The number of the first class whose name has the same flow. */
 static uint32_t
 flow_of(const struct plan_report *r, uint32_t class)
 {
 	const char *name = r->class[class].name;
-	size_t n = strcspn(name, "/");
+	size_t n = plan_flow_length(name);
 
 	for (uint32_t i = 0; i < class; i++)
-		if (strcspn(r->class[i].name, "/") == n && memcmp(r->class[i].name, name, n) == 0)
+		if (plan_flow_length(r->class[i].name) == n &&
+			memcmp(r->class[i].name, name, n) == 0)
 			return i;
 	return class;
 }

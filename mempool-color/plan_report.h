@@ -4,7 +4,7 @@
  * three arms with what the model says they cost, and, if wished, what a simulated cache says. As a
  * table, as JSON, which is the plan that nfv-pipeline loads, and as a picture.
  *
- * A class's flow is its name up to the first '/'. Class PLAN_OTHER is memory that nobody can lay out;
+ * Class PLAN_OTHER is memory that nobody can lay out;
  * it is in no arm. Classes are used on socket 0: a trace is of one core.
  *
  * Ownership: the report's memory is its own. Threads: one at a time.
@@ -62,7 +62,8 @@ int plan_report_make(const char *file, const struct plan_machine *machine,
 /** Accepts a zeroed one. */
 void plan_report_fini(struct plan_report *r);
 
-const char *plan_arm_name(enum mpc_plan_arm arm);
+/** How much of a class's name is its flow's: up to a '/', else up to a '.', else all. */
+size_t plan_flow_length(const char *name);
 /** Misses of a class in the whole trace, as predicted. */
 double plan_report_misses(const struct plan_report *r, enum mpc_plan_arm arm, uint32_t class);
 

@@ -1,6 +1,8 @@
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "mpc_plan_file.h"
 #include "plan_report.h"
 
 static const char *
@@ -83,7 +85,7 @@ print_costs(const struct plan_report *r, FILE *out)
 		r->seconds > 0 ? "" : "n", unit(r));
 	fprintf(out, "\n%-24s", title);
 	for (int a = 0; a < MPC_PLAN_ARMS; a++)
-		fprintf(out, " %14s", plan_arm_name((enum mpc_plan_arm)a));
+		fprintf(out, " %14s", mpc_plan_arm_name[a]);
 	fputc('\n', out);
 	TERM(r, "  alone", alone, out);
 	TERM(r, "  intra-flow", intra, out);
@@ -126,7 +128,7 @@ print_all_misses(const struct plan_report *r, FILE *out)
 {
 	fprintf(out, "\n%-24s", "misses in this trace");
 	for (int a = 0; a < MPC_PLAN_ARMS; a++) {
-		fprintf(out, " %14s", plan_arm_name((enum mpc_plan_arm)a));
+		fprintf(out, " %14s", mpc_plan_arm_name[a]);
 		if (r->simulated)
 			fprintf(out, " %11s", "simulated");
 	}
@@ -176,56 +178,99 @@ cost_json(const struct mpc_plan_cost *c)
 		c->inter, "remote", c->remote, "total", c->total);
 }
 
-static json_t *
-class_json(const struct plan_report *r, uint32_t i)
+/* What is known of a class beyond its name and pages. */
+static void
+add_figures(const struct plan_report *r, uint32_t i, json_t *class)
 {
-	size_t places = (size_t)r->machine.sockets * r->machine.cache.colours;
 	const struct mpc_plan_class *c = &r->class[i];
-	json_t *predicted = json_object(), *simulated = json_object(), *pages = json_array(), *j;
+	json_t *predicted = json_object(), *simulated = json_object(), *sockets = json_array();
+	uint32_t colours = r->machine.cache.colours, places = r->machine.sockets * colours;
 
-	for (size_t k = 0; k < places; k++)
-		json_array_append_new(
-			pages, json_integer((json_int_t)r->arm[r->chosen].pages[i * places + k]));
 	for (int a = 0; a < MPC_PLAN_ARMS; a++) {
-		const char *name = plan_arm_name((enum mpc_plan_arm)a);
-
-		json_object_set_new(
-			predicted, name, json_real(plan_report_misses(r, (enum mpc_plan_arm)a, i)));
-		json_object_set_new(
-			simulated, name, json_integer((json_int_t)r->arm[a].count[i].misses));
+		json_object_set_new(predicted, mpc_plan_arm_name[a],
+			json_real(plan_report_misses(r, (enum mpc_plan_arm)a, i)));
+		json_object_set_new(simulated, mpc_plan_arm_name[a],
+			json_integer((json_int_t)r->arm[a].count[i].misses));
 	}
-	j = json_pack("{s:s, s:s%, s:I, s:o, s:I, s:f, s:f, s:o}", "name", c->name, "flow", c->name,
-		strcspn(c->name, "/"), "wanted", (json_int_t)c->pages, "pages", pages, "accesses",
-		(json_int_t)r->class_accesses[i], "rate", c->rate, "lines", r->class_lines[i],
-		"predicted", predicted);
-	if (j != NULL && r->simulated)
-		json_object_set(j, "simulated", simulated);
+	for (uint32_t s = 0; s < r->machine.sockets; s++) {
+		json_t *row = json_array();
+
+		for (uint32_t k = 0; k < colours; k++)
+			json_array_append_new(row,
+				json_integer((json_int_t)r->arm[r->chosen]
+						     .pages[(size_t)i * places + s * colours + k]));
+		json_array_append_new(sockets, row);
+	}
+	json_object_update_new(class,
+		json_pack("{s:s%, s:I, s:I, s:f, s:f, s:O}", "flow", c->name,
+			plan_flow_length(c->name), "wanted", (json_int_t)c->pages, "accesses",
+			(json_int_t)r->class_accesses[i], "rate", c->rate, "lines",
+			r->class_lines[i], "predicted", predicted));
+	if (r->simulated)
+		json_object_set(class, "simulated", simulated);
+	if (r->machine.sockets > 1)
+		json_object_set(class, "sockets", sockets);
+	json_decref(predicted);
 	json_decref(simulated);
+	json_decref(sockets);
+}
+
+/* The plan alone, as it is loaded: pages by colour, whatever the socket. */
+static json_t *
+file_json(const struct plan_report *r)
+{
+	uint32_t colours = r->machine.cache.colours, sockets = r->machine.sockets;
+	const uint32_t *from = r->arm[r->chosen].pages;
+	struct mpc_plan_file_class class[MPC_CLASSES];
+	uint32_t *sum = calloc((size_t)r->classes * colours, sizeof(*sum));
+	const struct mpc_cache *c = &r->machine.cache;
+	struct mpc_plan_file p = { .level = c->level,
+		.colours = colours,
+		.arm = r->chosen,
+		.classes = r->classes,
+		.class = class };
+	json_t *j;
+
+	if (sum == NULL)
+		return NULL;
+	snprintf(p.machine, sizeof(p.machine), "%u KiB, %u ways, lines of %u bytes; %u socket%s",
+		c->size >> 10, c->ways, c->line, sockets, sockets > 1 ? "s" : "");
+	for (uint32_t i = 0; i < r->classes; i++) {
+		class[i].pages = sum + (size_t)i * colours;
+		snprintf(class[i].name, sizeof(class[i].name), "%s", r->class[i].name);
+		for (uint32_t k = 0; k < sockets * colours; k++)
+			class[i].pages[k % colours] += *from++;
+	}
+	j = mpc_plan_file_json(&p);
+	free(sum);
 	return j;
+}
+
+static json_t *
+machine_json(const struct plan_machine *m)
+{
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "line", (int)m->cache.line,
+		"ways", (json_int_t)m->cache.ways, "sets", (json_int_t)m->cache.sets, "sockets",
+		(json_int_t)m->sockets, "pages", (json_int_t)m->pages, "miss", m->miss, "remote",
+		m->remote, "worthwhile", m->worthwhile);
 }
 
 json_t *
 plan_report_json(const struct plan_report *r)
 {
-	const struct mpc_cache *c = &r->machine.cache;
-	json_t *classes = json_array(), *cost = json_object();
+	json_t *j = file_json(r), *cost = json_object(), *class;
+	size_t i;
 
-	for (uint32_t i = 0; i < r->classes; i++)
-		json_array_append_new(classes, class_json(r, i));
+	json_array_foreach(json_object_get(j, "classes"), i, class)
+		add_figures(r, (uint32_t)i, class);
 	for (int a = 0; a < MPC_PLAN_ARMS; a++)
-		json_object_set_new(
-			cost, plan_arm_name((enum mpc_plan_arm)a), cost_json(&r->arm[a].cost));
-	return json_pack(
-		"{s:i, s:i, s:I, s:{s:i, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:f}, s:s, s:o, "
-		"s:o, s:{s:s, s:I, s:f, s:I, s:I, s:I, s:I}, s:s, s:I, s:I}",
-		"version", 1, "level", (int)c->level, "colours", (json_int_t)c->colours, "machine",
-		"level", (int)c->level, "line", (int)c->line, "ways", (json_int_t)c->ways, "sets",
-		(json_int_t)c->sets, "sockets", (json_int_t)r->machine.sockets, "pages",
-		(json_int_t)r->machine.pages, "miss", r->machine.miss, "remote", r->machine.remote,
-		"worthwhile", r->machine.worthwhile, "arm", plan_arm_name(r->chosen), "classes",
-		classes, "cost", cost, "profile", "file", r->file, "accesses",
-		(json_int_t)r->accesses, "seconds", r->seconds, "seen", (json_int_t)r->seen,
-		"other", (json_int_t)r->other, "shared", (json_int_t)r->shared, "lost",
-		(json_int_t)r->info.lost, "unit", unit(r), "flows", (json_int_t)r->flows,
-		"accepted", (json_int_t)r->accepted);
+		json_object_set_new(cost, mpc_plan_arm_name[a], cost_json(&r->arm[a].cost));
+	json_object_update_new(j,
+		json_pack("{s:o, s:o, s:s, s:I, s:I, s:{s:s, s:I, s:f, s:I, s:I, s:I, s:I}}", "for",
+			machine_json(&r->machine), "cost", cost, "unit", unit(r), "flows",
+			(json_int_t)r->flows, "accepted", (json_int_t)r->accepted, "profile",
+			"file", r->file, "accesses", (json_int_t)r->accesses, "seconds", r->seconds,
+			"seen", (json_int_t)r->seen, "other", (json_int_t)r->other, "shared",
+			(json_int_t)r->shared, "lost", (json_int_t)r->info.lost));
+	return j;
 }
