@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "nfv_pages.h"
+#include "nfv_watch.h"
 
 #define NFV_WHEEL_SLOTS  512u /* of a level: of one slot of the level above, and of the next */
 #define NFV_WHEEL_LEVELS 3u
@@ -61,8 +62,11 @@ void nfv_wheel_init_pages(struct nfv_wheel *w, const struct nfv_pages *pages, si
 static inline struct nfv_wheel_timer *
 nfv_wheel_timer(const struct nfv_wheel *w, uint32_t item)
 {
-	return (struct nfv_wheel_timer *)(void *)(w->chunk[item >> w->bits] +
+	struct nfv_wheel_timer *t = (struct nfv_wheel_timer *)(void *)(w->chunk[item >> w->bits] +
 		(item & w->mask) * w->stride + w->offset);
+
+	nfv_watch(t, sizeof(*t));
+	return t;
 }
 
 static inline bool

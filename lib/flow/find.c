@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bucket.h"
+#include "nfv_watch.h"
 
 uint64_t
 nfv_flow_hash(const struct nfv_flow_table *t, const struct nfv_flow_key *key)
@@ -79,6 +80,18 @@ find(struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t *hash,
 		flow[i] = search(t, hash[i], &key[i], len);
 }
 
+/* Of a burst: the first buckets, and the records that were found, with their slots. */
+static __attribute__((noinline, cold)) void
+watch(const struct nfv_flow_table *t, const uint64_t *hash, struct nfv_flow *const *flow,
+	unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		nfv_watch(bucket_at(t, first_bucket(t, hash[i])), sizeof(struct bucket));
+		if (flow[i] != NULL)
+			nfv_watch(flow[i], t->record_size);
+	}
+}
+
 void
 nfv_flow_find(struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t *hash,
 	struct nfv_flow **flow, unsigned int n)
@@ -87,4 +100,6 @@ nfv_flow_find(struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t
 		find(t, key, hash, flow, n, 16);
 	else
 		find(t, key, hash, flow, n, sizeof(*key));
+	if (nfv_watched())
+		watch(t, hash, flow, n);
 }

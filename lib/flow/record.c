@@ -2,6 +2,7 @@
  * The life of a record: taken, found by a second key, evicted, expired, given back.
  */
 #include "bucket.h"
+#include "nfv_watch.h"
 
 /* Put a reference into the key's first bucket, or the second. -ENOSPC if both are full. */
 static int
@@ -19,6 +20,7 @@ insert(struct nfv_flow_table *t, uint64_t hash, uint32_t ref)
 			return -ENOSPC;
 		home->overflow++;
 	}
+	nfv_watch(b, sizeof(*b));
 	b->tag[__builtin_ctz(space)] = tag;
 	b->ref[__builtin_ctz(space)] = ref;
 	return 0;
@@ -36,6 +38,7 @@ withdraw(struct nfv_flow_table *t, const struct nfv_flow_key *key, uint32_t ref)
 			unsigned int i = (unsigned int)__builtin_ctz(bits);
 
 			if (b->ref[i] == ref) {
+				nfv_watch(b, sizeof(*b));
 				b->tag[i] = 0;
 				if (round == 1)
 					home->overflow--;
@@ -77,6 +80,7 @@ disarm(struct nfv_flow_table *t, struct nfv_flow *f)
 void
 nfv_flow_del(struct nfv_flow_table *t, struct nfv_flow *f)
 {
+	nfv_watch(f, t->record_size);
 	if (t->end != NULL)
 		t->end(t->arg, nfv_flow_slot(t, f));
 	withdraw(t, key_at(t, f, 0), f->index * 2);
@@ -132,6 +136,7 @@ nfv_flow_add(struct nfv_flow_table *t, const struct nfv_flow_key *key, uint64_t 
 		return NULL;
 	}
 	t->free = f->next;
+	nfv_watch(f, t->record_size);
 	*f = (struct nfv_flow){ .index = f->index,
 		.last = now,
 		.timeout = t->timeouts.tcp,
@@ -157,6 +162,7 @@ nfv_flow_alias(struct nfv_flow_table *t, struct nfv_flow *f, const struct nfv_fl
 	rc = insert(t, hash, f->index * 2 + 1);
 	if (rc < 0)
 		return rc;
+	nfv_watch(f, t->slot_off);
 	memcpy(key_at(t, f, 1), key, t->key_len);
 	f->flags |= NFV_FLOW_ALIASED;
 	return 0;

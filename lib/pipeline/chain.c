@@ -3,7 +3,7 @@
 
 #include <rte_cycles.h>
 
-#include "chain.h"
+#include "watch.h"
 
 const char *const nfv_part_name[NFV_PARTS] = {
 	[NFV_RX] = "rx",
@@ -203,6 +203,7 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 		c->stage[i].ops = conf->stage[i].ops;
 	for (int p = 0; p < 2; p++) {
 		c->rx_port[p] = c->tx[p].port = conf->port[p];
+		c->copies[p] = watch_copies(conf->port[p]);
 		c->mtu[p] = conf->l3.port[p].mtu;
 	}
 	cut_segments(c);

@@ -37,6 +37,7 @@ struct nfv_chain {
 	struct rte_mempool *pool, *large_pool; /* the second may be NULL */
 	int n;                                 /* stages */
 	uint16_t rx_port[2], mtu[2];
+	bool copies[2]; /* this core copies what the port receives and sends */
 	struct stage stage[NFV_STAGES_MAX];
 	struct segment segment[NFV_STAGES_MAX];
 	int n_segments;

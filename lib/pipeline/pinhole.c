@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "nfv_pinhole.h"
+#include "nfv_watch.h"
 
 #define NONE UINT32_MAX
 
@@ -28,13 +29,20 @@ _Static_assert(
 static struct hole *
 hole_at(const struct nfv_pinholes *t, uint32_t i)
 {
-	return (struct hole *)(void *)t->hole_page[i / HOLES] + i % HOLES;
+	struct hole *h = (struct hole *)(void *)t->hole_page[i / HOLES] + i % HOLES;
+
+	nfv_watch(h, sizeof(*h));
+	return h;
 }
 
 static struct nfv_pinhole_owner *
 owner_at(const struct nfv_pinholes *t, uint32_t i)
 {
-	return (struct nfv_pinhole_owner *)(void *)t->owner_page[i / OWNERS] + i % OWNERS;
+	struct nfv_pinhole_owner *o =
+		(struct nfv_pinhole_owner *)(void *)t->owner_page[i / OWNERS] + i % OWNERS;
+
+	nfv_watch(o, sizeof(*o));
+	return o;
 }
 
 /* The owner of a token, or NULL: it is nobody's, or has gone. */
@@ -54,7 +62,7 @@ static uint32_t *
 head_of(const struct nfv_pinholes *t, const struct nfv_pinhole *k)
 {
 	uint64_t to[2], from[2], h;
-	uint32_t i;
+	uint32_t i, *head;
 
 	memcpy(to, k->to.b, sizeof(to));
 	memcpy(from, k->from.b, sizeof(from));
@@ -62,7 +70,9 @@ head_of(const struct nfv_pinholes *t, const struct nfv_pinhole *k)
 	h = nfv_hash2_more(&t->key, h, from[0], from[1]);
 	h = nfv_hash2_more(&t->key, h, (uint64_t)k->port << 8 | k->proto, k->from.family);
 	i = (uint32_t)h & t->mask;
-	return (uint32_t *)(void *)t->head_page[i / HEADS] + i % HEADS;
+	head = (uint32_t *)(void *)t->head_page[i / HEADS] + i % HEADS;
+	nfv_watch(head, sizeof(*head));
+	return head;
 }
 
 static bool

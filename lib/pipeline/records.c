@@ -1,4 +1,5 @@
 #include "records.h"
+#include "watch.h"
 
 static void
 set_flow(struct nfv_pkt *p, struct nfv_flow *f, enum nfv_flow_kind kind, enum nfv_dir dir)
@@ -101,6 +102,8 @@ records_settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_
 {
 	if (fresh->n > 0)
 		records_alias(c, seg, b, false);
+	if (nfv_watched())
+		watch_records(b);
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct nfv_flow *f = b->pkt[i].rec;
 

@@ -10,6 +10,7 @@
 #include <rte_ethdev.h>
 
 #include "records.h"
+#include "watch.h"
 
 /* Where l3 originates: behind either end of the chain, as the direction says. */
 #define ENDS (-2)
@@ -119,6 +120,8 @@ leave(struct nfv_chain *c, struct nfv_burst *b, unsigned int depth)
 	c->stats.part[NFV_L3_OUT].packets += b->n;
 	nfv_l3_output(c->l3, b, &c->wire, back);
 	sweep(b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
+	if (nfv_watched())
+		watch_sent(c, b);
 	for (uint16_t i = 0; i < b->n; i++)
 		emit(c, &b->pkt[i], b->pkt[i].port);
 	send_wire(c);
@@ -192,6 +195,8 @@ run_stage(struct nfv_chain *c, const struct segment *seg, int at, struct nfv_bur
 	if (__builtin_expect(out->room < NFV_BURST_MAX, 0))
 		chain_arm(c, out);
 	b->idle = c->idle;
+	if (nfv_watched())
+		watch_stage(s, b);
 	stats->packets += b->n;
 	stats->bursts++;
 	t0 = rte_rdtsc();
@@ -257,6 +262,8 @@ adopt(struct nfv_pkt *p)
 {
 	p->flags = NFV_PKT_OWN;
 	p->verdict = NFV_KEEP;
+	if (nfv_watched())
+		watch_written(p);
 	if (nfv_pkt_parse_ip(p) != NFV_PARSE_OK)
 		return false;
 	/* No addresses yet, but captures and their filters want to know what it is. */
@@ -355,6 +362,8 @@ poll_port(struct nfv_chain *c, unsigned int port)
 		return 0;
 	b.dir = port == 0 ? NFV_OUTWARD : NFV_INWARD;
 	take(c, m, n, port, &b);
+	if (nfv_watched())
+		watch_received(c, &b, port);
 	b.tsc = t1 = rte_rdtsc();
 	c->stats.rx[port] += n;
 	c->stats.part[NFV_RX].packets += n;

@@ -5,6 +5,7 @@
 #include "mapping.h"
 #include "nfv_addr.h"
 #include "nfv_hash.h"
+#include "nfv_watch.h"
 #include "ports.h"
 
 const char *const nat_proto_name[NAT_PROTOS] = { "udp", "tcp", "icmp" };
@@ -67,8 +68,10 @@ static uint32_t *
 head_at(const struct nat_table *t, enum by by, uint32_t hash)
 {
 	uint32_t i = (uint32_t)by * (t->mask + 1) + hash;
+	uint32_t *head = (uint32_t *)(void *)t->heads.page[i / HEADS] + i % HEADS;
 
-	return (uint32_t *)(void *)t->heads.page[i / HEADS] + i % HEADS;
+	nfv_watch(head, sizeof(*head));
+	return head;
 }
 
 static uint32_t *
@@ -81,13 +84,20 @@ bucket(const struct nat_table *t, enum by by, enum nat_proto proto, struct nat_e
 static struct host *
 host_at(const struct nat_table *t, uint32_t i)
 {
-	return (struct host *)(void *)t->hosts.page[i / HOSTS] + i % HOSTS;
+	struct host *h = (struct host *)(void *)t->hosts.page[i / HOSTS] + i % HOSTS;
+
+	nfv_watch(h, sizeof(*h));
+	return h;
 }
 
 struct nat_mapping *
 nat_mapping_by_id(const struct nat_table *t, uint32_t id)
 {
-	return (struct nat_mapping *)(void *)t->mappings.page[id / MAPPINGS] + id % MAPPINGS;
+	struct nat_mapping *m =
+		(struct nat_mapping *)(void *)t->mappings.page[id / MAPPINGS] + id % MAPPINGS;
+
+	nfv_watch(m, sizeof(*m));
+	return m;
 }
 
 static bool

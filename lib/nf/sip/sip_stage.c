@@ -5,6 +5,7 @@
  */
 #include "nfv_csum.h"
 #include "nfv_stage.h"
+#include "nfv_watch.h"
 #include "sip_stage.h"
 
 #define UDP_PAYLOAD_MAX (65535 - NFV_IP4_LEN - NFV_UDP_LEN)
@@ -72,6 +73,7 @@ write_packet(struct sip_state *s, struct nfv_pkt *p, const struct nfv_endpoint *
 	udp = nfv_pkt_l4(p);
 	*udp = (struct nfv_udp){ htobe16(from->port), htobe16(to->port), htobe16((uint16_t)udp_len),
 		0 };
+	nfv_watch(text.p, text.n);
 	memcpy(udp + 1, text.p, text.n);
 	nfv_csum_l4_set(p);
 	p->flags = NFV_PKT_OWN;
@@ -87,6 +89,7 @@ sip_stage_send(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from,
 	struct nfv_pkt *o;
 
 	if (s->pkt != NULL && s->dir == dir && write_packet(s, s->pkt, from, to, text)) {
+		nfv_watch(s->pkt->data, s->pkt->len);
 		s->pkt = NULL;
 		return true;
 	}
@@ -161,6 +164,7 @@ one(struct sip_state *s, struct nfv_burst *burst, struct nfv_pkt *p)
 		return;
 	}
 	in.text = nfv_sv((const char *)(udp + 1), n - NFV_UDP_LEN);
+	nfv_watch(udp, n);
 	s->pkt = p;
 	if (s->stateful) {
 		sip_server_take(v, &in, burst->tsc, &o);

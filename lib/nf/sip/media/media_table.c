@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "media_call.h"
+#include "nfv_watch.h"
 
 #define HEADS    (NFV_PAGE / sizeof(uint32_t))
 #define PER_PAGE (NFV_PAGE / sizeof(struct call))
@@ -10,15 +11,21 @@
 struct call *
 media_call(const struct sip_media *m, uint32_t i)
 {
-	return (struct call *)(void *)m->call_page[(i - 1) / PER_PAGE] + (i - 1) % PER_PAGE;
+	struct call *c =
+		(struct call *)(void *)m->call_page[(i - 1) / PER_PAGE] + (i - 1) % PER_PAGE;
+
+	nfv_watch(c, sizeof(*c));
+	return c;
 }
 
 static uint32_t *
 head_of(const struct sip_media *m, uint64_t id)
 {
 	uint32_t i = (uint32_t)id & m->mask;
+	uint32_t *head = (uint32_t *)(void *)m->head_page[i / HEADS] + i % HEADS;
 
-	return (uint32_t *)(void *)m->head_page[i / HEADS] + i % HEADS;
+	nfv_watch(head, sizeof(*head));
+	return head;
 }
 
 static uint32_t

@@ -4,6 +4,7 @@
 
 #include "nfv_csum.h"
 #include "nfv_hash.h"
+#include "nfv_watch.h"
 #include "relay.h"
 
 #define RELATCH_SECONDS 2
@@ -25,8 +26,12 @@ struct sip_relay {
 static struct sip_relay_stream *
 stream_at(const struct sip_relay *r, uint32_t stream)
 {
-	return (struct sip_relay_stream *)(void *)r->page[(stream - 1) / PER_PAGE] +
+	struct sip_relay_stream *s =
+		(struct sip_relay_stream *)(void *)r->page[(stream - 1) / PER_PAGE] +
 		(stream - 1) % PER_PAGE;
+
+	nfv_watch(s, sizeof(*s));
+	return s;
 }
 
 size_t

@@ -6,6 +6,7 @@
 #define LOCATION_SLOTS_H
 
 #include "location.h"
+#include "nfv_watch.h"
 #include "nfv_wheel.h"
 
 struct aor {
@@ -65,27 +66,37 @@ struct sip_location {
 static inline uint32_t *
 head_at(const struct sip_location *l, uint64_t hash)
 {
-	uint32_t i = (uint32_t)hash & l->mask;
+	uint32_t i = (uint32_t)hash & l->mask, *head = SLOT(&l->heads, uint32_t, i);
 
-	return SLOT(&l->heads, uint32_t, i);
+	nfv_watch(head, sizeof(*head));
+	return head;
 }
 
 static inline struct aor *
 aor_at(const struct sip_location *l, uint32_t i)
 {
-	return SLOT(&l->aors, struct aor, i);
+	struct aor *a = SLOT(&l->aors, struct aor, i);
+
+	nfv_watch(a, sizeof(*a));
+	return a;
 }
 
 static inline struct binding *
 binding_at(const struct sip_location *l, uint32_t i)
 {
-	return SLOT(&l->bindings, struct binding, i);
+	struct binding *b = SLOT(&l->bindings, struct binding, i);
+
+	nfv_watch(b, sizeof(*b));
+	return b;
 }
 
 static inline struct chunk *
 chunk_at(const struct sip_location *l, uint32_t i)
 {
-	return SLOT(&l->chunks, struct chunk, i);
+	struct chunk *c = SLOT(&l->chunks, struct chunk, i);
+
+	nfv_watch(c, sizeof(*c));
+	return c;
 }
 
 /** Chunks that a text of `n` bytes takes behind the first `room`. */

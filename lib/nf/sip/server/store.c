@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "nfv_watch.h"
 #include "store.h"
 
 struct block {
@@ -9,6 +10,7 @@ struct block {
 	char bytes[SIP_STORE_BLOCK - 8];
 };
 
+#define HEAD     offsetof(struct block, bytes)
 #define PER_PAGE (NFV_PAGE / SIP_STORE_BLOCK)
 
 static inline struct block *
@@ -48,6 +50,7 @@ sip_store_keep(struct sip_store *s, struct nfv_sv text)
 		struct block *b = at(s, *link);
 
 		b->n = (uint16_t)(text.n < room ? text.n : room);
+		nfv_watch(b, HEAD + b->n);
 		memcpy(b->bytes, text.p, b->n);
 		text = nfv_sv(text.p + b->n, text.n - b->n);
 		link = &b->next;
@@ -67,6 +70,7 @@ sip_store_text(const struct sip_store *s, uint32_t id, char *buf)
 		return nfv_sv(NULL, 0);
 	b = at(s, id);
 	total = b->total;
+	nfv_watch(b, HEAD + b->n);
 	if (b->n == total)
 		return nfv_sv(b->bytes, total);
 	for (;;) {
@@ -75,6 +79,7 @@ sip_store_text(const struct sip_store *s, uint32_t id, char *buf)
 		if (n == total)
 			break;
 		b = at(s, b->next); /* the last one has none, and SIP_NO_TEXT is nowhere */
+		nfv_watch(b, HEAD + b->n);
 	}
 	return nfv_sv(buf, total);
 }
@@ -86,6 +91,7 @@ sip_store_drop(struct sip_store *s, uint32_t id)
 		struct block *b = at(s, id);
 		uint32_t next = b->next;
 
+		nfv_watch(b, HEAD);
 		b->next = s->free;
 		s->free = id;
 		s->n_free++;

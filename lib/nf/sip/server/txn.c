@@ -110,8 +110,10 @@ static inline uint32_t *
 bucket_of(const struct sip_txns *t, uint64_t key)
 {
 	uint32_t i = (uint32_t)key & t->mask;
+	uint32_t *b = (uint32_t *)(void *)t->bucket[i / BUCKETS_A_PAGE] + i % BUCKETS_A_PAGE;
 
-	return (uint32_t *)(void *)t->bucket[i / BUCKETS_A_PAGE] + i % BUCKETS_A_PAGE;
+	nfv_watch(b, sizeof(*b));
+	return b;
 }
 
 static uint32_t

@@ -16,6 +16,7 @@
 #define TXN_H
 
 #include "nfv_addr.h"
+#include "nfv_watch.h"
 #include "nfv_wheel.h"
 #include "store.h"
 
@@ -112,8 +113,12 @@ void sip_txns_init(struct sip_txns *t, const struct sip_txns_conf *conf,
 static inline struct sip_txn *
 sip_txn_at(const struct sip_txns *t, uint32_t i)
 {
-	return (struct sip_txn *)(void *)(t->slot[i / (NFV_PAGE / sizeof(struct sip_txn))] +
-		i % (NFV_PAGE / sizeof(struct sip_txn)) * sizeof(struct sip_txn));
+	struct sip_txn *x =
+		(struct sip_txn *)(void *)(t->slot[i / (NFV_PAGE / sizeof(struct sip_txn))] +
+			i % (NFV_PAGE / sizeof(struct sip_txn)) * sizeof(struct sip_txn));
+
+	nfv_watch(x, sizeof(*x));
+	return x;
 }
 
 /** A server transaction by its key, or SIP_NO_TXN. */
