@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define MPC_CLASSES    64
-#define MPC_CLASS_NAME 32                 /* bytes, the NUL included */
+#define MPC_CLASS_NAME 48                 /* bytes, the NUL included */
 #define MPC_LINE_MAX   ((1ull << 60) - 1) /* of line numbers: addresses divided by the line's size */
 
 struct mpc_access {

@@ -133,6 +133,31 @@ flow_of(const struct plan_report *r, uint32_t class)
 	return class;
 }
 
+/*
+ * Buffers are a worker's, "WORKER.packets", but what a worker that serves a single flow carries is that
+ * flow's: between packets and the flow's tables overhead is intra-flow.
+ */
+static void
+adopt_packets(struct plan_report *r)
+{
+	static const char packets[] = ".packets";
+	uint32_t flow = UINT32_MAX, buffers = UINT32_MAX;
+
+	for (uint32_t i = 0; i < r->classes; i++) {
+		const char *name = r->class[i].name;
+		size_t n = strlen(name), end = sizeof(packets) - 1;
+
+		if (n > end && strcmp(name + n - end, packets) == 0 && buffers == UINT32_MAX)
+			buffers = i;
+		else if (flow == UINT32_MAX || r->class[i].flow == flow)
+			flow = r->class[i].flow;
+		else
+			return;
+	}
+	if (buffers != UINT32_MAX && flow != UINT32_MAX)
+		r->class[buffers].flow = flow;
+}
+
 /* Points of a curve as the plan takes them; how many. */
 static uint32_t
 points_of(const struct mpc_curve *c, double *window, double *lines)
@@ -189,6 +214,7 @@ take_classes(struct plan_report *r, struct work *w, struct nfv_err *err)
 		points += points_of(&w->curve[n], NULL, NULL);
 		r->classes++;
 	}
+	adopt_packets(r);
 	if (r->classes == 0)
 		return nfv_fail(err, EINVAL,
 			"%s: nothing in it could be laid out, all its accesses are to \"%s\"",

@@ -183,6 +183,7 @@ static void
 add_figures(const struct plan_report *r, uint32_t i, json_t *class)
 {
 	const struct mpc_plan_class *c = &r->class[i];
+	const char *flow = r->class[c->flow].name;
 	json_t *predicted = json_object(), *simulated = json_object(), *sockets = json_array();
 	uint32_t colours = r->machine.cache.colours, places = r->machine.sockets * colours;
 
@@ -202,8 +203,8 @@ add_figures(const struct plan_report *r, uint32_t i, json_t *class)
 		json_array_append_new(sockets, row);
 	}
 	json_object_update_new(class,
-		json_pack("{s:s%, s:I, s:I, s:f, s:f, s:O}", "flow", c->name,
-			plan_flow_length(c->name), "wanted", (json_int_t)c->pages, "accesses",
+		json_pack("{s:s%, s:I, s:I, s:f, s:f, s:O}", "flow", flow, plan_flow_length(flow),
+			"wanted", (json_int_t)c->pages, "accesses",
 			(json_int_t)r->class_accesses[i], "rate", c->rate, "lines",
 			r->class_lines[i], "predicted", predicted));
 	if (r->simulated)

@@ -13,17 +13,20 @@
 #include "nfv_port.h"
 #include "nfv_tap.h"
 #include "nfv_topo.h"
+#include "profile.h"
 
 struct options {
 	const char *config;
 	bool check, json, interactive;
 	uint32_t interval; /* seconds between statistics; 0: none */
+	struct profile_spec profile;
 };
 
 /* Local caches of a pool: what a worker holds back for itself. */
 #define POOL_CACHE 256
 
 struct colour;
+struct profile;
 
 struct app_tap {
 	struct nfv_tap *tap;
@@ -41,7 +44,8 @@ struct app {
 	uint32_t n_workers;
 	struct rte_mempool *pool[WORKERS_MAX], *large_pool[WORKERS_MAX];
 	struct nfv_chain *chain[PORTS_MAX / 2];
-	struct colour *colour; /* colour.c's; NULL: memory as it comes */
+	struct colour *colour;   /* colour.c's; NULL: memory as it comes */
+	struct profile *profile; /* profile.c's */
 	struct app_tap tap[TAPS_MAX];
 	uint32_t n_taps;
 	uint64_t tsc_hz, start_tsc;

@@ -72,6 +72,8 @@ serve(struct app *app)
 	uint64_t next = rte_rdtsc() + app->opt.interval * app->tsc_hz;
 	struct prompt *prompt = NULL;
 
+	if (app->opt.profile.file[0] != '\0')
+		profile_plan(app, &app->opt.profile);
 	if (app->opt.interactive)
 		prompt = prompt_open(app);
 	while (!app_quit) {
@@ -83,6 +85,7 @@ serve(struct app *app)
 		}
 		captures_drain(app);
 		colour_tick(app);
+		profile_tick(app);
 		for (uint32_t i = 0; i < app->conf.chains.n; i++)
 			nfv_chain_upkeep(app->chain[i], rte_rdtsc());
 		if (app->opt.interval > 0 && prompt == NULL && rte_rdtsc() >= next) {

@@ -6,7 +6,7 @@
 
 #define SHORTS ":c:is:h"
 
-enum { CHECK = 256, JSON, INTERACTIVE, INTERVAL, MANUAL };
+enum { CHECK = 256, JSON, INTERACTIVE, INTERVAL, MANUAL, PROFILE };
 
 void
 options_help(FILE *to)
@@ -21,6 +21,10 @@ options_help(FILE *to)
 	      "  -i, --interactive       prompt for commands (help lists them)\n"
 	      "  -s, --stats-interval S  print a table every S seconds; 0: only at the end (default 1)\n"
 	      "      --json              one JSON object an interval instead, the last with \"final\": true\n"
+	      "      --profile FILE[,seconds=S][,bytes=N]\n"
+	      "                          record what memory the workers touch, for S seconds (default 1)\n"
+	      "                          from a second after the first packet on, N bytes at most; for\n"
+	      "                          mempool-color footprint and plan\n"
 	      "      --manual            list every key of the configuration file, and exit\n"
 	      "  -h, --help              this text\n"
 	      "\n"
@@ -55,6 +59,7 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 		{ "json", no_argument, NULL, JSON },
 		{ "interactive", no_argument, NULL, 'i' },
 		{ "stats-interval", required_argument, NULL, 's' },
+		{ "profile", required_argument, NULL, PROFILE },
 		{ "manual", no_argument, NULL, MANUAL },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -86,6 +91,10 @@ options_parse(int argc, char **argv, struct options *out, struct nfv_err *err)
 					"--stats-interval takes seconds from 0 to 86400, not \"%s\"",
 					optarg);
 			o.interval = (uint32_t)seconds;
+			break;
+		case PROFILE:
+			if (profile_parse(optarg, &o.profile, err) < 0)
+				return nfv_fail_in(err, -EINVAL, "--profile %s", optarg);
 			break;
 		case MANUAL:
 			config_manual(stdout);

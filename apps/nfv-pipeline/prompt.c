@@ -188,6 +188,25 @@ do_capture_stop(struct app *app, const struct words *w, struct nfv_err *err)
 	capture_stop(app, w->name, err);
 }
 
+static void
+do_profile_start(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	struct profile_spec spec;
+	char text[sizeof(w->name) + sizeof(w->extra) + 16];
+
+	snprintf(text, sizeof(text), w->extra[0] != '\0' ? "%s,seconds=%s" : "%s", w->name,
+		w->extra);
+	if (profile_parse(text, &spec, err) == 0 && profile_start(app, &spec, err) == 0)
+		printf("for %u s\n", spec.seconds);
+}
+
+static void
+do_profile_stop(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	(void)w;
+	profile_stop(app, err);
+}
+
 static void do_help(struct app *app, const struct words *w, struct nfv_err *err);
 
 static const struct command {
@@ -211,6 +230,9 @@ static const struct command {
 	{ "capture", "start", do_capture_start, "WHERE FILE [FILTER]",
 		"to pcapng; WHERE: a port, or CHAIN:SEAM such as edge:firewall-nat" },
 	{ "capture", "stop", do_capture_stop, "WHERE", "and close the file" },
+	{ "profile", "start", do_profile_start, "FILE [SECONDS]",
+		"record what memory the workers touch, for mempool-color" },
+	{ "profile", "stop", do_profile_stop, "", "before its time" },
 	{ "help", NULL, do_help, "", "this list" },
 	{ "quit", NULL, do_quit, "", "drain and end" },
 };
@@ -257,6 +279,7 @@ static cmdline_parse_token_string_t capture_word = WORD(verb, "capture");
 static cmdline_parse_token_string_t capture_start_word = WORD(object, "start");
 static cmdline_parse_token_string_t capture_stop_word = WORD(object, "stop");
 static cmdline_parse_token_string_t replan_word = WORD(verb, "replan");
+static cmdline_parse_token_string_t profile_word = WORD(verb, "profile");
 static cmdline_parse_token_string_t any_name = WORD(name, NULL);
 static cmdline_parse_token_string_t file_name = WORD(extra, NULL);
 static cmdline_parse_token_string_t filter_text = WORD(rest, TOKEN_STRING_MULTI);
@@ -280,9 +303,15 @@ COMMAND(cmd_capture_filter, "capture start WHERE FILE FILTER", (void *)&capture_
 	(void *)&capture_start_word, (void *)&any_name, (void *)&file_name, (void *)&filter_text);
 COMMAND(cmd_capture_stop, "capture stop WHERE", (void *)&capture_word, (void *)&capture_stop_word,
 	(void *)&any_name);
+COMMAND(cmd_profile, "profile start FILE", (void *)&profile_word, (void *)&capture_start_word,
+	(void *)&any_name);
+COMMAND(cmd_profile_seconds, "profile start FILE SECONDS", (void *)&profile_word,
+	(void *)&capture_start_word, (void *)&any_name, (void *)&file_name);
+COMMAND(cmd_profile_stop, "profile stop", (void *)&profile_word, (void *)&capture_stop_word);
 
 static cmdline_parse_ctx_t commands[] = { &cmd_plain, &cmd_show, &cmd_show_all, &cmd_capture,
-	&cmd_capture_filter, &cmd_capture_stop, &cmd_replan, NULL };
+	&cmd_capture_filter, &cmd_capture_stop, &cmd_replan, &cmd_profile, &cmd_profile_seconds,
+	&cmd_profile_stop, NULL };
 
 struct prompt *
 prompt_open(struct app *app)

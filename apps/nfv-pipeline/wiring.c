@@ -215,7 +215,7 @@ create_chain(struct app *app, uint32_t i, bool here, struct nfv_err *err)
 		.n_stages = ch->stages.n,
 		.pool = app->pool[worker],
 		.large_pool = app->large_pool[worker],
-		.lender = colour_lender(app, ch->name, w),
+		.lender = profile_lender(app, ch->name, w, colour_lender(app, ch->name, w)),
 		.flows = f->max,
 		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
 		.doc = app->conf.doc,
@@ -328,6 +328,7 @@ wiring_up(struct app *app, struct nfv_err *err)
 void
 wiring_stop(struct app *app)
 {
+	profile_end(app);
 	for (uint32_t i = 0; i < app->n_workers; i++)
 		nfv_worker_stop(&app->worker[i]);
 	app->n_workers = 0;
@@ -352,4 +353,5 @@ wiring_down(struct app *app)
 	for (uint32_t i = 0; i < app->conf.workers.n; i++)
 		rte_mempool_free(app->large_pool[i]);
 	colour_close(app);
+	profile_close(app);
 }

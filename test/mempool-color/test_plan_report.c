@@ -336,6 +336,35 @@ what_cannot_be_planned_is_refused(void **state)
 	unlink(name);
 }
 
+/* What a worker carries is of the only flow it serves, and nobody's if there are several. */
+static void
+packets_are_of_the_only_flow(void **state)
+{
+	static const char *const text[] = {
+		"w0.packets 64\nedge.flow4 8192\nedge.sip.messages 16384\n",
+		"w0.packets 64\nedge.flow4 8192\ncore.flow4 16384\n"
+	};
+	struct plan_machine m = machine();
+	struct plan_report_options o = { .rate = 0 };
+	struct plan_report *r = calloc(1, sizeof(*r));
+
+	(void)state;
+	assert_non_null(r);
+	for (int i = 0; i < 2; i++) {
+		FILE *to = fopen(file, "we");
+
+		assert_non_null(to);
+		fputs(text[i], to);
+		fclose(to);
+		assert_int_equal(plan_report_make(file, &m, &o, r, NULL), 0);
+		assert_int_equal(r->class[0].flow, i == 0 ? 1 : 0);
+		assert_int_equal(r->class[1].flow, 1);
+		assert_int_equal(r->class[2].flow, i == 0 ? 1 : 2);
+		plan_report_fini(r);
+	}
+	free(r);
+}
+
 /* Without a clock, by access; where nothing can be gained, off. */
 static void
 off_where_nothing_is_gained(void **state)
@@ -423,6 +452,7 @@ main(void)
 		cmocka_unit_test(a_picture),
 		cmocka_unit_test(
 			what_cannot_be_planned_is_refused), /* the file is cut off from here */
+		cmocka_unit_test(packets_are_of_the_only_flow),
 		cmocka_unit_test(off_where_nothing_is_gained),
 		cmocka_unit_test(machines),
 	};

@@ -458,7 +458,8 @@ text_is_read(void **state)
 		{ "table 1 2\n", "line 1 is not" },
 		{ "# of another make\n\nt\303\244ble-of-flows 1\n",
 			"line 3 has a class whose name" },
-		{ "a-name-that-is-longer-than-a-name-may-be 1\n", "line 1 has a class whose name" },
+		{ "a-name-that-is-longer-than-the-name-of-a-class-may-be 1\n",
+			"line 1 has a class whose name" },
 	};
 	struct mpc_trace_info info = { .line = 0 };
 	struct nfv_err err = { "" };
