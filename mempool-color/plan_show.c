@@ -95,6 +95,10 @@ print_costs(const struct plan_report *r, FILE *out)
 	if (r->chosen == MPC_PLAN_MCMF)
 		fprintf(out, "\nthe plan is mcmf: it saves %.1f %% of what off costs\n",
 			100 * (1 - found / off));
+	else if (off <= 0)
+		fputs("\nthe plan is off: all that was touched fits into the cache; record for longer, or "
+		      "under more load\n",
+			out);
 	else
 		fprintf(out,
 			"\nthe plan is off: nothing found saves %.1f %% of its cost, let alone more\n",

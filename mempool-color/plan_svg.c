@@ -5,7 +5,7 @@
 #include "plot.h"
 
 enum {
-	LEFT = 190,   /* of the first panel: names of classes stand here */
+	LEFT = 150,   /* of the first panel, at least: names of classes stand here */
 	PANEL = 400,  /* width of a panel's colours */
 	BESIDE = 150, /* misses, to the right of them */
 	GAP = 30,
@@ -156,12 +156,10 @@ draw_panel(const struct plan_report *r, enum mpc_plan_arm arm, double left, FILE
 }
 
 static void
-draw_legend(const struct plan_report *r, double x, double y, const char *what,
-	const unsigned int full[3], FILE *out)
+draw_legend(double x, double y, const char *what, const unsigned int full[3], FILE *out)
 {
 	char colour[8];
 
-	(void)r;
 	plot_text(out, x, y, PLOT_START, 12, PLOT_GREY, "%s", what);
 	x += 6.6 * (double)strlen(what);
 	for (int i = 0; i < SHADES; i++) {
@@ -171,11 +169,23 @@ draw_legend(const struct plan_report *r, double x, double y, const char *what,
 	plot_text(out, x + 22 * SHADES + 6, y, PLOT_START, 12, PLOT_GREY, "most");
 }
 
+/* Room for the longest name, at some 6.8 pixels a letter. */
+static double
+left_of(const struct plan_report *r)
+{
+	double left = LEFT;
+
+	for (uint32_t i = 0; i < r->classes; i++)
+		left = fmax(left, 30 + 6.8 * (double)strlen(r->class[i].name));
+	return left;
+}
+
 void
 plan_report_svg(const struct plan_report *r, FILE *out)
 {
 	static const unsigned int ink[3] = { 0, 114, 178 };
-	double second = LEFT + PANEL + BESIDE + GAP, bottom = TOP + ROW * r->classes;
+	double left = left_of(r), second = left + PANEL + BESIDE + GAP,
+	       bottom = TOP + ROW * r->classes;
 	const struct mpc_plan_cost *off = &r->arm[MPC_PLAN_OFF].cost,
 				   *found = &r->arm[MPC_PLAN_MCMF].cost;
 
@@ -190,14 +200,14 @@ plan_report_svg(const struct plan_report *r, FILE *out)
 		off->total > 0 ? 100 * (1 - found->total / off->total) : 0,
 		r->chosen == MPC_PLAN_OFF ? ", too little: colours stay off" : "");
 	for (uint32_t i = 0; i < r->classes; i++)
-		plot_text(out, LEFT - 10, TOP + ROW * i + ROW - 8, PLOT_END, 12, PLOT_INK, "%s",
+		plot_text(out, left - 10, TOP + ROW * i + ROW - 8, PLOT_END, 12, PLOT_INK, "%s",
 			r->class[i].name);
-	plot_text(out, LEFT - 10, bottom + 8 + STRIP - 5, PLOT_END, 12, PLOT_GREY,
+	plot_text(out, left - 10, bottom + 8 + STRIP - 5, PLOT_END, 12, PLOT_GREY,
 		"misses by colour");
-	draw_panel(r, MPC_PLAN_OFF, LEFT, out);
+	draw_panel(r, MPC_PLAN_OFF, left, out);
 	draw_panel(r, MPC_PLAN_MCMF, second, out);
-	draw_legend(r, LEFT, bottom + STRIP + 76, "pages, of the class's fullest colour: none", ink,
-		out);
-	draw_legend(r, second, bottom + STRIP + 76, "misses, of the worst colour: none", heat, out);
+	draw_legend(
+		left, bottom + STRIP + 76, "pages, of the class's fullest colour: none", ink, out);
+	draw_legend(second, bottom + STRIP + 76, "misses, of the worst colour: none", heat, out);
 	plot_close(out);
 }
