@@ -64,21 +64,25 @@ plan_pages_find(const struct plan_pages *p, uint32_t class, uint64_t page)
 	return at != NULL && at->class != 0 ? at : NULL;
 }
 
+/* Pages in an order of no meaning. */
+struct order {
+	uint64_t hash;
+	struct plan_page *page;
+};
+
 static int
 by_hash(const void *a, const void *b)
 {
-	const struct plan_page *x = *(struct plan_page *const *)a,
-			       *y = *(struct plan_page *const *)b;
-	uint64_t hx = hash(~x->class, x->page), hy = hash(~y->class, y->page);
+	uint64_t x = ((const struct order *)a)->hash, y = ((const struct order *)b)->hash;
 
-	return (hx > hy) - (hx < hy);
+	return (x > y) - (x < y);
 }
 
 int
 plan_pages_lay(struct plan_pages *p, uint32_t class, enum mpc_plan_arm arm, const uint32_t *row,
 	uint32_t sockets, uint32_t colours)
 {
-	struct plan_page **list = malloc((p->of[class] + 1) * sizeof(*list));
+	struct order *list = malloc((p->of[class] + 1) * sizeof(*list));
 	uint64_t n = 0, wanted = 0, below = 0;
 	uint32_t place = 0;
 
@@ -86,8 +90,8 @@ plan_pages_lay(struct plan_pages *p, uint32_t class, enum mpc_plan_arm arm, cons
 		return -ENOMEM;
 	for (uint64_t i = 0; p->at != NULL && i <= p->mask; i++)
 		if (p->at[i].class == class + 1)
-			list[n++] = &p->at[i];
-	qsort(list, n, sizeof(struct plan_page *), by_hash);
+			list[n++] = (struct order){ hash(~class, p->at[i].page), &p->at[i] };
+	qsort(list, n, sizeof(*list), by_hash);
 	for (uint32_t k = 0; k < sockets * colours; k++)
 		wanted += row[k];
 	/* The k-th of n pages is the one at (k + 1/2) / n of those that the row counts. */
@@ -96,7 +100,7 @@ plan_pages_lay(struct plan_pages *p, uint32_t class, enum mpc_plan_arm arm, cons
 
 		while (place + 1 < sockets * colours && (double)(below + row[place]) <= at)
 			below += row[place++];
-		list[k]->colour[arm] = (uint16_t)(place % colours);
+		list[k].page->colour[arm] = (uint16_t)(place % colours);
 	}
 	free(list);
 	return 0;

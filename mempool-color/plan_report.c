@@ -162,17 +162,16 @@ adopt_packets(struct plan_report *r)
 static uint32_t
 points_of(const struct mpc_curve *c, double *window, double *lines)
 {
+	double w = 0;
 	uint32_t n = 0;
 
-	for (double w = 1; c->points > 0; w = floor(fmax(w + 1, w * STEP))) {
-		w = fmin(w, c->n);
+	while (c->points > 0 && w < c->n) {
+		w = fmin(floor(fmax(w + 1, w * STEP)), c->n);
 		if (window != NULL) {
 			window[n] = w;
 			lines[n] = mpc_curve_at(c, w);
 		}
 		n++;
-		if (w >= c->n)
-			break;
 	}
 	if (n == 0 && window != NULL) { /* never touched: a line will do */
 		window[0] = 1;
@@ -219,7 +218,7 @@ take_classes(struct plan_report *r, struct work *w, struct nfv_err *err)
 		return nfv_fail(err, EINVAL,
 			"%s: nothing in it could be laid out, all its accesses are to \"%s\"",
 			r->file, PLAN_OTHER);
-	at = w->point = malloc(2 * points * sizeof(*at));
+	at = w->point = malloc((2 * points + 1) * sizeof(*at));
 	if (at == NULL)
 		return nfv_fail(err, ENOMEM, "no memory for footprints");
 	for (uint32_t i = 0; i < r->classes; i++) {

@@ -202,8 +202,9 @@ add_figures(const struct plan_report *r, uint32_t i, json_t *class)
 
 		for (uint32_t k = 0; k < colours; k++)
 			json_array_append_new(row,
-				json_integer((json_int_t)r->arm[r->chosen]
-						     .pages[(size_t)i * places + s * colours + k]));
+				json_integer(
+					(json_int_t)r->arm[r->chosen].pages[(size_t)i * places +
+						(size_t)s * colours + k]));
 		json_array_append_new(sockets, row);
 	}
 	json_object_update_new(class,

@@ -49,7 +49,8 @@ static int
 parse_bytes(struct nfv_sv text, uint64_t *out)
 {
 	static const char unit[] = "KMG";
-	const char *u = text.n > 0 ? memchr(unit, text.p[text.n - 1], 3) : NULL;
+	const char *u =
+		text.n > 0 && text.p[text.n - 1] != '\0' ? strchr(unit, text.p[text.n - 1]) : NULL;
 	unsigned int shift = u != NULL ? 10 * (unsigned int)(u - unit + 1) : 0;
 	uint64_t n;
 
