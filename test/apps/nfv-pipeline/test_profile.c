@@ -113,7 +113,7 @@ lines_are_their_pages_owners(void **state)
 	(void)state;
 	assert_int_equal(profile_tap_class(t, "edge.flow4"), table);
 	assert_int_not_equal(table, packets);
-	assert_int_equal(profile_tap_own(t, table, pages.page[0], 2 * NFV_PAGE), 0);
+	assert_int_equal(profile_tap_own(t, table, pages.page[0], 2ul * NFV_PAGE), 0);
 	assert_int_equal(
 		profile_tap_own(t, packets, pages.page[1] + 100, 200), 0); /* the last says */
 	assert_int_equal(profile_tap_open(t, &err), 0);
@@ -152,7 +152,7 @@ many_pages(void **state)
 		assert_int_equal(profile_tap_own(t, class[i % 8], pages.page[i], 1), 0);
 	assert_int_equal(profile_tap_open(t, &err), 0);
 	for (uint32_t i = 0; i < 4096; i++)
-		touch(t, pages.page[i] + i % 64 * 64, 8);
+		touch(t, pages.page[i] + (size_t)(i % 64) * 64, 8);
 	assert_int_equal(profile_tap_close(t, NULL, &err), 0);
 	assert_int_equal(mpc_trace_open(file, NULL, &r, &err), 0);
 	assert_int_equal(mpc_trace_read(r, a, 4096, &err), 4096);
@@ -174,7 +174,7 @@ a_full_ring_loses_and_says_so(void **state)
 	(void)state;
 	assert_int_equal(profile_tap_open(t, &err), 0);
 	for (uint32_t i = 0; i < N; i++)
-		touch(t, pages.page[i % 4096] + i % 64 * 64, 8);
+		touch(t, pages.page[i % 4096] + (size_t)(i % 64) * 64, 8);
 	assert_int_equal(profile_tap_close(t, &info, &err), 0);
 	assert_true(info.lost > 0);
 	assert_true(info.accesses > 0);
@@ -192,7 +192,7 @@ a_file_has_an_end(void **state)
 	(void)state;
 	assert_int_equal(profile_tap_open(t, &err), 0);
 	for (uint32_t i = 0; i < 1 << 18; i++) {
-		touch(t, pages.page[i % 4096] + i % 64 * 64, 8);
+		touch(t, pages.page[i % 4096] + (size_t)(i % 64) * 64, 8);
 		profile_tap_drain(t);
 	}
 	assert_int_equal(profile_tap_close(t, &info, &err), 0);
