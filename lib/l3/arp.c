@@ -1,4 +1,4 @@
-/* ARP, RFC 826, as cautious as RFC 5227 and experience ask for: see learn_from_reply. */
+/* ARP, RFC 826, as cautious as RFC 5227 and experience ask for: see note_answer in resolve.c. */
 #include "resolve.h"
 
 struct arp {
@@ -54,27 +54,6 @@ arp_ask(const struct turn *t, const struct neigh *e)
 	send_arp(t, ARP_REQUEST, neigh_is_settled(e) ? e->mac : broadcast, from, unknown, &e->addr);
 }
 
-/*
- * Only an answer to what was asked makes an entry reachable. Of what comes unasked just a
- * gratuitous announcement is heard (RFC 5227 §3: the neighbour has moved), and only where there is
- * an entry; it makes it stale, so that its next use asks the new place whether it is true.
- */
-static void
-learn_from_reply(const struct turn *t, const struct arp *arp)
-{
-	struct nfv_addr who = nfv_addr4(arp->be_spa);
-	struct neigh *e = resolve_find(t, &who);
-
-	if (e == NULL)
-		return;
-	if (arp->be_spa == arp->be_tpa) {
-		if (!neigh_is_settled(e) || memcmp(e->mac, arp->sha, sizeof(e->mac)) != 0)
-			resolve_learn(t, e, arp->sha, NEIGH_STALE);
-	} else if (neigh_is_asked(e)) {
-		resolve_learn(t, e, arp->sha, NEIGH_REACHABLE);
-	}
-}
-
 static bool
 is_well_formed(const struct arp *arp)
 {
@@ -102,15 +81,19 @@ arp_input(const struct turn *t, const struct nfv_pkt *p)
 	if (own_find(own, &from)->kind == OWN_HOST)
 		return NFV_DROP(NFV_L3_SPOOFED);
 	for_us = own_host_on(own, &to, t->port);
-	if (be16toh(arp->be_op) == ARP_REPLY || arp->be_spa == arp->be_tpa) {
-		if (for_us || arp->be_spa == arp->be_tpa)
-			learn_from_reply(t, arp);
+	if (arp->be_spa == arp->be_tpa) {
+		resolve_hear(t, &from, arp->sha, NFV_L3_OVERRIDE);
+		return NFV_CONSUMED;
+	}
+	if (be16toh(arp->be_op) == ARP_REPLY) {
+		if (for_us)
+			resolve_hear(t, &from, arp->sha, NFV_L3_SOLICITED | NFV_L3_OVERRIDE);
 		return NFV_CONSUMED;
 	}
 	if (!for_us)
 		return NFV_CONSUMED;
 	if (arp->be_spa != 0 && own_find(own, &from)->kind == OWN_NO) /* 0: a probe, RFC 5227 */
-		resolve_asked(t, &from, arp->sha);
+		resolve_hear(t, &from, arp->sha, NFV_L3_ASKED);
 	t->l3->count.arp_replies++;
 	send_arp(t, ARP_REPLY, eth->src, &to, arp->sha, &from);
 	return NFV_CONSUMED;

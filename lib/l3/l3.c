@@ -330,6 +330,22 @@ nfv_l3_heard(struct nfv_l3 *l3, const struct nfv_addr *from, const uint8_t mac[6
 }
 
 void
+nfv_l3_on_news(
+	struct nfv_l3 *l3, void (*tell)(void *arg, const struct nfv_l3_news *news), void *arg)
+{
+	l3->tell = tell;
+	l3->tell_arg = arg;
+}
+
+void
+nfv_l3_told(struct nfv_l3 *l3, const struct nfv_l3_news *news, uint64_t tsc, struct nfv_out *wire)
+{
+	const struct turn t = { .l3 = l3, .now = tsc, .port = news->port, .wire = wire };
+
+	resolve_news(&t, news);
+}
+
+void
 nfv_l3_tick(struct nfv_l3 *l3, uint64_t tsc, struct nfv_out *wire, struct nfv_out *back)
 {
 	struct turn t = { .l3 = l3, .now = tsc, .wire = wire, .back = back };

@@ -104,7 +104,7 @@ solicitation(const struct turn *t, const struct nfv_pkt *p)
 	if (!own_host_on(&t->l3->own, &target, t->port))
 		return NFV_CONSUMED;
 	if (!probe && mac != NULL)
-		resolve_asked(t, &src, mac);
+		resolve_hear(t, &src, mac, NFV_L3_ASKED);
 	t->l3->count.na++;
 	if (probe)
 		send_nd(t, NFV_ICMP6_NA, ND_ROUTER | ND_OVERRIDE, &target, ND_TARGET_LLA, &target,
@@ -115,41 +115,21 @@ solicitation(const struct turn *t, const struct nfv_pkt *p)
 	return NFV_CONSUMED;
 }
 
-/* RFC 4861 §7.2.5, but that "solicited" is believed only where we did solicit. */
 static uint8_t
 advertisement(const struct turn *t, const struct nfv_pkt *p)
 {
 	const struct nd *nd = nfv_pkt_l4(p);
 	uint32_t flags = be32toh(nd->icmp.be_rest);
 	struct nfv_addr target = nfv_addr6(nd->target), dst = host_dst_of(p);
-	struct neigh *e = resolve_find(t, &target);
-	bool asked, other;
 	const uint8_t *mac;
 
 	if (!find_lla(p, ND_TARGET_LLA, &mac) || (addr_multicast(&dst) && flags & ND_SOLICITED))
 		return NFV_DROP(NFV_L3_ND_BAD);
 	if (own_host_at(&t->l3->own, &target, t->port))
 		return NFV_DROP(NFV_L3_SPOOFED);
-	if (e == NULL)
-		return NFV_CONSUMED;
-	asked = neigh_is_asked(e);
-	if (flags & ND_SOLICITED && !asked)
-		return NFV_CONSUMED;
-	if (!neigh_is_settled(e)) {
-		if (mac != NULL)
-			resolve_learn(
-				t, e, mac, flags & ND_SOLICITED ? NEIGH_REACHABLE : NEIGH_STALE);
-		return NFV_CONSUMED;
-	}
-	other = mac != NULL && memcmp(mac, e->mac, sizeof(e->mac)) != 0;
-	if (other && !(flags & ND_OVERRIDE)) {
-		if (e->state == NEIGH_REACHABLE)
-			resolve_learn(t, e, e->mac, NEIGH_STALE);
-	} else if (flags & ND_SOLICITED) {
-		resolve_learn(t, e, other ? mac : e->mac, NEIGH_REACHABLE);
-	} else if (other) {
-		resolve_learn(t, e, mac, NEIGH_STALE);
-	}
+	resolve_hear(t, &target, mac,
+		(flags & ND_SOLICITED ? NFV_L3_SOLICITED : 0u) |
+			(flags & ND_OVERRIDE ? NFV_L3_OVERRIDE : 0u));
 	return NFV_CONSUMED;
 }
 

@@ -138,6 +138,33 @@ int nfv_l3_reach(struct nfv_l3 *l3, const struct nfv_addr *to, uint64_t tsc, str
 void nfv_l3_heard(struct nfv_l3 *l3, const struct nfv_addr *from, const uint8_t mac[6],
 	uint64_t tsc, struct nfv_out *wire);
 
+/**
+ * What a neighbour has said of itself, by ARP or neighbour discovery. Several hosts that are one on the
+ * wire, each with a queue of the same ports, tell each other: what one is told the others have to know.
+ */
+struct nfv_l3_news {
+	struct nfv_addr who;
+	uint8_t mac[6];
+	uint8_t port;
+	uint8_t what; /* enum nfv_l3_what */
+};
+
+enum nfv_l3_what {
+	NFV_L3_ASKED =
+		1, /* it asks for one of our addresses; else it answers, or announces itself: */
+	NFV_L3_SOLICITED = 2, /* to somebody's question */
+	NFV_L3_OVERRIDE = 4,  /* in place of what was known */
+	NFV_L3_HAS_MAC = 8,
+};
+
+/** Have `tell` called with all such news; from nfv_l3_input, and no other call. */
+void nfv_l3_on_news(
+	struct nfv_l3 *l3, void (*tell)(void *arg, const struct nfv_l3_news *news), void *arg);
+/** News that another has heard. It is believed as if it had come here, and not told again; nobody is
+ * answered. A packet that has waited for it leaves through `wire`. */
+void nfv_l3_told(
+	struct nfv_l3 *l3, const struct nfv_l3_news *news, uint64_t tsc, struct nfv_out *wire);
+
 /** About once a millisecond: asks again, gives up, forgets; of neighbours and of fragments. */
 void nfv_l3_tick(struct nfv_l3 *l3, uint64_t tsc, struct nfv_out *wire, struct nfv_out *back);
 

@@ -122,8 +122,9 @@ resolve_find(const struct turn *t, const struct nfv_addr *who)
 	return neigh_find(c, neigh_hash(c, t->port, who), t->port, who);
 }
 
-void
-resolve_asked(const struct turn *t, const struct nfv_addr *who, const uint8_t mac[6])
+/* Somebody asked for one of our addresses and so told us their own. */
+static void
+note_asked(const struct turn *t, const struct nfv_addr *who, const uint8_t mac[6])
 {
 	struct neigh *e = resolve_find(t, who);
 
@@ -131,6 +132,62 @@ resolve_asked(const struct turn *t, const struct nfv_addr *who, const uint8_t ma
 		neigh_add(&t->l3->neigh, t->port, who, mac, t->now);
 	else if (e != NULL && (!neigh_is_settled(e) || memcmp(e->mac, mac, sizeof(e->mac)) != 0))
 		resolve_learn(t, e, mac, NEIGH_STALE);
+}
+
+/*
+ * RFC 4861 §7.2.5, but that "solicited" is believed only where we did solicit; of ARP a reply is
+ * solicited and overrides, an announcement overrides. So what comes unasked is heard only where there is
+ * an entry (RFC 5227 §3: the neighbour has moved), and makes it stale: its next use asks the new place
+ * whether it is true.
+ */
+static void
+note_answer(const struct turn *t, const struct nfv_addr *who, const uint8_t *mac, unsigned int what)
+{
+	struct neigh *e = resolve_find(t, who);
+	bool other;
+
+	if (e == NULL || (what & NFV_L3_SOLICITED && !neigh_is_asked(e)))
+		return;
+	if (!neigh_is_settled(e)) {
+		if (mac != NULL)
+			resolve_learn(
+				t, e, mac, what & NFV_L3_SOLICITED ? NEIGH_REACHABLE : NEIGH_STALE);
+		return;
+	}
+	other = mac != NULL && memcmp(mac, e->mac, sizeof(e->mac)) != 0;
+	if (other && !(what & NFV_L3_OVERRIDE)) {
+		if (e->state == NEIGH_REACHABLE)
+			resolve_learn(t, e, e->mac, NEIGH_STALE);
+	} else if (what & NFV_L3_SOLICITED) {
+		resolve_learn(t, e, other ? mac : e->mac, NEIGH_REACHABLE);
+	} else if (other) {
+		resolve_learn(t, e, mac, NEIGH_STALE);
+	}
+}
+
+void
+resolve_news(const struct turn *t, const struct nfv_l3_news *news)
+{
+	if (news->what & NFV_L3_ASKED)
+		note_asked(t, &news->who, news->mac);
+	else
+		note_answer(
+			t, &news->who, news->what & NFV_L3_HAS_MAC ? news->mac : NULL, news->what);
+}
+
+void
+resolve_hear(
+	const struct turn *t, const struct nfv_addr *who, const uint8_t *mac, unsigned int what)
+{
+	struct nfv_l3_news news = { .who = *who, .port = t->port, .what = (uint8_t)what };
+
+	if (mac != NULL) {
+		memcpy(news.mac, mac, sizeof(news.mac));
+		news.what |= NFV_L3_HAS_MAC;
+	}
+	resolve_news(t, &news);
+	if (t->l3->tell != NULL)
+		t->l3->tell(t->l3->tell_arg, &news);
 }
 
 void

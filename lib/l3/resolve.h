@@ -25,8 +25,11 @@ uint8_t resolve_send(const struct turn *t, struct nfv_pkt *p, const struct nfv_a
 void resolve_learn(
 	const struct turn *t, struct neigh *e, const uint8_t mac[6], enum neigh_state state);
 
-/** Somebody at t->port asked for one of our addresses and so told us their own. */
-void resolve_asked(const struct turn *t, const struct nfv_addr *who, const uint8_t mac[6]);
+/** News of a neighbour at news->port, which is t->port: believed if they may be. */
+void resolve_news(const struct turn *t, const struct nfv_l3_news *news);
+/** The same, of one that has told us; others are told. `mac` may be NULL; `what`: enum nfv_l3_what. */
+void resolve_hear(
+	const struct turn *t, const struct nfv_addr *who, const uint8_t *mac, unsigned int what);
 
 /**
  * A packet came to us from a neighbour that may not be known: its MAC address serves until somebody
