@@ -3,6 +3,7 @@
 
 #include <rte_cycles.h>
 
+#include "spread.h"
 #include "watch.h"
 
 const char *const nfv_part_name[NFV_PARTS] = {
@@ -19,6 +20,7 @@ const char *const nfv_loop_drop_name[NFV_LOOP_DROPS] = {
 	[NFV_LOOP_BAD_ORIGIN] = "bad-origin",
 	[NFV_LOOP_DEPTH] = "answer-loop",
 	[NFV_LOOP_TX_FULL] = "tx-full",
+	[NFV_LOOP_HANDOVER_FULL] = "handover-full",
 };
 
 /* A flow is over: every stage that has a slot is told; it knows whether the slot was ever filled. */
@@ -92,6 +94,7 @@ create_pinholes(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct n
 {
 	uint32_t max = conf->flows / 2 > 64 ? conf->flows / 2 : 64;
 	bool wanted = false;
+	int rc;
 
 	for (int i = 0; i < c->n; i++)
 		wanted |= c->stage[i].ops->pinholes;
@@ -99,8 +102,11 @@ create_pinholes(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct n
 		return 0;
 	max = max < 1u << 24 ? max : 1u << 24;
 	c->pinhole_pages = nfv_lender_take(conf->lender, "pinholes", nfv_pinholes_pages(max));
-	return nfv_pinholes_create(
+	rc = nfv_pinholes_create(
 		max, &c->pinhole_pages, conf->seed, conf->tsc_hz, c->tsc_zero, &c->pinholes, err);
+	c->own_set = (struct nfv_pinhole_set){ { c->pinholes }, 1 };
+	c->pinhole_set = rc == 0 ? &c->own_set : NULL;
+	return rc;
 }
 
 static int
@@ -145,9 +151,12 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 		.n_toward = c->n_toward,
 		.pinholes = c->pinholes,
 		.lender = c->lender,
+		.pinhole_set = c->pinhole_set,
 		.tsc_hz = conf->tsc_hz,
 		.tsc = rte_rdtsc(),
 		.seed = conf->seed,
+		.shards = 1,
+		.group_seed = conf->seed,
 		.socket = conf->socket };
 
 	for (int i = 0; i < c->n; i++) {
@@ -162,6 +171,7 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 		memset(s->state, 0, size);
 		s->started = true;
 		ctx.conf = conf->stage[i].conf;
+		spread_context(c, i, &ctx);
 		rc = s->ops->init != NULL ? s->ops->init(s->state, &ctx, err) : 0;
 		if (rc < 0)
 			return nfv_fail_in(err, rc, "chain %s, stage %s", c->name, s->ops->name);
@@ -206,6 +216,7 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 		c->copies[p] = watch_copies(conf->port[p]);
 		c->mtu[p] = conf->l3.port[p].mtu;
 	}
+	c->queue = (uint16_t)conf->shard;
 	cut_segments(c);
 	c->toward = list_toward(&conf->l3, &c->n_toward);
 	if (c->toward == NULL)
@@ -216,6 +227,8 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 		rc = create_tables(&c->segment[i], conf, err);
 	if (rc == 0)
 		rc = create_pinholes(c, conf, err);
+	if (rc == 0)
+		rc = spread_join(c, conf, err);
 	if (rc == 0)
 		rc = start_stages(c, conf, err);
 	if (rc < 0) {
@@ -256,6 +269,7 @@ nfv_chain_destroy(struct nfv_chain *c)
 	for (uint16_t i = 0; i < c->large.room; i++)
 		rte_pktmbuf_free(c->large.pkt[i].buf);
 	nfv_chain_disarm(c);
+	spread_leave(c);
 	nfv_pinholes_destroy(c->pinholes);
 	nfv_lender_give(c->lender, &c->pinhole_pages);
 	nfv_l3_destroy(c->l3);

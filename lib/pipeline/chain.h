@@ -27,6 +27,8 @@ struct stage {
 	int segment;
 };
 
+struct shard; /* spread.c's */
+
 struct txq {
 	uint16_t port, n;
 	struct rte_mbuf *m[TX_MAX];
@@ -44,6 +46,9 @@ struct nfv_chain {
 	struct nfv_pinholes *pinholes; /* NULL if no stage opens any */
 	struct nfv_pages pinhole_pages;
 	const struct nfv_lender *lender;
+	struct nfv_pinhole_set own_set, *pinhole_set; /* the second is the first, or all shards' */
+	struct shard *shard;                          /* NULL: the chain runs on one worker */
+	uint16_t queue;                               /* of both ports */
 	struct nfv_toward *toward;
 	uint32_t n_toward;
 	uint64_t tsc_zero, tsc_per_tick; /* flow ticks */
@@ -65,6 +70,10 @@ void chain_arm(struct nfv_chain *c, struct nfv_out *out);
 void chain_arm_for(struct nfv_chain *c, struct nfv_out *out, uint16_t n);
 /* An empty packet with room for a frame of `len` bytes; false: there is no buffer. */
 bool chain_alloc(struct nfv_chain *c, uint32_t len, struct nfv_pkt *out);
+
+/* run.c, for spread.c: a burst goes on from stage `at`, in a segment that is its own. */
+void chain_resume(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth);
+void chain_send_wire(struct nfv_chain *c);
 
 static inline uint32_t
 chain_tick_of(const struct nfv_chain *c, uint64_t tsc)

@@ -24,8 +24,14 @@
  * (lib/nf/sip/relay.h): media then go to and from the chain's own addresses, and the pinholes are
  * those between the telephone's SDP address and the relay's port.
  *
+ * A chain that is spread over workers has a table for each of its shards, written by that shard's stages
+ * alone, and all of them in a set: the firewall of every shard finds the pinholes of all, and keeps their
+ * owners in use, while their writers go on. It takes no lock: a table counts its changes, at their begin
+ * and at their end, and who has looked meanwhile looks again, a bounded number of times.
+ *
  * All memory lies in the given pages; opening, closing, finding take constant time. Hashes are keyed.
- * Threads: one owner, that of the chain; statistics may be read beside it. libc only.
+ * Threads: opening, closing, refreshing, expiring: one owner, that of the shard; finding and holding, and
+ * reading statistics: any, beside it. libc only.
  */
 #ifndef NFV_PINHOLE_H
 #define NFV_PINHOLE_H
@@ -40,6 +46,7 @@
 #include "nfv_wheel.h"
 
 #define NFV_PINHOLES_PER_OWNER 128u
+#define NFV_PINHOLE_TABLES     64u /* of a set */
 
 struct nfv_pinhole {
 	struct nfv_addr to, from; /* from: NFV_NO_ADDR for anybody */
@@ -65,6 +72,8 @@ struct nfv_pinhole_owner {
 };
 
 struct nfv_pinholes {
+	uint32_t changes; /* odd while something is being changed */
+	uint32_t number;  /* in its set; part of tokens */
 	uint8_t **hole_page, **owner_page, **head_page;
 	uint32_t n_owners, free_hole, free_owner, mask;
 	uint64_t tsc_hz;
@@ -72,6 +81,12 @@ struct nfv_pinholes {
 	struct nfv_pages owner_pages;
 	struct nfv_pinhole_stats stats;
 	struct nfv_wheel wheel;
+};
+
+/** The tables of a chain, by shard; where one is missing there is NULL. They outlive the set's use. */
+struct nfv_pinhole_set {
+	struct nfv_pinholes *table[NFV_PINHOLE_TABLES];
+	uint32_t n;
 };
 
 /** Pages that a table of at most `max` pinholes and half as many owners needs. */
@@ -84,7 +99,7 @@ void nfv_pinholes_destroy(struct nfv_pinholes *t);
 
 /* For who opens. All take 0, the token of nobody. */
 
-/** A new owner's token; 0 if there is no room, which is counted. */
+/** A new owner's token, which begins with the table's number; 0 if there is no room, which is counted. */
 uint64_t nfv_pinhole_owner(struct nfv_pinholes *t, uint32_t idle, uint64_t now);
 /** Open one. The same one twice is one. -ESTALE: the owner has gone; -ENOSPC (counted): no room, or the
  * owner has NFV_PINHOLES_PER_OWNER. */
@@ -96,26 +111,38 @@ bool nfv_pinhole_lives(const struct nfv_pinholes *t, uint64_t owner);
 /** The owner goes, and its pinholes with it. One that has gone may be closed again. */
 void nfv_pinhole_close(struct nfv_pinholes *t, uint64_t owner);
 
-/* For who lets flows in. */
+/* For who lets flows in; from any thread. */
 
-/** The owner by whose pinhole a packet may begin a flow, or 0. */
+/** The owner by whose pinhole a packet may begin a flow, or 0; also 0 where the table's writer changed it
+ * over and over meanwhile: the flow's next packet asks again. */
 uint64_t nfv_pinhole_find(const struct nfv_pinholes *t, uint8_t proto, const struct nfv_addr *from,
 	const struct nfv_addr *to, uint16_t port);
+/** The same, in all tables of a set. */
+uint64_t nfv_pinholes_find(const struct nfv_pinhole_set *set, uint8_t proto,
+	const struct nfv_addr *from, const struct nfv_addr *to, uint16_t port);
 
 /** Whether the owner is still there; and a packet of a flow of its has come. */
 static inline bool
 nfv_pinhole_holds(const struct nfv_pinholes *t, uint64_t owner)
 {
 	enum { PER_PAGE = NFV_PAGE / sizeof(struct nfv_pinhole_owner) };
-	uint32_t i = (uint32_t)(owner >> 32) - 1;
+	uint32_t i = ((uint32_t)(owner >> 32) & 0xffffff) - 1;
 	struct nfv_pinhole_owner *o =
 		(struct nfv_pinhole_owner *)(void *)t->owner_page[i / PER_PAGE] + i % PER_PAGE;
 
-	if (o->epoch != (uint32_t)owner)
+	if (__atomic_load_n(&o->epoch, __ATOMIC_RELAXED) != (uint32_t)owner)
 		return false;
-	if (!o->used) /* a call's packets write here once in a while only */
-		o->used = true;
+	/* A call's packets write here once in a while only. */
+	if (!__atomic_load_n(&o->used, __ATOMIC_RELAXED))
+		__atomic_store_n(&o->used, true, __ATOMIC_RELAXED);
 	return true;
+}
+
+/** The same of an owner that nfv_pinholes_find has told. */
+static inline bool
+nfv_pinholes_hold(const struct nfv_pinhole_set *set, uint64_t owner)
+{
+	return nfv_pinhole_holds(set->table[owner >> 56], owner);
 }
 
 /** End owners that are due, at most `budget` of them; the rest follows with the next call. */

@@ -19,6 +19,7 @@
 #include "nfv_flow.h"
 #include "nfv_l3.h"
 #include "nfv_lender.h"
+#include "nfv_spread.h"
 #include "nfv_stage.h"
 
 #define NFV_STAGES_MAX  16
@@ -52,6 +53,9 @@ struct nfv_chain_conf {
 	const void *at;             /* what of `doc` the chain was read into */
 	uint64_t tsc_hz;
 	uint64_t seed;
+	struct nfv_spread
+		*spread; /* of which it is one shard, on queue `shard` of its ports; or NULL */
+	uint32_t shard;
 	int socket;
 };
 
@@ -68,10 +72,11 @@ extern const char *const nfv_part_name[NFV_PARTS];
 /** Drops that are nobody's but the loop's; names in nfv_loop_drop_name. */
 enum nfv_loop_drop {
 	NFV_LOOP_SEGMENTED, /* a received packet does not lie in one buffer: larger than the MTU allows */
-	NFV_LOOP_NO_BUFFER,  /* a stage wanted to originate and there was no buffer */
-	NFV_LOOP_BAD_ORIGIN, /* what a stage wrote does not parse */
-	NFV_LOOP_DEPTH,      /* answers to answers to answers */
-	NFV_LOOP_TX_FULL,    /* the device took no more */
+	NFV_LOOP_NO_BUFFER,     /* a stage wanted to originate and there was no buffer */
+	NFV_LOOP_BAD_ORIGIN,    /* what a stage wrote does not parse */
+	NFV_LOOP_DEPTH,         /* answers to answers to answers */
+	NFV_LOOP_TX_FULL,       /* the device took no more */
+	NFV_LOOP_HANDOVER_FULL, /* too many are on their way to another shard */
 	NFV_LOOP_DROPS
 };
 extern const char *const nfv_loop_drop_name[NFV_LOOP_DROPS];
@@ -84,6 +89,9 @@ struct nfv_chain_stats {
 	uint64_t l3_drop[NFV_L3_REASONS], l3_consumed;
 	uint64_t loop_drop[NFV_LOOP_DROPS];
 	uint64_t key_taken; /* flows whose return tuple another flow holds */
+	/* Of a shard: packets it gave to others and took from them; what it told them, and what it could
+	 * not for want of room. */
+	uint64_t handed, taken, told, untold;
 	struct nfv_stage_stats stage[NFV_STAGES_MAX];
 };
 
@@ -117,10 +125,14 @@ void nfv_chain_tap_port(struct nfv_chain *chain, unsigned int port, struct nfv_t
  */
 void nfv_chain_disarm(struct nfv_chain *chain);
 
-/** Receive once from each port, run to completion, send. Returns packets received. */
+/** Receive once from each port, run to completion, send. Returns packets received, and those that other
+ * shards have handed over. */
 unsigned int nfv_chain_poll(struct nfv_chain *chain);
 /** The worker has had nothing to do for so many cycles; stages learn of it (nfv_burst.idle). */
 void nfv_chain_idled(struct nfv_chain *chain, uint64_t cycles);
+/** The end of a shard that polls no more: deal with what others have still handed over. Returns how many
+ * packets; to be called for all shards in turn, until none has any. */
+unsigned int nfv_chain_settle(struct nfv_chain *chain);
 /** Timers; about once a millisecond. */
 void nfv_chain_tick(struct nfv_chain *chain, uint64_t tsc);
 

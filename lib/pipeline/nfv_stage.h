@@ -10,7 +10,7 @@
  * A stage is one static `struct nfv_stage_ops` and NFV_STAGE_REGISTER. docs/writing-a-stage.md walks
  * through a whole one.
  *
- * Threads: init, process, tick, flow_end and fini run on the worker's own lcore, one at a time; so
+ * Threads: init, process, steer, told, tick, flow_end and fini run on the worker's own lcore, one at a time; so
  * memory that init touches first lies on the worker's NUMA node. show and upkeep run on the control
  * thread while process may be running: show reads plain counters and tolerates that they move.
  */
@@ -37,6 +37,15 @@ struct nfv_toward {
 	enum nfv_dir dir;
 };
 
+/** How a stage tells the others of its place in a chain's other shards; to each its message comes once, in
+ * order, and before packets that were received after it was told. */
+struct nfv_tell {
+	/** Whether there is room to tell them `n` bytes, at most NFV_FRAME_MAX; to be asked before. */
+	bool (*room)(void *arg, size_t n);
+	void (*tell)(void *arg, const void *bytes, size_t n); /* no more than there is room for */
+	void *arg;
+};
+
 /** What a stage is told when it starts. Valid during init only, but for what it points to. */
 struct nfv_stage_ctx {
 	const void *conf;           /* the filled struct of ops->conf, NULL if there is no schema */
@@ -47,13 +56,18 @@ struct nfv_stage_ctx {
 	uint32_t n_own[2];
 	const struct nfv_toward *toward; /* longest prefix first */
 	uint32_t n_toward;
-	struct nfv_pinholes *pinholes; /* the chain's; NULL if none of its stages opens any */
+	struct nfv_pinholes *pinholes; /* to open some; NULL if none of its stages opens any */
+	const struct nfv_pinhole_set *pinhole_set; /* to find some, all shards' */
 	/** For tables in pages: whose, under what name (nfv_lender.h); NULL: plain ones. Outlives the stage. */
 	const struct nfv_lender *lender;
 	uint64_t tsc_hz;
 	uint64_t tsc;  /* now */
 	uint64_t seed; /* random; for keyed hashes */
-	int socket;    /* NUMA node of the worker, for libraries that ask for one */
+	/* Of a chain that is spread over workers each runs a shard, with stages of its own. */
+	uint32_t shard, shards; /* which one of how many; 0 of 1 (tests: or of 0) if it is not */
+	uint64_t group_seed;    /* the same in all of them */
+	const struct nfv_tell *tell; /* NULL if there is nobody to tell */
+	int socket;                  /* NUMA node of the worker, for libraries that ask for one */
 };
 
 struct nfv_stage_ops {
@@ -72,6 +86,12 @@ struct nfv_stage_ops {
 	int (*init)(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err);
 	/** Look at every packet of the burst and set verdicts. */
 	void (*process)(void *state, struct nfv_burst *burst, struct nfv_out *out);
+	/** Whose a packet is: the shard that has to see it, since it keeps what belongs to it; -1: any. Asked
+	 * before process, of a chain that is spread only, and in whichever shard the packet comes; may be
+	 * NULL. */
+	int (*steer)(const void *state, const struct nfv_pkt *p, enum nfv_dir dir);
+	/** Another shard's stage has told this; may be NULL. */
+	void (*told)(void *state, const void *bytes, size_t n, uint64_t tsc);
 	/** About once a millisecond, for timers; may be NULL. */
 	void (*tick)(void *state, uint64_t tsc, struct nfv_out *out);
 	/** On the control thread, every few milliseconds, beside all the others: what may have to wait,

@@ -4,7 +4,10 @@
 #include "nfv_pinhole.h"
 #include "nfv_watch.h"
 
-#define NONE UINT32_MAX
+#define NONE  UINT32_MAX
+#define TRIES 64 /* of who looks while another changes */
+#define WALK                                                                                       \
+	64 /* keys of a bucket, far more than there ever are: of a chain that is being changed */
 
 /*
  * Pinholes of one key (several calls that announce the same port) lie in a ring behind one of them,
@@ -23,6 +26,7 @@ struct hole {
 #define HEADS  (NFV_PAGE / sizeof(uint32_t))
 
 _Static_assert(sizeof(struct hole) <= 64, "a pinhole fits a cache line");
+_Static_assert(sizeof(struct hole) % sizeof(uint32_t) == 0, "a pinhole is read by words");
 _Static_assert(
 	sizeof(struct nfv_pinhole_owner) == 32, "a timer wheel in pages wants a power of two");
 
@@ -45,16 +49,81 @@ owner_at(const struct nfv_pinholes *t, uint32_t i)
 	return o;
 }
 
+/*
+ * What others read while it is written. They may read what never was as a whole, and throw it away: the
+ * count of changes tells them. Only the count has to be seen in order (a sequence lock's two fences).
+ */
+typedef uint32_t word __attribute__((may_alias));
+
+static uint32_t
+peek(const word *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+static void
+poke(word *at, uint32_t v)
+{
+	__atomic_store_n(at, v, __ATOMIC_RELAXED);
+}
+
+static struct hole
+peek_hole(const struct hole *h)
+{
+	uint32_t part[sizeof(*h) / sizeof(word)];
+	struct hole out;
+
+	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		part[i] = peek((const word *)(const void *)h + i);
+	memcpy(&out, part, sizeof(out));
+	return out;
+}
+
+static void
+poke_hole(struct hole *h, const struct hole *v)
+{
+	uint32_t part[sizeof(*h) / sizeof(word)];
+
+	memcpy(part, v, sizeof(part));
+	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		poke((word *)(void *)h + i, part[i]);
+}
+
+static void
+change_begin(struct nfv_pinholes *t)
+{
+	poke(&t->changes, t->changes + 1);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void
+change_end(struct nfv_pinholes *t)
+{
+	__atomic_store_n(&t->changes, t->changes + 1, __ATOMIC_RELEASE);
+}
+
+static uint32_t
+index_of(uint64_t token)
+{
+	return ((uint32_t)(token >> 32) & 0xffffff) - 1;
+}
+
+static uint64_t
+token_of(const struct nfv_pinholes *t, uint32_t i, uint32_t epoch)
+{
+	return (uint64_t)t->number << 56 | (uint64_t)(i + 1) << 32 | epoch;
+}
+
 /* The owner of a token, or NULL: it is nobody's, or has gone. */
 static struct nfv_pinhole_owner *
 owner_of(const struct nfv_pinholes *t, uint64_t token)
 {
-	uint32_t i = (uint32_t)(token >> 32);
+	uint32_t i = index_of(token);
 	struct nfv_pinhole_owner *o;
 
-	if (i == 0 || i > t->n_owners)
+	if (i >= t->n_owners || token >> 56 != t->number)
 		return NULL;
-	o = owner_at(t, i - 1);
+	o = owner_at(t, i);
 	return o->live && o->epoch == (uint32_t)token ? o : NULL;
 }
 
@@ -173,18 +242,18 @@ nfv_pinhole_owner(struct nfv_pinholes *t, uint32_t idle, uint64_t now)
 	o->idle = idle;
 	o->n = 0;
 	o->live = true;
-	o->used = false;
+	__atomic_store_n(&o->used, false, __ATOMIC_RELAXED);
 	nfv_wheel_add(&t->wheel, i, now + idle * t->tsc_hz);
 	t->stats.owners++;
-	return (uint64_t)(i + 1) << 32 | o->epoch;
+	return token_of(t, i, o->epoch);
 }
 
 int
 nfv_pinhole_open(struct nfv_pinholes *t, uint64_t token, const struct nfv_pinhole *key)
 {
 	struct nfv_pinhole_owner *o = owner_of(t, token);
-	uint32_t owner = (uint32_t)(token >> 32) - 1, i = t->free_hole, *at;
-	struct hole *h;
+	uint32_t owner = index_of(token), i = t->free_hole, *at;
+	struct hole *h, new;
 
 	if (o == NULL)
 		return -ESTALE;
@@ -198,19 +267,22 @@ nfv_pinhole_open(struct nfv_pinholes *t, uint64_t token, const struct nfv_pinhol
 	at = find_place(t, key);
 	h = hole_at(t, i);
 	t->free_hole = h->chain;
-	*h = (struct hole){
+	new = (struct hole){
 		.key = *key, .owner = owner, .next = i, .prev = i, .of_owner = o->first
 	};
+	change_begin(t);
+	poke_hole(h, &new);
 	if (*at == 0) {
-		*at = i + 1;
+		poke(at, i + 1);
 	} else {
 		struct hole *first = hole_at(t, *at - 1);
 
-		h->prev = *at - 1;
-		h->next = first->next;
-		hole_at(t, first->next)->prev = i;
-		first->next = i;
+		poke(&h->prev, *at - 1);
+		poke(&h->next, first->next);
+		poke(&hole_at(t, first->next)->prev, i);
+		poke(&first->next, i);
 	}
+	change_end(t);
 	o->first = i;
 	o->n++;
 	t->stats.opened++;
@@ -226,14 +298,14 @@ drop_hole(struct nfv_pinholes *t, uint32_t i)
 	uint32_t *at = find_place(t, &h->key);
 
 	if (*at == i + 1 && h->next == i) {
-		*at = h->chain;
+		poke(at, h->chain);
 	} else if (*at == i + 1) {
-		hole_at(t, h->next)->chain = h->chain;
-		*at = h->next + 1;
+		poke(&hole_at(t, h->next)->chain, h->chain);
+		poke(at, h->next + 1);
 	}
-	hole_at(t, h->next)->prev = h->prev;
-	hole_at(t, h->prev)->next = h->next;
-	h->chain = t->free_hole;
+	poke(&hole_at(t, h->next)->prev, h->prev);
+	poke(&hole_at(t, h->prev)->next, h->next);
+	poke(&h->chain, t->free_hole);
 	t->free_hole = i;
 	t->stats.closed++;
 	t->stats.open--;
@@ -246,7 +318,7 @@ nfv_pinhole_refresh(struct nfv_pinholes *t, uint64_t token, uint64_t now)
 
 	if (o == NULL)
 		return false;
-	nfv_wheel_add(&t->wheel, (uint32_t)(token >> 32) - 1, now + o->idle * t->tsc_hz);
+	nfv_wheel_add(&t->wheel, index_of(token), now + o->idle * t->tsc_hz);
 	return true;
 }
 
@@ -261,12 +333,14 @@ end_owner(struct nfv_pinholes *t, uint32_t i)
 {
 	struct nfv_pinhole_owner *o = owner_at(t, i);
 
+	change_begin(t);
 	for (uint32_t hole = o->first, next; hole != NONE; hole = next) {
 		next = hole_at(t, hole)->of_owner;
 		drop_hole(t, hole);
 	}
+	poke(&o->epoch, o->epoch + 1);
+	change_end(t);
 	nfv_wheel_cancel(&t->wheel, i);
-	o->epoch++;
 	o->live = false;
 	o->first = t->free_owner;
 	t->free_owner = i;
@@ -277,7 +351,30 @@ void
 nfv_pinhole_close(struct nfv_pinholes *t, uint64_t token)
 {
 	if (owner_of(t, token) != NULL)
-		end_owner(t, (uint32_t)(token >> 32) - 1);
+		end_owner(t, index_of(token));
+}
+
+/* The owner of the key's pinhole, if `*owner` is none; false: the chain has changed while it was walked.
+ * No index is followed that leads out of the table. */
+static bool
+look_up(const struct nfv_pinholes *t, const struct nfv_pinhole *key, uint64_t *owner)
+{
+	uint32_t at = peek(head_of(t, key));
+
+	for (unsigned int steps = 0; at != 0 && *owner == 0; steps++) {
+		struct hole h;
+
+		if (steps == WALK || at > t->stats.max)
+			return false;
+		h = peek_hole(hole_at(t, at - 1));
+		if (!same(&h.key, key))
+			at = h.chain;
+		else if (h.owner < t->n_owners)
+			*owner = token_of(t, h.owner, peek(&owner_at(t, h.owner)->epoch));
+		else
+			return false;
+	}
+	return true;
 }
 
 uint64_t
@@ -285,16 +382,33 @@ nfv_pinhole_find(const struct nfv_pinholes *t, uint8_t proto, const struct nfv_a
 	const struct nfv_addr *to, uint16_t port)
 {
 	struct nfv_pinhole key = { .to = *to, .from = *from, .port = port, .proto = proto };
-	uint32_t i = *find_place(t, &key);
+	struct nfv_pinhole anybody = { .to = *to, .port = port, .proto = proto };
 
-	if (i == 0) {
-		key.from = (struct nfv_addr){ .family = NFV_NO_ADDR };
-		i = *find_place(t, &key);
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t before = __atomic_load_n(&t->changes, __ATOMIC_ACQUIRE);
+		uint64_t owner = 0;
+		bool whole;
+
+		if (before & 1)
+			continue;
+		whole = look_up(t, &key, &owner) && look_up(t, &anybody, &owner);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (peek(&t->changes) == before)
+			return whole ? owner : 0;
 	}
-	if (i == 0)
-		return 0;
-	i = hole_at(t, i - 1)->owner;
-	return (uint64_t)(i + 1) << 32 | owner_at(t, i)->epoch;
+	return 0;
+}
+
+uint64_t
+nfv_pinholes_find(const struct nfv_pinhole_set *set, uint8_t proto, const struct nfv_addr *from,
+	const struct nfv_addr *to, uint16_t port)
+{
+	uint64_t owner = 0;
+
+	for (uint32_t i = 0; i < set->n && owner == 0; i++)
+		if (set->table[i] != NULL)
+			owner = nfv_pinhole_find(set->table[i], proto, from, to, port);
+	return owner;
 }
 
 void
@@ -307,8 +421,8 @@ nfv_pinholes_expire(struct nfv_pinholes *t, uint64_t now, uint32_t budget)
 	for (uint32_t i = 0; i < n; i++) {
 		struct nfv_pinhole_owner *o = owner_at(t, due[i]);
 
-		if (o->used) {
-			o->used = false;
+		if (__atomic_load_n(&o->used, __ATOMIC_RELAXED)) {
+			__atomic_store_n(&o->used, false, __ATOMIC_RELAXED);
 			nfv_wheel_add(&t->wheel, due[i], now + o->idle * t->tsc_hz);
 		} else {
 			t->stats.expired++;

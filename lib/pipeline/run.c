@@ -10,6 +10,7 @@
 #include <rte_ethdev.h>
 
 #include "records.h"
+#include "spread.h"
 #include "watch.h"
 
 /* Where l3 originates: behind either end of the chain, as the direction says. */
@@ -69,7 +70,7 @@ flush(struct nfv_chain *c, unsigned int port)
 
 	if (q->n == 0)
 		return;
-	sent = rte_eth_tx_burst(q->port, 0, q->m, q->n);
+	sent = rte_eth_tx_burst(q->port, c->queue, q->m, q->n);
 	c->stats.tx[port] += sent;
 	if (sent < q->n) {
 		c->stats.loop_drop[NFV_LOOP_TX_FULL] += (uint64_t)(q->n - sent);
@@ -95,8 +96,8 @@ emit(struct nfv_chain *c, const struct nfv_pkt *p, unsigned int port)
 }
 
 /* Frames that l3 has written itself go straight to their port. */
-static void
-send_wire(struct nfv_chain *c)
+void
+chain_send_wire(struct nfv_chain *c)
 {
 	struct nfv_out *w = &c->wire;
 
@@ -124,7 +125,7 @@ leave(struct nfv_chain *c, struct nfv_burst *b, unsigned int depth)
 		watch_sent(c, b);
 	for (uint16_t i = 0; i < b->n; i++)
 		emit(c, &b->pkt[i], b->pkt[i].port);
-	send_wire(c);
+	chain_send_wire(c);
 	c->stats.part[NFV_L3_OUT].cycles += rte_rdtsc() - t0;
 	if (back->n > 0 || back->starved > 0)
 		originate(c, back, ENDS, b->tsc, depth);
@@ -241,12 +242,15 @@ run_segment(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth
 	return at;
 }
 
-/* From stage `at` to the chain's end and out. */
-static void
-run(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth)
+/* From stage `at`, where its segment is known to be this shard's, to the chain's end and out. */
+void
+chain_resume(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth)
 {
-	while (at >= 0 && at < c->n && b->n > 0)
+	while (at >= 0 && at < c->n && b->n > 0) {
 		at = run_segment(c, at, b, depth);
+		if (__builtin_expect(c->shard != NULL, 0) && at >= 0 && at < c->n)
+			spread_sort(c, at, b, depth);
+	}
 	if (b->n == 0)
 		return;
 	tap(&c->seam[b->dir == NFV_OUTWARD ? c->n : 0], b->pkt, b->n, b->dir);
@@ -254,6 +258,15 @@ run(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth)
 		leave_apart(c, b, depth);
 	else
 		leave(c, b, depth);
+}
+
+/* From stage `at` to the chain's end and out. */
+static void
+run(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth)
+{
+	if (__builtin_expect(c->shard != NULL, 0) && at >= 0 && at < c->n)
+		spread_sort(c, at, b, depth);
+	chain_resume(c, at, b, depth);
 }
 
 /* A packet written here becomes one like any other, if it holds what it must. */
@@ -343,7 +356,7 @@ run_whole(struct nfv_chain *c, enum nfv_dir dir, uint64_t tsc)
 		chain_arm_for(c, &c->wire, arm_of(c, len, dir == NFV_INWARD));
 		nfv_l3_take_whole(c->l3, &b.pkt[0], &c->wire);
 		sweep(&b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
-		send_wire(c);
+		chain_send_wire(c);
 		if (b.n > 0)
 			run(c, dir == NFV_OUTWARD ? 0 : c->n - 1, &b, 0);
 	}
@@ -356,7 +369,7 @@ poll_port(struct nfv_chain *c, unsigned int port)
 	struct rte_mbuf *m[NFV_BURST_MAX];
 	unsigned int whole;
 	struct nfv_burst b;
-	uint16_t n = rte_eth_rx_burst(c->rx_port[port], 0, m, NFV_BURST_MAX);
+	uint16_t n = rte_eth_rx_burst(c->rx_port[port], c->queue, m, NFV_BURST_MAX);
 
 	if (n == 0)
 		return 0;
@@ -365,6 +378,8 @@ poll_port(struct nfv_chain *c, unsigned int port)
 	if (nfv_watched())
 		watch_received(c, &b, port);
 	b.tsc = t1 = rte_rdtsc();
+	if (__builtin_expect(c->shard != NULL, 0))
+		spread_hear(c, t1);
 	c->stats.rx[port] += n;
 	c->stats.part[NFV_RX].packets += n;
 	c->stats.part[NFV_RX].cycles += t1 - t0;
@@ -372,7 +387,7 @@ poll_port(struct nfv_chain *c, unsigned int port)
 	c->stats.part[NFV_L3_IN].packets += b.n;
 	whole = nfv_l3_input(c->l3, &b, &c->wire);
 	sweep(&b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
-	send_wire(c);
+	chain_send_wire(c);
 	c->stats.part[NFV_L3_IN].cycles += rte_rdtsc() - t1;
 	if (b.n > 0)
 		run(c, b.dir == NFV_OUTWARD ? 0 : c->n - 1, &b, 0);
@@ -390,6 +405,10 @@ nfv_chain_poll(struct nfv_chain *c)
 	if (__builtin_expect(c->wire.room < NFV_BURST_MAX, 0))
 		chain_arm(c, &c->wire);
 	n = poll_port(c, 0) + poll_port(c, 1);
+	if (__builtin_expect(c->shard != NULL, 0)) {
+		n += spread_take(c);
+		spread_flush(c);
+	}
 	queued = (unsigned int)(c->tx[0].n + c->tx[1].n);
 	if (queued > 0) {
 		t0 = rte_rdtsc();
@@ -405,6 +424,20 @@ void
 nfv_chain_idled(struct nfv_chain *c, uint64_t cycles)
 {
 	c->idle += cycles;
+}
+
+unsigned int
+nfv_chain_settle(struct nfv_chain *c)
+{
+	unsigned int n;
+
+	if (c->shard == NULL)
+		return 0;
+	n = spread_take(c);
+	spread_flush(c);
+	flush(c, 0);
+	flush(c, 1);
+	return n;
 }
 
 /* Timers of stages and of l3 originate like packets do, but from nowhere: depth 0. */
@@ -444,11 +477,15 @@ nfv_chain_tick(struct nfv_chain *c, uint64_t tsc)
 	if (back->room < NFV_BURST_MAX)
 		chain_arm(c, back);
 	nfv_l3_tick(c->l3, tsc, &c->wire, back);
-	send_wire(c);
+	chain_send_wire(c);
 	if (back->n > 0 || back->starved > 0)
 		originate(c, back, ENDS, tsc, 0);
 	for (int i = 0; i < c->n; i++)
 		tick_stage(c, i, tsc);
+	if (c->shard != NULL) {
+		spread_hear(c, tsc);
+		spread_flush(c);
+	}
 	flush(c, 0);
 	flush(c, 1);
 }

@@ -60,7 +60,8 @@ firewall_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 
 	learn_own(fw, ctx, NFV_OUTWARD);
 	learn_own(fw, ctx, NFV_INWARD);
-	fw->pinholes = ctx->pinholes;
+	fw->pinholes = ctx->pinhole_set;
+	fw->own_pinholes = ctx->pinholes;
 	fw->bucket = fw_bucket(conf->reject_rate, ctx->tsc_hz);
 	rc = fw_rules_load(conf->rules, (enum fw_action)conf->otherwise, &rules, &inner);
 	if (rc == -EINVAL) /* the mistake has its place in the rule file */

@@ -63,7 +63,7 @@ own_flow(const struct nfv_pkt *p)
 static bool
 still_open(const struct firewall *fw, const struct fw_flow *flow)
 {
-	return flow->pinhole == 0 || nfv_pinhole_holds(fw->pinholes, flow->pinhole);
+	return flow->pinhole == 0 || nfv_pinholes_hold(fw->pinholes, flow->pinhole);
 }
 
 /* By this rule set or an earlier one. */
@@ -201,7 +201,7 @@ find_pinhole(const struct firewall *fw, const struct fw_key *key)
 		from = nfv_addr6(key->src);
 		to = nfv_addr6(key->dst);
 	}
-	return nfv_pinhole_find(fw->pinholes, key->proto, &from, &to, be16toh(key->be_dport));
+	return nfv_pinholes_find(fw->pinholes, key->proto, &from, &to, be16toh(key->be_dport));
 }
 
 /* No rule knows the packet, and the default would not let it in; `flow` may be NULL. */
@@ -332,18 +332,19 @@ firewall_show(const struct firewall *fw, FILE *to)
 {
 	const struct fw_set *set = fw->set;
 	const struct fw_rules *rules = set->rules;
+	const struct nfv_pinholes *holes = fw->own_pinholes;
 
 	fprintf(to,
 		"established %" PRIu64 "  related %" PRIu64 "  rejected: answered %" PRIu64
 		" silent %" PRIu64 "\n",
 		fw->established, fw->related, fw->answered, fw->unanswered);
-	if (fw->pinholes != NULL)
+	if (holes != NULL)
 		fprintf(to,
 			"pinholes open %u of %u, owners %u, opened %" PRIu64 ", refused %" PRIu64
 			", expired %" PRIu64 "; flows let in %" PRIu64 "\n",
-			fw->pinholes->stats.open, fw->pinholes->stats.max,
-			fw->pinholes->stats.owners, fw->pinholes->stats.opened,
-			fw->pinholes->stats.refused, fw->pinholes->stats.expired, fw->by_pinhole);
+			holes->stats.open, holes->stats.max, holes->stats.owners,
+			holes->stats.opened, holes->stats.refused, holes->stats.expired,
+			fw->by_pinhole);
 	fprintf(to, "%6s %12s %12s  %s\n", "line", "packets", "flows", "rule");
 	for (uint32_t i = 0; i < rules->n; i++) {
 		fprintf(to, "%6u", rules->rule[i].line);

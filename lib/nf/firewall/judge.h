@@ -65,7 +65,8 @@ struct fw_flow {
 struct firewall {
 	struct fw_set *set;
 	struct fw_bucket bucket;
-	const struct nfv_pinholes *pinholes; /* the chain's; NULL: none */
+	const struct nfv_pinhole_set *pinholes;  /* the chain's; NULL: none */
+	const struct nfv_pinholes *own_pinholes; /* of it, the shard's own; to show */
 	struct nfv_addr own[2][2]; /* [direction][is IPv6]: the source of ICMP errors that way */
 	uint64_t established, related; /* packets */
 	uint64_t answered, unanswered; /* of those rejected */

@@ -266,6 +266,7 @@ pinholes(void **state)
 	struct nfv_pages pages = nfv_pages_alloc(nfv_pinholes_pages(16));
 	struct nfv_pinhole hole = { .port = 4000, .proto = NFV_PROTO_UDP };
 	struct fw_flow flow = { 0 }, back = { 0 };
+	struct nfv_pinhole_set set = { .n = 2 };
 	struct nfv_pinholes *t;
 	uint64_t call, next;
 	struct bed b;
@@ -273,7 +274,9 @@ pinholes(void **state)
 	(void)state;
 	assert_int_equal(nfv_pinholes_create(16, &pages, 1, 1000000000, 0, &t, NULL), 0);
 	bed_init(&b, "drop in udp from 198.51.100.9 to any");
-	b.fw.pinholes = t;
+	t->number = 1; /* another shard's, which has none of its own yet */
+	set.table[1] = t;
+	b.fw.pinholes = &set;
 	mk_addr(HOST, hole.to.b);
 	hole.to.family = NFV_IPV4;
 	call = nfv_pinhole_owner(t, 60, 0);
