@@ -4,8 +4,11 @@
  * virtual device. The port is given its mempool; it makes none.
  *
  * A port that does not come up is an error with the reason; nothing goes on with fewer ports.
- * Threads: open, close and the queries on the control thread; the worker that owns the port calls
- * rte_eth_rx_burst and rte_eth_tx_burst on `id`, queue 0, itself.
+ * With several queues each is a worker's own. A card is told to choose among them by the hash of addresses and
+ * ports under NFV_PORT_HASH_KEY, which is the same for both directions: entry i of its table is for queue
+ * i & 127 modulo their number. Other devices choose as they do.
+ * Threads: open, close and the queries on the control thread; the worker that owns a queue calls
+ * rte_eth_rx_burst and rte_eth_tx_burst on `id` and that queue itself.
  */
 #ifndef NFV_PORT_H
 #define NFV_PORT_H
@@ -14,6 +17,9 @@
 #include <stdint.h>
 
 #include "nfv_err.h"
+
+#define NFV_PORT_QUEUES   64
+#define NFV_PORT_HASH_KEY 0x6d5au /* these 16 bits, again and again */
 
 struct rte_mempool;
 
@@ -29,13 +35,16 @@ struct nfv_port_conf {
 	int (*probed)(void *arg, uint16_t id, struct nfv_err *err);
 	void (*closing)(void *arg, uint16_t id);
 	void *arg;
+	uint16_t queues;          /* each way; 0: 1 */
+	struct rte_mempool *const
+		*pools; /* of each queue, in place of `pool`; NULL: that one's for all */
 };
 
 struct nfv_port {
 	char name[32], device[128];
 	uint16_t id; /* DPDK's port id */
 	uint8_t mac[6];
-	uint16_t mtu;
+	uint16_t mtu, queues;
 	int socket; /* NUMA node of the device; -1 if it has none (virtual devices) */
 	bool started;
 	bool plugged;                            /* probed here: taken out again at the end */
@@ -51,7 +60,7 @@ nfv_port_frame_max(uint16_t mtu)
 }
 
 /**
- * Probe, configure one queue each way, start. Errors: no such device, interface or permission, no
+ * Probe, configure the queues, start. Errors: no such device, interface or permission, too few queues, no
  * room for the MTU, the driver's own refusal; each as a sentence that names port and device.
  */
 int nfv_port_open(const struct nfv_port_conf *conf, struct nfv_port *out, struct nfv_err *err);

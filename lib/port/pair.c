@@ -7,15 +7,16 @@
 
 #include "pair.h"
 
-#define SLOTS 16384 /* frames on the way, each way */
+#define SLOTS  16384 /* frames on the way, each way and queue */
+#define QUEUES 16    /* that the driver has */
 
 static struct rte_ring *
-ring(const char *name, char from)
+ring(const char *name, char from, uint16_t queue)
 {
 	char text[RTE_RING_NAMESIZE];
 	struct rte_ring *r;
 
-	snprintf(text, sizeof(text), "%s_%c", name, from);
+	snprintf(text, sizeof(text), "%s_%c%u", name, from, queue);
 	r = rte_ring_lookup(text);
 	return r != NULL ?
 		r :
@@ -54,21 +55,44 @@ pair_check(const char *device, struct nfv_err *err)
 	return parse(device, name, &side, err);
 }
 
-int
-pair_open(const char *device, uint16_t *id, uint8_t mac[6], struct nfv_err *err)
+/* Queues of the other end, 0: it is not open. */
+static uint16_t
+queues_of(const char *name, char side)
 {
-	char name[16], side = 'a', text[RTE_ETH_NAME_MAX_LEN];
-	struct rte_ring *out, *in;
+	char text[RTE_ETH_NAME_MAX_LEN];
+	struct rte_eth_dev_info info;
+	uint16_t id;
+
+	snprintf(text, sizeof(text), "net_ring_%s-%c", name, side);
+	if (rte_eth_dev_get_port_by_name(text, &id) != 0 || rte_eth_dev_info_get(id, &info) != 0)
+		return 0;
+	return info.max_rx_queues;
+}
+
+int
+pair_open(const char *device, uint16_t queues, uint16_t *id, uint8_t mac[6], struct nfv_err *err)
+{
+	char name[16], side = 'a', other, text[RTE_ETH_NAME_MAX_LEN];
+	struct rte_ring *out[QUEUES], *in[QUEUES];
 	int rc = parse(device, name, &side, err);
 
 	if (rc < 0)
 		return rc;
-	out = ring(name, side);
-	in = ring(name, side == 'a' ? 'b' : 'a');
-	if (out == NULL || in == NULL)
-		return nfv_fail(err, ENOMEM, "no memory for the rings of the pair");
+	other = side == 'a' ? 'b' : 'a';
+	if (queues > QUEUES)
+		return nfv_fail(
+			err, EINVAL, "a pair has at most %d queues, not %u", QUEUES, queues);
+	if (queues_of(name, other) != 0 && queues_of(name, other) != queues)
+		return nfv_fail(err, EINVAL, "the other end of the pair has %u queues, not %u",
+			queues_of(name, other), queues);
+	for (uint16_t q = 0; q < queues; q++) {
+		out[q] = ring(name, side, q);
+		in[q] = ring(name, other, q);
+		if (out[q] == NULL || in[q] == NULL)
+			return nfv_fail(err, ENOMEM, "no memory for the rings of the pair");
+	}
 	snprintf(text, sizeof(text), "%s-%c", name, side);
-	rc = rte_eth_from_rings(text, &in, 1, &out, 1, rte_socket_id());
+	rc = rte_eth_from_rings(text, in, queues, out, queues, rte_socket_id());
 	if (rc < 0)
 		return nfv_fail(err, EEXIST, "this end of the pair is already in use");
 	*id = (uint16_t)rc;

@@ -1,7 +1,7 @@
 /**
  * @file
  * Two ports of one process joined by rings in memory: `pair:NAME:a` and `pair:NAME:b`. What one sends
- * the other receives; between two workers it is the fastest wire there is. Threads: control thread.
+ * the other receives, queue by queue; between two workers it is the fastest wire there is. Threads: control thread.
  */
 #ifndef PAIR_H
 #define PAIR_H
@@ -13,7 +13,8 @@
 
 bool pair_is(const char *device);
 int pair_check(const char *device, struct nfv_err *err);
-/** Errors: -EEXIST: this end is in use; -ENOMEM. */
-int pair_open(const char *device, uint16_t *id, uint8_t mac[6], struct nfv_err *err);
+/** Errors: -EEXIST: this end is in use; -EINVAL: the other end has not as many queues; -ENOMEM. */
+int pair_open(
+	const char *device, uint16_t queues, uint16_t *id, uint8_t mac[6], struct nfv_err *err);
 
 #endif

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -107,7 +108,7 @@ probe(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_err *e
 	int rc;
 
 	if (pair_is(conf->device)) {
-		rc = pair_open(conf->device, &port->id, port->mac, err);
+		rc = pair_open(conf->device, port->queues, &port->id, port->mac, err);
 		port->plugged = rc == 0;
 		return rc;
 	}
@@ -133,13 +134,89 @@ probe(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_err *e
 			"");
 }
 
+/* Both directions of a flow to one queue, whose number follows from the hash as nfv_port.h says. */
+static void
+choose_by_hash(const struct rte_eth_dev_info *info, uint8_t key[64], struct rte_eth_conf *eth)
+{
+	uint64_t types = info->flow_type_rss_offloads &
+		(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP);
+
+	if (types == 0)
+		return;
+	for (int i = 0; i < 64; i++)
+		key[i] = (uint8_t)(NFV_PORT_HASH_KEY >> (i % 2 == 0 ? 8 : 0));
+	eth->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	eth->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){ .rss_key = key,
+		.rss_key_len = info->hash_key_size > 0 && info->hash_key_size <= 64 ?
+			info->hash_key_size :
+			40,
+		.rss_hf = types };
+}
+
+/* Some take a key only when they run. Where a card keeps its own key or table, packets come to some queue
+ * all the same. */
+static void
+fill_table(const struct nfv_port *port, const struct rte_eth_dev_info *info,
+	struct rte_eth_rss_conf *conf)
+{
+	struct rte_eth_rss_reta_entry64 *table;
+
+	rte_eth_dev_rss_hash_update(port->id, conf);
+	table = calloc(info->reta_size / RTE_ETH_RETA_GROUP_SIZE + 1, sizeof(*table));
+	for (uint16_t i = 0; table != NULL && i < info->reta_size; i++) {
+		table[i / RTE_ETH_RETA_GROUP_SIZE].mask = UINT64_MAX;
+		table[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] =
+			(uint16_t)(i % 128 % port->queues);
+	}
+	if (table != NULL && info->reta_size > 0)
+		rte_eth_dev_rss_reta_update(port->id, table, info->reta_size);
+	free(table);
+}
+
+static int
+check_queues(const struct nfv_port_conf *conf, const struct nfv_port *port,
+	const struct rte_eth_dev_info *info, struct nfv_err *err)
+{
+	bool af_packet = strncmp(conf->device, "net_af_packet", 13) == 0;
+	uint16_t has = info->max_rx_queues < info->max_tx_queues ? info->max_rx_queues :
+								   info->max_tx_queues;
+
+	/* The kernel deals packets out to all queues it was asked for. */
+	if (af_packet && has != port->queues)
+		return nfv_fail(err, EINVAL,
+			"the device has %u queue%s, and %u worker%s it; say `qpairs=%u`", has,
+			has == 1 ? "" : "s", port->queues, port->queues == 1 ? " polls" : "s poll",
+			port->queues);
+	if (has < port->queues)
+		return nfv_fail(err, EINVAL,
+			"the device has %u queue%s, and %u workers want one each", has,
+			has == 1 ? "" : "s", port->queues);
+	return 0;
+}
+
+static int
+setup_queues(const struct nfv_port_conf *conf, const struct nfv_port *port)
+{
+	uint16_t rx = conf->descriptors, tx = conf->descriptors;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx, &tx);
+
+	for (uint16_t q = 0; q < port->queues && rc == 0; q++) {
+		rc = rte_eth_rx_queue_setup(port->id, q, rx, (unsigned int)port->socket, NULL,
+			conf->pools != NULL ? conf->pools[q] : conf->pool);
+		if (rc == 0)
+			rc = rte_eth_tx_queue_setup(
+				port->id, q, tx, (unsigned int)port->socket, NULL);
+	}
+	return rc;
+}
+
 static int
 configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_err *err)
 {
 	struct rte_eth_conf eth = { .rxmode = { .mtu = conf->mtu } };
-	uint16_t rx = conf->descriptors, tx = conf->descriptors;
 	struct rte_ether_addr mac;
 	struct rte_eth_dev_info info;
+	uint8_t key[64];
 	int rc = rte_eth_dev_info_get(port->id, &info);
 
 	if (rc < 0)
@@ -149,14 +226,14 @@ configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_er
 	if (info.max_mtu != 0 && conf->mtu > info.max_mtu)
 		return nfv_fail(err, EINVAL, "the device takes an MTU of at most %u, not %u",
 			info.max_mtu, conf->mtu);
-	rc = rte_eth_dev_configure(port->id, 1, 1, &eth);
+	rc = check_queues(conf, port, &info, err);
+	if (rc < 0)
+		return rc;
+	if (port->queues > 1)
+		choose_by_hash(&info, key, &eth);
+	rc = rte_eth_dev_configure(port->id, port->queues, port->queues, &eth);
 	if (rc == 0)
-		rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx, &tx);
-	if (rc == 0)
-		rc = rte_eth_rx_queue_setup(
-			port->id, 0, rx, (unsigned int)port->socket, NULL, conf->pool);
-	if (rc == 0)
-		rc = rte_eth_tx_queue_setup(port->id, 0, tx, (unsigned int)port->socket, NULL);
+		rc = setup_queues(conf, port);
 	/* Drivers that have no say in the MTU are given their frames as they come. */
 	if (rc == 0 && (rc = rte_eth_dev_set_mtu(port->id, conf->mtu)) == -ENOTSUP)
 		rc = 0;
@@ -166,6 +243,8 @@ configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_er
 		return nfv_fail(err, -rc, "the device cannot be started with an MTU of %u: %s",
 			conf->mtu, strerror(-rc));
 	port->started = true;
+	if (eth.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS)
+		fill_table(port, &info, &eth.rx_adv_conf.rss_conf);
 	/* Neighbour discovery comes as multicast; where all cannot be had, promiscuous mode has it. */
 	if (rte_eth_allmulticast_enable(port->id) != 0)
 		rte_eth_promiscuous_enable(port->id);
@@ -181,7 +260,7 @@ configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_er
 int
 nfv_port_open(const struct nfv_port_conf *conf, struct nfv_port *out, struct nfv_err *err)
 {
-	struct nfv_port port = { .mtu = conf->mtu };
+	struct nfv_port port = { .mtu = conf->mtu, .queues = conf->queues > 0 ? conf->queues : 1 };
 	int rc;
 
 	snprintf(port.name, sizeof(port.name), "%s", conf->name);

@@ -163,6 +163,90 @@ a_pair_is_a_wire(void **state)
 	assert_int_equal(nfv_port_check("pair:far-too-long-a-name:a", NULL), -EINVAL);
 }
 
+/* Queue by queue; both ends have as many. */
+static void
+a_pair_has_queues(void **state)
+{
+	struct nfv_port_conf ca = conf_of("pair:wide:a", 1500), cb = conf_of("pair:wide:b", 1500);
+	struct nfv_err err = { "" };
+	struct nfv_port a, b;
+	struct rte_mbuf *m;
+
+	(void)state;
+	ca.queues = cb.queues = 2;
+	assert_int_equal(nfv_port_open(&ca, &a, &err), 0);
+	assert_int_equal(a.queues, 2);
+	cb.queues = 1;
+	assert_int_equal(nfv_port_open(&cb, &b, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "2 queues, not 1"));
+	cb.queues = 2;
+	assert_int_equal(nfv_port_open(&cb, &b, &err), 0);
+	for (uint16_t q = 0; q < 2; q++) {
+		m = rte_pktmbuf_alloc(pool);
+		assert_int_equal(rte_eth_tx_burst(a.id, q, &m, 1), 1);
+		assert_int_equal(rte_eth_rx_burst(b.id, !q, &m, 1), 0);
+		assert_int_equal(rte_eth_rx_burst(b.id, q, &m, 1), 1);
+		rte_pktmbuf_free(m);
+	}
+	nfv_port_close(&a);
+	nfv_port_close(&b);
+	ca.queues = 17;
+	assert_int_equal(nfv_port_open(&ca, &a, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "at most 16"));
+}
+
+/* A device that can is told to hash both directions alike; one with too few queues is refused. */
+static void
+queues_are_chosen_by_a_symmetric_hash(void **state)
+{
+	struct nfv_port_conf conf = conf_of("net_null0", 1500);
+	struct rte_eth_rss_reta_entry64 *table;
+	struct rte_eth_dev_info info;
+	uint8_t key[40] = { 0 };
+	struct rte_eth_rss_conf rss = { .rss_key = key, .rss_key_len = sizeof(key) };
+	struct nfv_err err = { "" };
+	struct nfv_port port;
+
+	(void)state;
+	conf.queues = 3;
+	assert_int_equal(nfv_port_open(&conf, &port, &err), 0);
+	assert_int_equal(rte_eth_dev_rss_hash_conf_get(port.id, &rss), 0);
+	for (size_t i = 0; i < sizeof(key); i++)
+		assert_int_equal(key[i], i % 2 == 0 ? 0x6d : 0x5a);
+	assert_int_equal(rte_eth_dev_info_get(port.id, &info), 0);
+	table = test_calloc(info.reta_size / 64, sizeof(*table));
+	for (uint16_t i = 0; i < info.reta_size / 64; i++)
+		table[i].mask = UINT64_MAX;
+	assert_int_equal(rte_eth_dev_rss_reta_query(port.id, table, info.reta_size), 0);
+	for (uint16_t i = 0; i < info.reta_size; i++)
+		assert_int_equal(table[i / 64].reta[i % 64], i % 128 % 3);
+	test_free(table);
+	nfv_port_close(&port);
+}
+
+/* The kernel deals out to all queues of a socket: there must be as many as are polled. */
+static void
+a_queue_for_each_worker_and_no_more(void **state)
+{
+	struct nfv_port_conf conf = conf_of("net_af_packet0,iface=lo", 1400);
+	struct nfv_err err = { "" };
+	struct nfv_port port;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) != 0)
+		skip();
+	conf.queues = 2;
+	assert_int_equal(nfv_port_open(&conf, &port, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "1 queue, and 2 workers poll it; say `qpairs=2`"));
+	conf.device = "net_af_packet0,iface=lo,qpairs=2";
+	conf.queues = 1;
+	assert_int_equal(nfv_port_open(&conf, &port, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "2 queues, and 1 worker polls it; say `qpairs=1`"));
+	conf.queues = 2;
+	assert_int_equal(nfv_port_open(&conf, &port, &err), 0);
+	nfv_port_close(&port);
+}
+
 static void
 names_are_checked_without_hardware(void **state)
 {
@@ -254,6 +338,9 @@ main(void)
 		cmocka_unit_test(frames_are_counted),
 		cmocka_unit_test(is_told_of_memory_before_it_starts),
 		cmocka_unit_test(a_pair_is_a_wire),
+		cmocka_unit_test(a_pair_has_queues),
+		cmocka_unit_test(queues_are_chosen_by_a_symmetric_hash),
+		cmocka_unit_test(a_queue_for_each_worker_and_no_more),
 		cmocka_unit_test(names_are_checked_without_hardware),
 		cmocka_unit_test(short_pci_addresses_are_made_long),
 	};
