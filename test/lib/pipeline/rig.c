@@ -52,19 +52,29 @@ static void
 open_port(struct rig *r, int side, unsigned int serial, uint32_t tx_ring)
 {
 	const struct rte_eth_conf conf = { 0 };
+	struct rte_ring *out[RIG_SHARDS];
+	uint16_t n = (uint16_t)r->shards;
 	char name[32];
 	int port;
 
-	r->in[side] = ring("in", serial, side, 512);
 	r->out[side] = ring("out", serial, side, tx_ring > 0 ? tx_ring : 256);
+	for (uint16_t q = 0; q < n; q++) {
+		r->in_queue[side][q] = ring("in", serial * RIG_SHARDS + q, side, 512);
+		out[q] = r->out[side];
+	}
+	r->in[side] = r->in_queue[side][0];
 	snprintf(name, sizeof(name), "rig%u_%d", serial, side);
-	port = rte_eth_from_rings(name, &r->in[side], 1, &r->out[side], 1, SOCKET_ID_ANY);
+	port = rte_eth_from_rings(name, r->in_queue[side], n, out, n, SOCKET_ID_ANY);
 	assert_true(port >= 0);
 	r->port[side] = (uint16_t)port;
-	assert_int_equal(rte_eth_dev_configure(r->port[side], 1, 1, &conf), 0);
-	assert_int_equal(
-		rte_eth_rx_queue_setup(r->port[side], 0, 64, SOCKET_ID_ANY, NULL, r->pool), 0);
-	assert_int_equal(rte_eth_tx_queue_setup(r->port[side], 0, 64, SOCKET_ID_ANY, NULL), 0);
+	assert_int_equal(rte_eth_dev_configure(r->port[side], n, n, &conf), 0);
+	for (uint16_t q = 0; q < n; q++) {
+		assert_int_equal(
+			rte_eth_rx_queue_setup(r->port[side], q, 64, SOCKET_ID_ANY, NULL, r->pool),
+			0);
+		assert_int_equal(
+			rte_eth_tx_queue_setup(r->port[side], q, 64, SOCKET_ID_ANY, NULL), 0);
+	}
 	assert_int_equal(rte_eth_dev_start(r->port[side]), 0);
 }
 
@@ -94,6 +104,7 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 	int rc;
 
 	memset(r, 0, sizeof(*r));
+	r->shards = conf->shards > 0 ? conf->shards : 1;
 	snprintf(name, sizeof(name), "rig%u", ++serial);
 	r->buffers = conf->buffers > 0 ? conf->buffers : 2047;
 	r->lent = conf->pool != NULL;
@@ -118,7 +129,14 @@ rig_try(struct rig *r, const struct rig_conf *conf, struct nfv_err *err)
 	}
 	c.pool = r->pool;
 	c.large_pool = r->large_pool;
-	rc = nfv_chain_create(&c, &r->chain, err);
+	if (conf->shards > 0)
+		assert_int_equal(nfv_spread_create(conf->shards, conf->slots, 7, SOCKET_ID_ANY,
+					 &r->spread, err),
+			0);
+	c.spread = r->spread;
+	for (rc = 0; rc == 0 && c.shard < r->shards; c.shard++)
+		rc = nfv_chain_create(&c, &r->shard[c.shard], err);
+	r->chain = r->shard[0];
 	if (rc == 0)
 		r->stats = nfv_chain_stats(r->chain);
 	return rc;
@@ -193,15 +211,19 @@ rig_close(struct rig *r)
 {
 	struct rte_mbuf *m;
 
-	nfv_chain_destroy(r->chain);
+	for (uint32_t i = 0; i < r->shards; i++)
+		nfv_chain_destroy(r->shard[i]);
+	nfv_spread_destroy(r->spread);
 	for (int side = 0; side < 2; side++) {
-		while (rte_ring_dequeue(r->in[side], (void **)&m) == 0)
-			rte_pktmbuf_free(m);
+		for (uint32_t q = 0; q < r->shards; q++)
+			while (rte_ring_dequeue(r->in_queue[side][q], (void **)&m) == 0)
+				rte_pktmbuf_free(m);
 		while (rte_ring_dequeue(r->out[side], (void **)&m) == 0)
 			rte_pktmbuf_free(m);
 		rte_eth_dev_stop(r->port[side]);
 		rte_eth_dev_close(r->port[side]);
-		rte_ring_free(r->in[side]);
+		for (uint32_t q = 0; q < r->shards; q++)
+			rte_ring_free(r->in_queue[side][q]);
 		rte_ring_free(r->out[side]);
 	}
 	assert_int_equal(rte_mempool_avail_count(r->pool), r->buffers);
@@ -231,7 +253,7 @@ rig_send_raw(struct rig *r, int side, const struct nfv_pkt *p, unsigned int segs
 		else
 			assert_int_equal(rte_pktmbuf_chain(head, m), 0);
 	}
-	assert_int_equal(rte_ring_enqueue(r->in[side], head), 0);
+	assert_int_equal(rte_ring_enqueue(r->in_queue[side][r->queue], head), 0);
 	r->n_sent[side]++;
 }
 
@@ -400,7 +422,9 @@ rig_run(struct rig *r)
 	bool more = true;
 
 	while (more) {
-		more = nfv_chain_poll(r->chain) > 0;
+		more = false;
+		for (uint32_t i = 0; i < r->shards; i++)
+			more |= nfv_chain_poll(r->shard[i]) > 0;
 		for (int side = 0; side < 2; side++)
 			while (collect(r, side))
 				more = true;

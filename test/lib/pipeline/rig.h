@@ -22,14 +22,15 @@
 #include "mkpkt.h"
 #include "nfv_pipeline.h"
 
-#define RIG_GOT  256
-#define RIG_HZ   1000000000ull /* what the chain is told the clock runs at */
-#define INSIDE   0
-#define OUTSIDE  1
-#define HOST_IN  "10.1.0.2"
-#define HOST_OUT "10.2.0.2"
-#define PORT_IN  "10.1.0.1"
-#define PORT_OUT "10.2.0.1"
+#define RIG_GOT    256
+#define RIG_SHARDS 4
+#define RIG_HZ     1000000000ull /* what the chain is told the clock runs at */
+#define INSIDE     0
+#define OUTSIDE    1
+#define HOST_IN    "10.1.0.2"
+#define HOST_OUT   "10.2.0.2"
+#define PORT_IN    "10.1.0.1"
+#define PORT_OUT   "10.2.0.1"
 
 struct rig_frame {
 	uint16_t len;
@@ -48,6 +49,8 @@ struct rig_conf {
 	uint64_t hz;      /* of the chain's clock; 0: RIG_HZ */
 	const struct nfv_lender *lender;
 	struct rte_mempool *pool; /* instead of one of its own; stays the caller's */
+	uint32_t shards;  /* 0: one chain, and no spread */
+	uint32_t slots;   /* between shards */
 };
 
 struct rig {
@@ -56,7 +59,12 @@ struct rig {
 	struct rte_mempool *pool, *large_pool; /* the second may be NULL */
 	bool lent;                             /* the pool */
 	uint32_t buffers, large;
-	struct nfv_chain *chain;
+	struct nfv_chain *chain; /* the first shard */
+	struct nfv_chain *shard[RIG_SHARDS];
+	struct rte_ring
+		*in_queue[2][RIG_SHARDS]; /* `in` is the first; what they send is in one ring */
+	uint32_t shards, queue;           /* the queue by which frames come in */
+	struct nfv_spread *spread;
 	const struct nfv_chain_stats *stats;
 	bool deaf; /* hosts do not answer who asks for them */
 	/* What has reached the hosts, but for requests they have answered. */
