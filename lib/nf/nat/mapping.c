@@ -132,6 +132,15 @@ nat_find_external(const struct nat_table *t, enum nat_proto proto, struct nat_en
 	return NULL;
 }
 
+bool
+nat_table_has(const struct nat_table *t, uint32_t be_addr)
+{
+	for (uint32_t i = 0; i < t->n_pool; i++)
+		if (t->pool[i].be_addr == be_addr)
+			return true;
+	return false;
+}
+
 static uint32_t
 find_host(const struct nat_table *t, uint32_t be_addr)
 {

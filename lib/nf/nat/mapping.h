@@ -96,6 +96,9 @@ int nat_map_static(
 void nat_hold(struct nat_mapping *m);
 void nat_release(struct nat_table *t, struct nat_mapping *m);
 
+/** Whether this is one of its external addresses. */
+bool nat_table_has(const struct nat_table *t, uint32_t be_addr);
+
 /** A mapping's number: never 0, the same while it is held. */
 uint32_t nat_mapping_id(const struct nat_table *t, const struct nat_mapping *m);
 struct nat_mapping *nat_mapping_by_id(const struct nat_table *t, uint32_t id);

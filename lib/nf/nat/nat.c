@@ -30,9 +30,8 @@ has(const uint32_t *be_addr, uint32_t n, uint32_t be)
 	return false;
 }
 
-/* Whether packets with this source must not leave as they are. */
-static bool
-is_inside(const struct nat *nat, uint32_t be_src)
+bool
+nat_is_inside(const struct nat *nat, uint32_t be_src)
 {
 	if (has(nat->be_own, nat->n_own, be_src))
 		return false;
@@ -99,7 +98,7 @@ first_outward(struct nat *nat, struct nfv_pkt *p)
 	enum nat_refusal why;
 	int proto;
 
-	if (!is_inside(nat, nfv_pkt_ip4(p)->be_src))
+	if (!nat_is_inside(nat, nfv_pkt_ip4(p)->be_src))
 		return NFV_KEEP;
 	/* What came in untranslated is answered so, or the asker would not know the answer. */
 	if (p->flow != NULL && (p->flags & NFV_PKT_REPLY))

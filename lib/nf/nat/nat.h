@@ -14,6 +14,7 @@
 #define NAT_H
 
 #include "mapping.h"
+#include "nfv_hash.h"
 #include "nfv_pkt.h"
 #include "rewrite.h"
 
@@ -45,8 +46,17 @@ struct nat_net {
 	uint32_t be_net, be_mask;
 };
 
+/** What shards of one chain have in common, and must have equal. */
+struct nat_share {
+	uint32_t shards; /* 0 or 1: there are no others */
+	uint32_t lo, hi; /* all ports, of which each has a part; the last one has the rest */
+	bool by_port;    /* an inside address's endpoints are several shards' */
+	struct nfv_hash_key key;
+};
+
 struct nat {
 	struct nat_table *table;
+	struct nat_share share;
 	enum nat_filtering filtering;
 	struct nat_net *inside; /* whose sources are translated; none: all */
 	uint32_t n_inside;
@@ -57,6 +67,12 @@ struct nat {
 /* Both return the packet's verdict. */
 uint8_t nat_outward(struct nat *nat, struct nfv_pkt *p);
 uint8_t nat_inward(struct nat *nat, struct nfv_pkt *p);
+
+/** Whether packets with this source must not leave as they are. */
+bool nat_is_inside(const struct nat *nat, uint32_t be_src);
+
+/** Whose the packet is (nfv_stage_ops.steer). */
+int nat_steer(const struct nat *nat, const struct nfv_pkt *p, enum nfv_dir dir);
 
 /** The flow of this slot is over. */
 void nat_flow_end(struct nat *nat, struct nat_slot *slot);

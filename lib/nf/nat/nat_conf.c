@@ -211,6 +211,34 @@ add_forwards(struct nat *nat, const struct nfv_stage_ctx *ctx, struct nfv_err *e
 	return 0;
 }
 
+/* Of one shard of several: its part of the ports, and of the mappings. */
+static int
+take_share(struct nat *nat, const struct nfv_stage_ctx *ctx, struct nat_table_conf *table,
+	struct nfv_err *err)
+{
+	const struct nat_conf *conf = ctx->conf;
+	struct nat_share *s = &nat->share;
+	uint32_t part;
+
+	if (ctx->shards <= 1)
+		return 0;
+	*s = (struct nat_share){ .shards = ctx->shards,
+		.lo = table->lo,
+		.hi = table->hi,
+		.by_port = table->n_addr == 1 && conf->ports_per_host == 0,
+		.key = nfv_hash_key(ctx->group_seed) };
+	part = (table->hi - table->lo + 1) / ctx->shards;
+	if (part == 0)
+		return nfv_conf_fail(ctx->doc, &conf->ports, err,
+			"ports: %u are too few for %u workers", table->hi - table->lo + 1,
+			ctx->shards);
+	table->lo += ctx->shard * part;
+	if (ctx->shard + 1 < ctx->shards)
+		table->hi = table->lo + part - 1;
+	table->mappings = (table->mappings + ctx->shards - 1) / ctx->shards;
+	return 0;
+}
+
 int
 nat_init(struct nat *nat, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 {
@@ -227,6 +255,8 @@ nat_init(struct nat *nat, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	int rc = external_addresses(ctx, be_addr, &table.n_addr, err);
 
 	nat->filtering = conf->filtering;
+	if (rc == 0)
+		rc = take_share(nat, ctx, &table, err);
 	if (rc == 0)
 		rc = copy_own(nat, ctx, err);
 	if (rc == 0)

@@ -26,6 +26,12 @@ process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 	}
 }
 
+static int
+steer(const void *state, const struct nfv_pkt *p, enum nfv_dir dir)
+{
+	return nat_steer(state, p, dir);
+}
+
 static void
 flow_end(void *state, void *slot)
 {
@@ -55,6 +61,7 @@ static struct nfv_stage_ops ops = {
 	.drops = nat_drop_name,
 	.init = init,
 	.process = process,
+	.steer = steer,
 	.flow_end = flow_end,
 	.show = show,
 	.fini = fini,

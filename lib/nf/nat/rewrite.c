@@ -207,6 +207,19 @@ quoted(const struct nfv_pkt *p, struct headers *h)
 	return NAT_QUOTE_OK;
 }
 
+bool
+nat_quoted(
+	const struct nfv_pkt *p, enum nfv_dir dir, enum nat_proto *proto, struct nat_endpoint *out)
+{
+	struct headers h;
+
+	if (nfv_pkt_l4_len(p) < NFV_ICMP_LEN || quoted(p, &h) != NAT_QUOTE_OK)
+		return false;
+	*proto = h.proto;
+	*out = endpoint(&h, dir == NFV_OUTWARD ? DST : SRC);
+	return true;
+}
+
 enum nat_quote
 nat_rewrite_quote(const struct nat_slot *slot, struct nfv_pkt *p, enum nfv_dir dir)
 {

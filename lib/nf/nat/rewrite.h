@@ -49,6 +49,11 @@ enum nat_quote {
  */
 enum nat_quote nat_rewrite_quote(const struct nat_slot *slot, struct nfv_pkt *p, enum nfv_dir dir);
 
+/** The endpoint that an error's quoted packet came from (of an error that travels inward) or went to
+ * (outward): the one that is translated. False if it cannot be told. */
+bool nat_quoted(
+	const struct nfv_pkt *p, enum nfv_dir dir, enum nat_proto *proto, struct nat_endpoint *out);
+
 /* Replace an IP address alone; for ICMP, whose checksum does not cover it. */
 void nat_set_src(struct nfv_pkt *p, uint32_t be_addr);
 void nat_set_dst(struct nfv_pkt *p, uint32_t be_addr);

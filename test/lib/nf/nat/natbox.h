@@ -21,15 +21,20 @@ static const struct nfv_prefix natbox_inside[] = {
 	{ { { 10, 0, 0, 1 }, NFV_IPV4 }, 8 },
 };
 
-/** Start the stage with what stands under `nat:` in `yaml`; 0 or the error of conf or init. */
+/** Start the stage with what stands under `nat:` in `yaml`, as one of `shards`; 0 or the error of conf or
+ * init. */
 static inline int
-natbox_open(struct box *b, const char *yaml, struct nfv_err *err)
+natbox_open_shard(
+	struct box *b, const char *yaml, uint32_t shard, uint32_t shards, struct nfv_err *err)
 {
 	struct nfv_stage_ctx ctx = { .chain = "c",
 		.own = { [NFV_OUTWARD] = natbox_outside, [NFV_INWARD] = natbox_inside },
 		.n_own = { [NFV_OUTWARD] = 3, [NFV_INWARD] = 1 },
 		.tsc_hz = 1000000000,
-		.seed = 42 };
+		.seed = 42 + shard,
+		.shard = shard,
+		.shards = shards,
+		.group_seed = 4242 };
 	struct nat_conf conf;
 	struct nfv_conf *doc;
 	int rc;
@@ -50,6 +55,12 @@ natbox_open(struct box *b, const char *yaml, struct nfv_err *err)
 	if (rc < 0)
 		box_close(b);
 	return rc;
+}
+
+static inline int
+natbox_open(struct box *b, const char *yaml, struct nfv_err *err)
+{
+	return natbox_open_shard(b, yaml, 0, 1, err);
 }
 
 static inline struct nat *
