@@ -19,11 +19,19 @@ make_key(uint64_t seed, const char *text)
 	return key;
 }
 
+/* Of what has to be the same in all shards. */
+static uint64_t
+group_seed(const struct nfv_stage_ctx *ctx)
+{
+	return ctx->shards > 1 ? ctx->group_seed : ctx->seed;
+}
+
 static int
 init_txns(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 {
 	const struct sip_conf *conf = ctx->conf;
-	const struct sip_txns_conf tc = { .max = conf->transactions,
+	const struct sip_txns_conf tc = { .max = sip_share_part(
+						  &s->server.share, conf->transactions, 64),
 		.timer_c = conf->ring_time,
 		.tsc_hz = ctx->tsc_hz,
 		.now = ctx->tsc };
@@ -42,8 +50,9 @@ init_txns(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err *
 	s->server.failover_ms = conf->failover_time;
 	s->server.probe_every = conf->probe_interval * ctx->tsc_hz;
 	s->server.px.overload = &s->server.overload;
-	sip_overload_init(
-		&s->server.overload, ctx->tsc_hz, conf->call_rate, conf->call_burst / 1000.0);
+	sip_overload_init(&s->server.overload, ctx->tsc_hz,
+		conf->call_rate > 0 ? sip_share_part(&s->server.share, conf->call_rate, 1) : 0,
+		conf->call_burst / 1000.0);
 	s->server.sink = (struct sip_sink){ s, sip_stage_send };
 	return 0;
 }
@@ -98,7 +107,9 @@ init_users(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err 
 		.n_own = px->n_own,
 		.tsc_hz = ctx->tsc_hz,
 		.now = ctx->tsc,
-		.seed = ctx->seed };
+		.seed = group_seed(ctx),
+		.replica = ctx->shard > 0,
+		.tell = ctx->tell };
 	int rc;
 
 	if (conf->registrations == 0 && uc.journal[0] != '\0')
@@ -118,9 +129,10 @@ static int
 init_relay(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 {
 	const struct sip_conf *conf = ctx->conf;
-	const struct sip_relay_conf rc = { .lo = (uint16_t)(conf->rtp_ports.lo + 1u) & ~1u,
+	struct sip_share *share = &s->server.share;
+	struct sip_relay_conf rc = { .lo = (uint16_t)(conf->rtp_ports.lo + 1u) & ~1u,
 		.hi = (uint16_t)((conf->rtp_ports.hi - 1u) | 1u),
-		.streams = conf->media_calls,
+		.streams = sip_share_part(share, conf->media_calls, 16),
 		.any = conf->media_any,
 		.drops = SIP_DROPS,
 		.seed = ctx->seed,
@@ -129,6 +141,13 @@ init_relay(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err 
 	if (rc.lo >= rc.hi || (conf->port >= rc.lo && conf->port <= rc.hi))
 		return nfv_conf_fail(ctx->doc, &conf->rtp_ports, err,
 			"the relay needs pairs of ports, and not the proxy's own among them");
+	if (ctx->shards > 1) {
+		share->rtp_lo = rc.lo;
+		share->rtp_hi = rc.hi;
+		if (!sip_share_ports(share, &rc.lo, &rc.hi))
+			return nfv_conf_fail(ctx->doc, &conf->rtp_ports, err,
+				"rtp-ports: there is no pair for each of %u workers", ctx->shards);
+	}
 	s->relay_pages = nfv_lender_take(s->lender, "sip.relay", sip_relay_pages(&rc));
 	if (s->relay_pages.page == NULL)
 		return nfv_fail(err, ENOMEM, "sip: no memory for the relay");
@@ -139,7 +158,8 @@ static int
 init_media(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 {
 	const struct sip_conf *conf = ctx->conf;
-	struct sip_media_conf mc = { .calls = conf->media_calls,
+	struct sip_media_conf mc = { .calls = sip_share_part(
+					     &s->server.share, conf->media_calls, 16),
 		.setup = conf->media_setup,
 		.idle = conf->media_idle,
 		.max = 24 * 3600,
@@ -189,10 +209,14 @@ sip_setup(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	px->relay = conf->relay;
 	px->domains = conf->domains.item;
 	px->n_domains = conf->domains.n;
-	px->key = make_key(ctx->seed, conf->key);
+	px->key = make_key(group_seed(ctx), conf->key);
+	s->server.share = (struct sip_share){
+		.shard = ctx->shard, .shards = ctx->shards, .key = make_key(ctx->group_seed, NULL)
+	};
 	s->stateful = conf->mode == SIP_STATEFUL;
 	s->be_port = htobe16(px->port);
-	s->server.refusals = sip_bucket(ctx->tsc_hz, conf->error_rate, 1);
+	s->server.refusals =
+		sip_bucket(ctx->tsc_hz, sip_share_part(&s->server.share, conf->error_rate, 1), 1);
 	rc = sip_proxy_init(px, ctx, err);
 	if (rc < 0)
 		return rc;

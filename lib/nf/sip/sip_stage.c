@@ -24,6 +24,41 @@ static const char *const drops[] = {
 	[SIP_DROPS + SIP_RELAY_DROPS] = NULL,
 };
 
+/* Messages by their Call-ID, media by the port; what is not for us is anybody's. */
+static int
+sip_steer(const void *state, const struct nfv_pkt *p, enum nfv_dir dir)
+{
+	const struct sip_state *s = state;
+	const struct sip_share *share = &s->server.share;
+	const struct nfv_udp *udp = nfv_pkt_l4(p);
+	struct nfv_addr to;
+	uint16_t port;
+
+	(void)dir;
+	if (share->shards <= 1 || p->family == 0 || p->proto != NFV_PROTO_UDP ||
+		(p->flags & NFV_PKT_FRAGMENT))
+		return -1;
+	port = be16toh(udp->be_dport);
+	if (port != s->server.px.port && (port < share->rtp_lo || port > share->rtp_hi))
+		return -1;
+	to = p->family == 4 ? nfv_addr4(nfv_pkt_ip4(p)->be_dst) : nfv_addr6(nfv_pkt_ip6(p)->dst);
+	if (sip_own_find(&s->server.px, &to) < 0)
+		return -1;
+	if (port != s->server.px.port)
+		return (int)sip_share_of_port(share, port);
+	return (int)sip_share_of_text(
+		share, nfv_sv((const char *)(udp + 1), be16toh(udp->be_len) - (size_t)NFV_UDP_LEN));
+}
+
+static void
+sip_told(void *state, const void *bytes, size_t n, uint64_t tsc)
+{
+	struct sip_state *s = state;
+
+	if (s->server.users != NULL)
+		sip_users_told(s->server.users, bytes, n, tsc);
+}
+
 /* Source and destination of the packet, and whether it is for the proxy. */
 static bool
 is_ours(const struct sip_state *s, const struct nfv_pkt *p, struct sip_in *in)
@@ -229,6 +264,8 @@ static struct nfv_stage_ops sip_ops = {
 	.drops = drops,
 	.init = sip_setup,
 	.process = sip_process,
+	.steer = sip_steer,
+	.told = sip_told,
 	.tick = sip_tick,
 	.upkeep = sip_upkeep,
 	.fini = sip_teardown,

@@ -36,6 +36,7 @@
 #include "proxy.h"
 
 struct sip_journal;
+struct sip_replay;
 
 struct sip_journal_conf {
 	const char *path;
@@ -54,6 +55,10 @@ struct sip_journal_conf {
  */
 int sip_journal_create(const struct sip_journal_conf *conf, struct sip_location *l,
 	struct sip_journal **out, struct nfv_err *err);
+/** Put what is in the file of a journal that is open in this process, or was, into `l`, as above; the file
+ * is only read. For replicas, before anything is noted. Errors: as above, -ENOENT. */
+int sip_journal_read(const struct sip_journal_conf *conf, struct sip_location *l,
+	struct sip_replay *out, struct nfv_err *err);
 /** Syncs, and lets go. */
 void sip_journal_destroy(struct sip_journal *j);
 

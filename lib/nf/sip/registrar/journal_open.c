@@ -67,9 +67,10 @@ is_smaller(const struct sip_location *l, const struct journal_head *h)
 }
 
 static int
-read_old(struct sip_journal *j, int fd, struct nfv_err *err)
+read_file(const struct sip_journal_conf *conf, struct sip_location *l, int fd,
+	struct sip_replay *out, struct nfv_err *err)
 {
-	const char *path = j->conf.path;
+	const char *path = conf->path;
 	struct nfv_hash_key identity;
 	struct journal_head head;
 	struct stat st;
@@ -88,9 +89,9 @@ read_old(struct sip_journal *j, int fd, struct nfv_err *err)
 		goto out;
 	memcpy(&head, map, sizeof(head));
 	memcpy(identity.k, head.identity, sizeof(identity.k));
-	sip_location_set_identity(j->location, &identity);
-	journal_replay(map, &j->conf, j->location, &j->stats.replay);
-	if (j->stats.replay.refused > 0 && is_smaller(j->location, &head))
+	sip_location_set_identity(l, &identity);
+	journal_replay(map, conf, l, out);
+	if (out->refused > 0 && is_smaller(l, &head))
 		rc = nfv_fail(err, ENOSPC,
 			"%s holds more than there is room for: it was written with room for %u "
 			"users, %u bindings, %u blocks of text and %u bindings a user; a start "
@@ -98,6 +99,19 @@ read_old(struct sip_journal *j, int fd, struct nfv_err *err)
 			path, head.aors, head.bindings, head.chunks, head.per_aor);
 out:
 	munmap(map, (size_t)st.st_size);
+	return rc;
+}
+
+int
+sip_journal_read(const struct sip_journal_conf *conf, struct sip_location *l,
+	struct sip_replay *out, struct nfv_err *err)
+{
+	int rc, fd = open(conf->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return nfv_fail(err, errno, "%s cannot be opened: %s", conf->path, strerror(errno));
+	rc = read_file(conf, l, fd, out, err);
+	close(fd);
 	return rc;
 }
 
@@ -240,7 +254,7 @@ sip_journal_create(const struct sip_journal_conf *conf, struct sip_location *l,
 	}
 	rc = open_old(conf->path, &old, err);
 	if (rc == 0 && old >= 0)
-		rc = read_old(j, old, err);
+		rc = read_file(&j->conf, l, old, &j->stats.replay, err);
 	if (rc == 0)
 		rc = create_new(name, j->bytes, &j->fd, err);
 	if (rc < 0)

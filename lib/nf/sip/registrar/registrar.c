@@ -25,6 +25,7 @@ static const struct {
 	[SIP_REGISTER_LONG] = { 403, "contact-too-long", "Contact Or Path Too Long" },
 	[SIP_REGISTER_FULL] = { 503, "full", NULL },
 	[SIP_REGISTER_NO_JOURNAL] = { 503, "journal", NULL },
+	[SIP_REGISTER_UNTOLD] = { 503, "untold", NULL },
 	[SIP_REGISTER_ANSWER] = { 513, "answer-too-large", "Contacts Do Not Fit Into An Answer" },
 };
 
@@ -355,6 +356,40 @@ put_bindings(const struct job *j, struct nfv_sip_writer *w)
 	nfv_sip_put_str(w, "Supported: path\r\n");
 }
 
+/* What the others will be told, at most: all there is now, and all that comes. */
+static size_t
+replica_room(const struct job *j)
+{
+	size_t n = sip_replica_head(j->key);
+	struct sip_binding b;
+
+	for (unsigned int i = 0; i < j->n_at; i++) {
+		binding(j, j->at[i], &b);
+		n += sip_replica_binding(&b);
+	}
+	for (unsigned int i = 0; i < j->n_changes; i++) {
+		const struct sip_change *c = &j->r->change[i];
+
+		if (c->kind == SIP_UPDATE || c->kind == SIP_REMOVE) {
+			binding(j, c->at, &b);
+			n -= sip_replica_binding(&b);
+		}
+		if (c->kind == SIP_UPDATE || c->kind == SIP_ADD)
+			n += sip_replica_binding(&c->to);
+	}
+	return n;
+}
+
+static void
+tell(const struct job *j)
+{
+	const struct nfv_tell *t = j->r->conf.tell;
+
+	t->tell(t->arg, j->r->told,
+		sip_replica_write(j->r->conf.location, j->key, j->aor, j->r->text, j->r->told,
+			sizeof(j->r->told)));
+}
+
 static enum sip_register_outcome
 commit(struct job *j)
 {
@@ -366,10 +401,15 @@ commit(struct job *j)
 		[SIP_REFUSED_TEXT] = SIP_REGISTER_LONG,
 	};
 	struct sip_location *l = j->r->conf.location;
+	const struct nfv_tell *t = j->r->conf.tell;
 	enum sip_refusal why;
 
 	if (j->n_changes == 0)
 		return SIP_REGISTER_FETCHED;
+	if (t != NULL && replica_room(j) > sizeof(j->r->told))
+		return SIP_REGISTER_ANSWER;
+	if (t != NULL && !t->room(t->arg, replica_room(j)))
+		return SIP_REGISTER_UNTOLD;
 	if (j->r->conf.journal != NULL && !sip_journal_room(j->r->conf.journal))
 		return SIP_REGISTER_NO_JOURNAL;
 	why = sip_location_apply(l, j->key, &j->aor, j->r->change, j->n_changes);
@@ -377,6 +417,8 @@ commit(struct job *j)
 		return refusal[why];
 	if (j->r->conf.journal != NULL)
 		sip_journal_note(j->r->conf.journal, j->key, j->aor, j->now);
+	if (t != NULL)
+		tell(j);
 	return SIP_REGISTER_CHANGED;
 }
 

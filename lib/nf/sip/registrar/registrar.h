@@ -22,6 +22,7 @@
 #include "journal.h"
 #include "location.h"
 #include "proxy.h"
+#include "replica.h"
 
 #define SIP_EXPIRES_MAX (30u * 24 * 3600)
 
@@ -44,13 +45,15 @@ enum sip_register_outcome {
 	SIP_REGISTER_LONG,
 	SIP_REGISTER_FULL,
 	SIP_REGISTER_NO_JOURNAL,
+	SIP_REGISTER_UNTOLD, /* other shards cannot be told now */
 	SIP_REGISTER_ANSWER,
 	SIP_REGISTER_OUTCOMES
 };
 
 struct sip_registrar_conf {
 	struct sip_location *location;
-	struct sip_journal *journal;                        /* NULL: none */
+	struct sip_journal *journal; /* NULL: none */
+	const struct nfv_tell *tell; /* the others that have a replica; NULL: nobody */
 	uint32_t min_expires, max_expires, default_expires; /* s; min at most 3600 */
 	uint32_t retry_after;                               /* s, of 503 */
 	uint64_t tsc_hz;
@@ -74,6 +77,7 @@ struct sip_registrar {
 	struct sip_contact contact[SIP_PER_AOR_MAX];
 	struct sip_change change[SIP_PER_AOR_MAX];
 	char parts[NFV_SIP_BYTES_MAX]; /* parameters and path */
+	char told[SIP_REPLICA_MAX];
 };
 
 /** -EINVAL: min, default and max are not in order. */
@@ -84,7 +88,7 @@ int sip_registrar_init(
  * Do what a REGISTER says that has passed nfv_sip_validate, whose Request-URI is ours, and whose sender
  * may. Returns the status and its reason phrase (`*text`; NULL: the usual one), and writes header
  * fields that the answer is to have: Contact, Path, Supported; Min-Expires, Unsupported, Retry-After.
- * When it returns 200 the bindings are in the journal. `extra` needs room for all contacts of a user:
+ * When it returns 200 the bindings are in the journal, and all others are told. `extra` needs room for all contacts of a user:
  * where they do not fit, nothing is changed.
  */
 unsigned int sip_register(struct sip_registrar *r, const struct sip_work *work, uint64_t now,

@@ -1,11 +1,33 @@
 /* Whether trunks are there: OPTIONS to each (RFC 3261 §11), as transactions of the proxy's own. */
 #include "server.h"
 
+/* One of which the answer comes back here, where proxies are several: a number more, until it does. */
+static struct nfv_sv
+make_call_id(const struct sip_server *s, uint32_t i, char room[32])
+{
+	enum { TRIES = 1 << 16 };
+	struct nfv_sv id = { NULL, 0 };
+
+	for (uint32_t k = 0; k < TRIES; k++) {
+		struct nfv_sip_writer w = nfv_sip_writer(room, 32);
+
+		nfv_sip_put_hex(&w, s->now, 16);
+		nfv_sip_put_hex(&w, i, 8);
+		if (k > 0)
+			nfv_sip_put_hex(&w, k, 8);
+		id = nfv_sip_written(&w, 0);
+		if (s->share.shards <= 1 || sip_share_of_call(&s->share, id) == s->share.shard)
+			break;
+	}
+	return id;
+}
+
 static void
 write_probe(struct sip_server *s, const struct sip_trunk *t, uint32_t i, struct nfv_sip_writer *w)
 {
 	const struct sip_txn *x = sip_txn_at(&s->txns, i);
 	struct nfv_endpoint us = { s->px.own[x->own].prefix.addr, s->px.port };
+	char call_id[32];
 
 	nfv_sip_put_str(w, "OPTIONS sip:");
 	nfv_sip_put_hostport(w, &t->to);
@@ -20,8 +42,7 @@ write_probe(struct sip_server *s, const struct sip_trunk *t, uint32_t i, struct 
 	nfv_sip_put_str(w, "\r\nTo: <sip:");
 	nfv_sip_put_hostport(w, &t->to);
 	nfv_sip_put_str(w, ">\r\nCall-ID: ");
-	nfv_sip_put_hex(w, s->now, 16);
-	nfv_sip_put_hex(w, i, 8);
+	nfv_sip_put(w, make_call_id(s, i, call_id));
 	nfv_sip_put_str(w, "\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n");
 }
 

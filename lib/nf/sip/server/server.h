@@ -24,6 +24,7 @@
 #include "media.h"
 #include "overload.h"
 #include "proxy.h"
+#include "share.h"
 #include "txn.h"
 #include "users.h"
 
@@ -50,6 +51,7 @@ struct sip_server_count {
 struct sip_server {
 	struct sip_proxy px;
 	struct sip_txns txns;
+	struct sip_share share;  /* of several; no more than one: all is this one's */
 	struct sip_users *users; /* NULL: none */
 	struct sip_media *media; /* NULL: bodies pass as they are */
 	bool again;              /* what is being written has been sent before */

@@ -15,6 +15,11 @@ struct sip_users {
 	struct sip_registrar registrar;
 	uint64_t now; /* of the message at hand */
 	uint64_t sync_at, clock_at;
+	struct { /* of a replica */
+		struct sip_replay replay;
+		uint64_t told, refused;
+		char text[SIP_BINDING_TEXT_MAX];
+	} replica;
 	struct nfv_err disk; /* what the last sync said; "" if it was good */
 };
 
@@ -78,12 +83,15 @@ open_registrar(struct sip_users *u, struct nfv_err *err)
 		.tsc_hz = c->tsc_hz };
 	int err_no = open_location(u, err);
 
-	if (err_no == 0 && c->journal[0] != '\0')
+	if (err_no == 0 && c->journal[0] != '\0' && c->replica)
+		err_no = sip_journal_read(&jc, u->location, &u->replica.replay, err);
+	else if (err_no == 0 && c->journal[0] != '\0')
 		err_no = sip_journal_create(&jc, u->location, &u->journal, err);
 	if (err_no < 0)
 		return err_no;
 	rc.location = u->location;
 	rc.journal = u->journal;
+	rc.tell = c->replica ? NULL : c->tell;
 	return sip_registrar_init(&u->registrar, &rc, err);
 }
 
@@ -155,7 +163,22 @@ unsigned int
 sip_users_take(struct sip_users *u, const struct sip_work *work, uint64_t now,
 	struct nfv_sip_writer *lines, const char **text)
 {
+	if (u->conf.replica) /* it should have gone to the registrar */
+		return 503;
 	return sip_register(&u->registrar, work, now, lines, text);
+}
+
+void
+sip_users_told(struct sip_users *u, const void *message, size_t n, uint64_t now)
+{
+	if (u->location == NULL || !u->conf.replica)
+		return;
+	u->replica.told++;
+	if (sip_replica_apply(u->location, message, n, now, u->replica.text))
+		return;
+	/* What has expired may be in the way. */
+	sip_location_expire(u->location, now, EXPIRED);
+	u->replica.refused += !sip_replica_apply(u->location, message, n, now, u->replica.text);
 }
 
 unsigned int
@@ -226,6 +249,8 @@ sip_users_show(const struct sip_users *u, FILE *to)
 {
 	if (u->location != NULL)
 		show_registrar(u, to);
+	if (u->conf.replica)
+		fprintf(to, "told %lu refused %lu\n", u->replica.told, u->replica.refused);
 	if (u->journal != NULL) {
 		struct sip_journal_stats s = sip_journal_stats(u->journal);
 

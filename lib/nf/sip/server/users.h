@@ -31,6 +31,8 @@ struct sip_users_conf {
 	const struct sip_own *own;
 	uint32_t n_own;
 	uint64_t tsc_hz, now, seed;
+	bool replica; /* what there is, another registrar tells; the journal is his */
+	const struct nfv_tell *tell; /* whom to tell, NULL: nobody */
 };
 
 struct sip_users;
@@ -52,6 +54,8 @@ unsigned int sip_users_take(struct sip_users *u, const struct sip_work *work, ui
 /** Where a user is; a sip_locate whose context is sip_users. */
 sip_locate sip_users_locate;
 
+/** Of a replica: its registrar has told this. */
+void sip_users_told(struct sip_users *u, const void *message, size_t n, uint64_t now);
 /** About once a millisecond, on the worker. */
 void sip_users_tick(struct sip_users *u, uint64_t now);
 /** On the control thread, every few milliseconds: what may wait for a disk. */
