@@ -35,6 +35,13 @@ struct app_tap {
 	bool told; /* that the file cannot be written */
 };
 
+/* One chain, or as many as there are workers over which it is spread. */
+struct app_chain {
+	struct nfv_spread *spread; /* NULL: it is one */
+	uint32_t n;
+	struct nfv_chain *shard[WORKERS_MAX];
+};
+
 struct app {
 	struct options opt;
 	struct config conf;
@@ -43,7 +50,7 @@ struct app {
 	struct nfv_worker worker[WORKERS_MAX];
 	uint32_t n_workers;
 	struct rte_mempool *pool[WORKERS_MAX], *large_pool[WORKERS_MAX];
-	struct nfv_chain *chain[PORTS_MAX / 2];
+	struct app_chain chain[PORTS_MAX / 2];
 	struct colour *colour;   /* colour.c's; NULL: memory as it comes */
 	struct profile *profile; /* profile.c's */
 	struct app_tap tap[TAPS_MAX];

@@ -4,7 +4,7 @@
 #include "app.h"
 
 /* The chain, and the end of it, that a port is. */
-static struct nfv_chain *
+static const struct app_chain *
 chain_of_port(const struct app *app, int port, unsigned int *end)
 {
 	for (uint32_t i = 0; i < app->conf.chains.n; i++) {
@@ -12,7 +12,7 @@ chain_of_port(const struct app *app, int port, unsigned int *end)
 
 		*end = config_port(&app->conf, ch->outside) == port;
 		if (*end || config_port(&app->conf, ch->inside) == port)
-			return app->chain[i];
+			return &app->chain[i];
 	}
 	return NULL;
 }
@@ -20,15 +20,16 @@ chain_of_port(const struct app *app, int port, unsigned int *end)
 static void
 set_tap(struct app *app, const struct tap_point *at, struct nfv_tap *tap)
 {
-	struct nfv_chain *chain;
+	const struct app_chain *chain;
 	unsigned int end = 0;
 
-	if (at->port < 0) {
-		nfv_chain_tap_seam(app->chain[at->chain], at->seam, tap);
-		return;
+	chain = at->port < 0 ? &app->chain[at->chain] : chain_of_port(app, at->port, &end);
+	for (uint32_t i = 0; i < chain->n; i++) {
+		if (at->port < 0)
+			nfv_chain_tap_seam(chain->shard[i], at->seam, tap);
+		else
+			nfv_chain_tap_port(chain->shard[i], end, tap);
 	}
-	chain = chain_of_port(app, at->port, &end);
-	nfv_chain_tap_port(chain, end, tap);
 }
 
 int

@@ -61,7 +61,10 @@ static const struct nfv_conf_schema worker_schema = {
 
 static const struct nfv_conf_field chain_fields[] = {
 	FIELD(conf_chain, name, "name", "what the chain is called in this file", NAME),
-	FIELD(conf_chain, worker, "worker", "the worker that runs it", NAME),
+	FIELD(conf_chain, worker, "worker", "the worker that runs it", .def = "", NAME),
+	FIELD(conf_chain, workers, "workers",
+		"in place of that one several, over which its traffic is spread", .list = true,
+		.def = "", NAME),
 	FIELD(conf_chain, inside, "inside", "the port towards the protected network", NAME),
 	FIELD(conf_chain, outside, "outside", "the port towards the other network", NAME),
 	FIELD(conf_chain, stages, "stages", "what packets pass, inside first", .list = true, NAME),
@@ -213,6 +216,18 @@ int
 config_chain(const struct config *c, const char *name)
 {
 	return config_find(&c->chains, sizeof(struct conf_chain), name);
+}
+
+uint32_t
+config_shards(const struct conf_chain *ch)
+{
+	return ch->workers.n > 0 ? ch->workers.n : 1;
+}
+
+const char *const *
+config_shard(const struct conf_chain *ch, uint32_t i)
+{
+	return ch->workers.n > 0 ? (const char *const *)ch->workers.item + i : &ch->worker;
 }
 
 static bool

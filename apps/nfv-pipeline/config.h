@@ -33,7 +33,7 @@ struct conf_worker {
 
 struct conf_chain {
 	const char *name, *worker, *inside, *outside;
-	struct nfv_conf_list stages; /* const char * */
+	struct nfv_conf_list workers, stages; /* const char *; either one worker or several */
 };
 
 struct conf_flows {
@@ -87,6 +87,9 @@ int config_find(const struct nfv_conf_list *l, size_t size, const char *name);
 int config_port(const struct config *c, const char *name);
 int config_worker(const struct config *c, const char *name);
 int config_chain(const struct config *c, const char *name);
+/** How many workers run a chain; and the name of the i-th. */
+uint32_t config_shards(const struct conf_chain *ch);
+const char *const *config_shard(const struct conf_chain *ch, uint32_t i);
 /** The filled section of a stage, or NULL. */
 const void *config_section(const struct config *c, const struct nfv_stage_ops *ops);
 

@@ -177,13 +177,40 @@ check_stages(const struct config *c, const struct conf_chain *ch, struct nfv_err
 }
 
 static int
+check_workers(const struct config *c, const struct conf_chain *ch, struct nfv_err *err)
+{
+	bool one = ch->worker != NULL && ch->worker[0] != '\0';
+
+	if (one && ch->workers.n > 0)
+		return nfv_conf_fail(
+			c->doc, &ch->workers, err, "either worker or workers is given, not both");
+	if (!one && ch->workers.n == 0)
+		return nfv_conf_fail(c->doc, &ch->name, err,
+			"chain \"%s\" has no worker; name one (worker: NAME) or several (workers: "
+			"[NAME, NAME])",
+			ch->name);
+	for (uint32_t i = 0; i < config_shards(ch); i++) {
+		const char *const *name = config_shard(ch, i);
+
+		if (config_worker(c, *name) < 0)
+			return nfv_conf_fail(
+				c->doc, name, err, "there is no worker named \"%s\"", *name);
+		for (uint32_t j = 0; j < i; j++)
+			if (strcmp(*config_shard(ch, j), *name) == 0)
+				return nfv_conf_fail(c->doc, name, err,
+					"worker \"%s\" stands twice; give the chain each worker once",
+					*name);
+	}
+	return 0;
+}
+
+static int
 check_chain(const struct config *c, const struct conf_chain *ch, struct nfv_err *err)
 {
 	const char *const *side[2] = { &ch->inside, &ch->outside };
 
-	if (config_worker(c, ch->worker) < 0)
-		return nfv_conf_fail(
-			c->doc, &ch->worker, err, "there is no worker named \"%s\"", ch->worker);
+	if (check_workers(c, ch, err) < 0)
+		return -EINVAL;
 	for (int i = 0; i < 2; i++) {
 		if (config_port(c, *side[i]) < 0)
 			return nfv_conf_fail(

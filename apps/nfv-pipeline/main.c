@@ -87,7 +87,8 @@ serve(struct app *app)
 		colour_tick(app);
 		profile_tick(app);
 		for (uint32_t i = 0; i < app->conf.chains.n; i++)
-			nfv_chain_upkeep(app->chain[i], rte_rdtsc());
+			for (uint32_t k = 0; k < app->chain[i].n; k++)
+				nfv_chain_upkeep(app->chain[i].shard[k], rte_rdtsc());
 		if (app->opt.interval > 0 && prompt == NULL && rte_rdtsc() >= next) {
 			report(app, false);
 			next += app->opt.interval * app->tsc_hz;

@@ -127,10 +127,22 @@ show_chain(struct app *app, const struct words *w, struct nfv_err *err)
 	each_chain(app, w, err, stats_chain);
 }
 
+/* The shards of a chain that is spread are told apart by their workers. */
+static const struct nfv_chain *
+shard(const struct app *app, int chain, uint32_t i, FILE *to)
+{
+	const struct conf_chain *ch = (const struct conf_chain *)app->conf.chains.item + chain;
+
+	if (app->chain[chain].n > 1)
+		fprintf(to, "worker %s\n", *config_shard(ch, i));
+	return app->chain[chain].shard[i];
+}
+
 static void
 print_flows(const struct app *app, int chain, FILE *to)
 {
-	nfv_chain_show_flows(app->chain[chain], to, FLOWS_SHOWN);
+	for (uint32_t i = 0; i < app->chain[chain].n; i++)
+		nfv_chain_show_flows(shard(app, chain, i, to), to, FLOWS_SHOWN);
 }
 
 static void
@@ -142,7 +154,8 @@ show_flows(struct app *app, const struct words *w, struct nfv_err *err)
 static void
 print_l3(const struct app *app, int chain, FILE *to)
 {
-	nfv_chain_show_l3(app->chain[chain], to);
+	for (uint32_t i = 0; i < app->chain[chain].n; i++)
+		nfv_chain_show_l3(shard(app, chain, i, to), to);
 }
 
 static void
@@ -157,11 +170,14 @@ show_stage(struct app *app, const struct words *w, struct nfv_err *err)
 	bool found = false;
 
 	for (uint32_t c = 0; c < app->conf.chains.n; c++) {
-		for (uint32_t i = 0; i < nfv_chain_stages(app->chain[c]); i++) {
-			if (strcmp(nfv_chain_stage(app->chain[c], i)->name, w->name) != 0)
+		const struct nfv_chain *first = app->chain[c].shard[0];
+
+		for (uint32_t i = 0; i < nfv_chain_stages(first); i++) {
+			if (strcmp(nfv_chain_stage(first, i)->name, w->name) != 0)
 				continue;
-			printf("chain %s, stage %s\n", nfv_chain_name(app->chain[c]), w->name);
-			nfv_chain_show_stage(app->chain[c], i, stdout);
+			printf("chain %s, stage %s\n", nfv_chain_name(first), w->name);
+			for (uint32_t k = 0; k < app->chain[c].n; k++)
+				nfv_chain_show_stage(shard(app, (int)c, k, stdout), i, stdout);
 			found = true;
 		}
 	}

@@ -12,7 +12,7 @@
 #include "app.h"
 
 struct baseline {
-	struct nfv_chain_stats chain[PORTS_MAX / 2];
+	struct nfv_chain_stats *shard[PORTS_MAX / 2]; /* of each chain as many as it has */
 	struct nfv_port_stats port[PORTS_MAX];
 	uint64_t tsc;
 };
@@ -23,6 +23,11 @@ stats_init(struct app *app)
 	app->baseline = calloc(1, sizeof(*app->baseline));
 	if (app->baseline == NULL)
 		return -ENOMEM;
+	for (uint32_t i = 0; i < app->conf.chains.n; i++) {
+		app->baseline->shard[i] = calloc(app->chain[i].n, sizeof(*app->baseline->shard[i]));
+		if (app->baseline->shard[i] == NULL)
+			return -ENOMEM;
+	}
 	app->baseline->tsc = app->start_tsc;
 	return 0;
 }
@@ -30,6 +35,8 @@ stats_init(struct app *app)
 void
 stats_fini(struct app *app)
 {
+	for (int i = 0; app->baseline != NULL && i < PORTS_MAX / 2; i++)
+		free(app->baseline->shard[i]);
 	free(app->baseline);
 	app->baseline = NULL;
 }
@@ -38,7 +45,8 @@ void
 stats_clear(struct app *app)
 {
 	for (uint32_t i = 0; i < app->conf.chains.n; i++)
-		app->baseline->chain[i] = *nfv_chain_stats(app->chain[i]);
+		for (uint32_t k = 0; k < app->chain[i].n; k++)
+			app->baseline->shard[i][k] = *nfv_chain_stats(app->chain[i].shard[k]);
 	for (uint32_t i = 0; i < app->conf.ports.n; i++)
 		nfv_port_stats(&app->port[i], &app->baseline->port[i]);
 	app->baseline->tsc = rte_rdtsc();
@@ -56,10 +64,57 @@ subtract(void *from, const void *what, size_t size)
 }
 
 static void
+add(void *to, const void *what, size_t size)
+{
+	uint64_t *a = to;
+	const uint64_t *b = what;
+
+	for (size_t i = 0; i < size / sizeof(*a); i++)
+		a[i] += b[i];
+}
+
+static void
+get_shard(const struct app *app, uint32_t i, uint32_t k, struct nfv_chain_stats *out)
+{
+	*out = *nfv_chain_stats(app->chain[i].shard[k]);
+	subtract(out, &app->baseline->shard[i][k], sizeof(*out));
+}
+
+/* Of all its shards. */
+static void
 get_chain(const struct app *app, uint32_t i, struct nfv_chain_stats *out)
 {
-	*out = *nfv_chain_stats(app->chain[i]);
-	subtract(out, &app->baseline->chain[i], sizeof(*out));
+	struct nfv_chain_stats one;
+
+	memset(out, 0, sizeof(*out));
+	for (uint32_t k = 0; k < app->chain[i].n; k++) {
+		get_shard(app, i, k, &one);
+		add(out, &one, sizeof(*out));
+	}
+}
+
+static struct nfv_flow_stats
+get_flows(const struct app *app, uint32_t i)
+{
+	struct nfv_flow_stats sum = { 0 };
+
+	for (uint32_t k = 0; k < app->chain[i].n; k++) {
+		struct nfv_flow_stats s = nfv_chain_flow_stats(app->chain[i].shard[k]);
+
+		sum.added += s.added;
+		sum.expired += s.expired;
+		sum.evicted += s.evicted;
+		sum.refused += s.refused;
+		sum.live += s.live;
+		sum.max += s.max;
+	}
+	return sum;
+}
+
+static const char *
+shard_name(const struct app *app, uint32_t i, uint32_t k)
+{
+	return *config_shard((const struct conf_chain *)app->conf.chains.item + i, k);
 }
 
 static void
@@ -134,8 +189,8 @@ print_row(FILE *to, const char *name, uint64_t packets, uint64_t cycles, const c
 void
 stats_chain(const struct app *app, int i, FILE *to)
 {
-	const struct nfv_chain *c = app->chain[i];
-	struct nfv_flow_stats flows = nfv_chain_flow_stats(c);
+	const struct nfv_chain *c = app->chain[i].shard[0];
+	struct nfv_flow_stats flows = get_flows(app, (uint32_t)i);
 	struct nfv_chain_stats s;
 	char more[128], label[48];
 
@@ -158,6 +213,14 @@ stats_chain(const struct app *app, int i, FILE *to)
 			nfv_chain_stage(c, k), NULL);
 	print_drops(to, "l3", s.l3_drop, NFV_L3_REASONS, NULL, nfv_l3_drop_name);
 	print_drops(to, "loop", s.loop_drop, NFV_LOOP_DROPS, NULL, nfv_loop_drop_name);
+	for (uint32_t k = 0; app->chain[i].n > 1 && k < app->chain[i].n; k++) {
+		get_shard(app, (uint32_t)i, k, &s);
+		fprintf(to,
+			"  worker %-8s received %" PRIu64 ", sent %" PRIu64 ", handed over %" PRIu64
+			", taken over %" PRIu64 ", told %" PRIu64 ", not told %" PRIu64 "\n",
+			shard_name(app, (uint32_t)i, k), s.rx[0] + s.rx[1], s.tx[0] + s.tx[1],
+			s.handed, s.taken, s.told, s.untold);
+	}
 }
 
 void
@@ -210,10 +273,28 @@ json_drops(json_t *into, const uint64_t *drop, unsigned int n, const struct nfv_
 }
 
 static json_t *
+json_shards(const struct app *app, uint32_t i)
+{
+	json_t *o = json_object();
+
+	for (uint32_t k = 0; k < app->chain[i].n; k++) {
+		struct nfv_chain_stats s;
+
+		get_shard(app, i, k, &s);
+		json_object_set_new(o, shard_name(app, i, k),
+			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "rx", count(s.rx[0] + s.rx[1]), "tx",
+				count(s.tx[0] + s.tx[1]), "handed-over", count(s.handed),
+				"taken-over", count(s.taken), "told", count(s.told), "not-told",
+				count(s.untold)));
+	}
+	return o;
+}
+
+static json_t *
 json_chain(const struct app *app, uint32_t i)
 {
-	const struct nfv_chain *c = app->chain[i];
-	struct nfv_flow_stats f = nfv_chain_flow_stats(c);
+	const struct nfv_chain *c = app->chain[i].shard[0];
+	struct nfv_flow_stats f = get_flows(app, i);
 	json_t *o = json_object(), *parts = json_object(), *stages = json_object();
 	struct nfv_chain_stats s;
 	char label[48];
@@ -249,6 +330,8 @@ json_chain(const struct app *app, uint32_t i)
 			count(f.max), "added", count(f.added), "expired", count(f.expired),
 			"evicted", count(f.evicted), "refused", count(f.refused),
 			"return-key-taken", count(s.key_taken)));
+	if (app->chain[i].n > 1)
+		json_object_set_new(o, "workers", json_shards(app, i));
 	return o;
 }
 
@@ -273,7 +356,8 @@ stats_json(const struct app *app, FILE *to, bool final)
 				count(s.rx_nombuf), "tx-errors", count(s.tx_errors)));
 	}
 	for (uint32_t i = 0; i < app->conf.chains.n; i++)
-		json_object_set_new(chains, nfv_chain_name(app->chain[i]), json_chain(app, i));
+		json_object_set_new(
+			chains, nfv_chain_name(app->chain[i].shard[0]), json_chain(app, i));
 	for (uint32_t i = 0; i < app->n_taps; i++) {
 		struct nfv_tap_stats s = nfv_tap_stats(app->tap[i].tap);
 

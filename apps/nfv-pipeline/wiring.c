@@ -32,17 +32,17 @@ worker_conf(const struct app *app, uint32_t i)
 	return (const struct conf_worker *)app->conf.workers.item + i;
 }
 
-/* Which worker polls this port; -1: none, it is in no chain. */
-static int
-worker_of_port(const struct app *app, const char *name)
+/* The chain whose end this port is; each has one. */
+static const struct conf_chain *
+chain_of_port(const struct app *app, const char *name)
 {
 	for (uint32_t i = 0; i < app->conf.chains.n; i++) {
 		const struct conf_chain *ch = chain_conf(app, i);
 
 		if (strcmp(ch->inside, name) == 0 || strcmp(ch->outside, name) == 0)
-			return config_worker(&app->conf, ch->worker);
+			return ch;
 	}
-	return -1;
+	return NULL;
 }
 
 /* A worker runs on an lcore that EAL was given and that is not the control thread's. */
@@ -90,6 +90,15 @@ check_node(const struct app *app, const struct conf_port *p, const struct conf_w
 		w->name, lcore, p->name, node, nfv_topo_cpus(&app->topo, node, cpus, sizeof(cpus)));
 }
 
+static bool
+runs(const struct app *app, uint32_t worker, const struct conf_chain *ch)
+{
+	for (uint32_t i = 0; i < config_shards(ch); i++)
+		if (config_worker(&app->conf, *config_shard(ch, i)) == (int)worker)
+			return true;
+	return false;
+}
+
 /* For datagrams longer than the usual buffers: what a chain holds ready, and as many again in use. */
 static int
 create_large_pool(struct app *app, uint32_t worker, int socket, struct nfv_err *err)
@@ -98,7 +107,7 @@ create_large_pool(struct app *app, uint32_t worker, int socket, struct nfv_err *
 	char name[32];
 
 	for (uint32_t i = 0; i < app->conf.chains.n; i++)
-		if (config_worker(&app->conf, chain_conf(app, i)->worker) == (int)worker)
+		if (runs(app, worker, chain_conf(app, i)))
 			count += LARGE_BUFFERS;
 	if (count == 0)
 		return 0;
@@ -123,7 +132,7 @@ create_pool(struct app *app, uint32_t worker, int socket, uint32_t count, struct
 		const struct conf_port *p = port_conf(app, (int)i);
 		uint16_t frame = nfv_port_frame_max((uint16_t)p->mtu);
 
-		if (worker_of_port(app, p->name) == (int)worker && frame > room)
+		if (runs(app, worker, chain_of_port(app, p->name)) && frame > room)
 			room = frame;
 	}
 	room = (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
@@ -201,26 +210,80 @@ destroy_on_worker(void *arg)
 	return 0;
 }
 
+/* An even part of what all shards of a chain have together. */
+static uint32_t
+part(uint32_t limit, uint32_t shards, uint32_t least)
+{
+	uint32_t n = (limit + shards - 1) / shards;
+
+	return n > least ? n : least;
+}
+
 static int
-create_chain(struct app *app, uint32_t i, bool here, struct nfv_err *err)
+random_word(uint64_t *out, struct nfv_err *err)
+{
+	if (getrandom(out, sizeof(*out), 0) != sizeof(*out))
+		return nfv_fail(err, errno, "the kernel gives no random numbers");
+	return 0;
+}
+
+/* What one shard of a chain is made of, but for its stages; the caller frees *routes. */
+static int
+fill_chain(const struct app *app, const struct conf_chain *ch, uint32_t shard,
+	struct nfv_chain_conf *conf, struct nfv_l3_route **routes, struct nfv_err *err)
+{
+	int worker = config_worker(&app->conf, *config_shard(ch, shard));
+	const struct conf_flows *f = &app->conf.flows;
+	uint32_t shards = config_shards(ch);
+	int rc = random_word(&conf->seed, err);
+
+	conf->name = ch->name;
+	conf->n_stages = ch->stages.n;
+	conf->pool = app->pool[worker];
+	conf->large_pool = app->large_pool[worker];
+	conf->flows = part(f->max, shards, 64);
+	conf->timeouts =
+		(struct nfv_flow_timeouts){ f->udp, f->tcp_open, f->tcp, f->icmp, f->other };
+	conf->doc = app->conf.doc;
+	conf->at = &ch->name;
+	conf->tsc_hz = app->tsc_hz;
+	conf->shard = shard;
+	if (rc == 0)
+		rc = fill_l3(app, ch, &conf->l3, routes, err);
+	conf->l3.seed = conf->seed;
+	conf->l3.socket = conf->socket;
+	conf->l3.icmp_rate = part(conf->l3.icmp_rate, shards, 1);
+	conf->l3.reassembly = part(conf->l3.reassembly, shards, 0);
+	conf->port[0] = app->port[config_port(&app->conf, ch->inside)].id;
+	conf->port[1] = app->port[config_port(&app->conf, ch->outside)].id;
+	return rc;
+}
+
+/* Whose tables are laid out: the chain's, or one shard's of it. */
+struct owner {
+	char name[64];
+};
+
+static struct owner
+owner(const struct conf_chain *ch, const struct nfv_worker *w)
+{
+	struct owner o;
+
+	snprintf(o.name, sizeof(o.name), config_shards(ch) > 1 ? "%s.%s" : "%s", ch->name, w->name);
+	return o;
+}
+
+static int
+create_shard(struct app *app, uint32_t i, uint32_t shard, bool here, struct nfv_err *err)
 {
 	const struct conf_chain *ch = chain_conf(app, i);
-	int worker = config_worker(&app->conf, ch->worker);
-	const struct conf_flows *f = &app->conf.flows;
+	struct nfv_worker *w = &app->worker[config_worker(&app->conf, *config_shard(ch, shard))];
 	struct nfv_stage_use stage[NFV_STAGES_MAX];
-	struct nfv_worker *w = &app->worker[worker];
 	struct nfv_l3_route *routes = NULL;
-	struct nfv_chain_conf conf = { .name = ch->name,
-		.stage = stage,
-		.n_stages = ch->stages.n,
-		.pool = app->pool[worker],
-		.large_pool = app->large_pool[worker],
-		.lender = profile_lender(app, ch->name, w, colour_lender(app, ch->name, w)),
-		.flows = f->max,
-		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
-		.doc = app->conf.doc,
-		.at = &ch->name,
-		.tsc_hz = app->tsc_hz,
+	struct owner who = owner(ch, w);
+	struct nfv_chain_conf conf = { .stage = stage,
+		.spread = app->chain[i].spread,
+		.lender = profile_lender(app, who.name, w, colour_lender(app, who.name, w)),
 		.socket = here ? (int)rte_socket_id() : (int)rte_lcore_to_socket_id(w->lcore) };
 	struct creation c = { .conf = &conf, .err = err };
 	int rc;
@@ -229,19 +292,51 @@ create_chain(struct app *app, uint32_t i, bool here, struct nfv_err *err)
 		stage[s].ops = nfv_stage_find(((const char *const *)ch->stages.item)[s]);
 		stage[s].conf = config_section(&app->conf, stage[s].ops);
 	}
-	if (getrandom(&conf.seed, sizeof(conf.seed), 0) != sizeof(conf.seed))
-		return nfv_fail(err, errno, "the kernel gives no random numbers");
-	rc = fill_l3(app, ch, &conf.l3, &routes, err);
-	conf.l3.seed = conf.seed;
-	conf.l3.socket = conf.socket;
-	conf.port[0] = app->port[config_port(&app->conf, ch->inside)].id;
-	conf.port[1] = app->port[config_port(&app->conf, ch->outside)].id;
+	rc = fill_chain(app, ch, shard, &conf, &routes, err);
 	if (rc == 0)
 		rc = here ? create_on_worker(&c) : nfv_worker_call(w, create_on_worker, &c);
 	free(routes);
-	if (rc == 0)
-		app->chain[i] = w->chain[w->n_chains++] = c.chain;
+	if (rc < 0)
+		return rc;
+	app->chain[i].shard[app->chain[i].n++] = c.chain;
+	w->chain[w->n_chains++] = c.chain;
+	return 0;
+}
+
+/* One chain, or its first `most` shards: the first of all alone opens what there can be only one of. */
+static int
+create_chain(struct app *app, uint32_t i, uint32_t most, bool here, struct nfv_err *err)
+{
+	uint32_t shards = config_shards(chain_conf(app, i));
+	uint64_t seed = 0;
+	int rc = 0;
+
+	if (shards > 1)
+		rc = random_word(&seed, err);
+	if (rc == 0 && shards > 1)
+		rc = nfv_spread_create(
+			shards, 0, seed, (int)rte_socket_id(), &app->chain[i].spread, err);
+	for (uint32_t k = 0; rc == 0 && k < shards && k < most; k++)
+		rc = create_shard(app, i, k, here, err);
 	return rc;
+}
+
+static void
+destroy_chain(struct app *app, uint32_t i, bool here)
+{
+	const struct conf_chain *ch = chain_conf(app, i);
+	struct app_chain *c = &app->chain[i];
+
+	for (uint32_t k = 0; k < c->n; k++) {
+		int w = config_worker(&app->conf, *config_shard(ch, k));
+
+		if (here)
+			nfv_chain_destroy(c->shard[k]);
+		else
+			nfv_worker_call(&app->worker[w], destroy_on_worker, c->shard[k]);
+	}
+	nfv_spread_destroy(c->spread);
+	*c = (struct app_chain){ .n = 0 };
 }
 
 int
@@ -251,13 +346,12 @@ wiring_check(struct app *app, struct nfv_err *err)
 
 	rc = colour_check(app, err);
 	app->tsc_hz = rte_get_tsc_hz();
-	/* One small pool stands for all: nothing will be received. */
+	/* One small pool stands for all: nothing will be received. And two shards for all. */
 	for (uint32_t i = 0; rc == 0 && i < app->conf.workers.n; i++)
 		rc = create_pool(app, i, (int)rte_socket_id(), 2047, err);
 	for (uint32_t i = 0; rc == 0 && i < app->conf.chains.n; i++) {
-		rc = create_chain(app, i, true, err);
-		nfv_chain_destroy(app->chain[i]);
-		app->chain[i] = NULL;
+		rc = create_chain(app, i, 2, true, err);
+		destroy_chain(app, i, true);
 	}
 	return rc;
 }
@@ -267,16 +361,25 @@ open_ports(struct app *app, struct nfv_err *err)
 {
 	for (uint32_t i = 0; i < app->conf.ports.n; i++) {
 		const struct conf_port *p = port_conf(app, (int)i);
-		int worker = worker_of_port(app, p->name), rc;
+		const struct conf_chain *ch = chain_of_port(app, p->name);
+		struct rte_mempool *pool[WORKERS_MAX];
 		struct nfv_port_conf conf = { .name = p->name,
 			.device = p->device,
 			.mtu = (uint16_t)p->mtu,
-			.descriptors = (uint16_t)p->descriptors };
+			.descriptors = (uint16_t)p->descriptors,
+			.queues = (uint16_t)config_shards(ch),
+			.pools = pool };
+		int rc = 0;
 
-		rc = check_node(app, p, worker_conf(app, (uint32_t)worker), err);
+		for (uint32_t k = 0; rc == 0 && k < config_shards(ch); k++) {
+			int worker = config_worker(&app->conf, *config_shard(ch, k));
+
+			rc = check_node(app, p, worker_conf(app, (uint32_t)worker), err);
+			pool[k] = app->pool[worker];
+		}
 		if (rc < 0)
 			return rc;
-		conf.pool = app->pool[worker];
+		conf.pool = pool[0];
 		colour_port(app, &conf);
 		rc = nfv_port_open(&conf, &app->port[i], err);
 		if (rc < 0)
@@ -311,7 +414,7 @@ wiring_up(struct app *app, struct nfv_err *err)
 	if (rc == 0)
 		rc = open_ports(app, err);
 	for (uint32_t i = 0; rc == 0 && i < app->conf.chains.n; i++)
-		rc = create_chain(app, i, false, err);
+		rc = create_chain(app, i, WORKERS_MAX, false, err);
 	if (rc == 0)
 		rc = colour_start(app, err);
 	if (rc == 0)
@@ -325,12 +428,40 @@ wiring_up(struct app *app, struct nfv_err *err)
 	return rc;
 }
 
+static int
+settle_on_worker(void *arg)
+{
+	return (int)nfv_chain_settle(arg);
+}
+
+/* What shards have handed over to each other while they ended, one after the other. */
+static void
+settle(struct app *app, uint32_t i)
+{
+	const struct conf_chain *ch = chain_conf(app, i);
+	int more = app->chain[i].n > 1;
+
+	while (more > 0) {
+		more = 0;
+		for (uint32_t k = 0; k < app->chain[i].n; k++) {
+			int w = config_worker(&app->conf, *config_shard(ch, k));
+
+			more += nfv_worker_call(
+				&app->worker[w], settle_on_worker, app->chain[i].shard[k]);
+		}
+	}
+}
+
 void
 wiring_stop(struct app *app)
 {
 	profile_end(app);
 	for (uint32_t i = 0; i < app->n_workers; i++)
+		atomic_store_explicit(&app->worker[i].state, NFV_WORKER_QUIT, memory_order_release);
+	for (uint32_t i = 0; i < app->n_workers; i++)
 		nfv_worker_stop(&app->worker[i]);
+	for (uint32_t i = 0; app->n_workers > 0 && i < app->conf.chains.n; i++)
+		settle(app, i);
 	app->n_workers = 0;
 }
 
@@ -339,13 +470,8 @@ wiring_down(struct app *app)
 {
 	wiring_stop(app);
 	captures_stop_all(app);
-	for (uint32_t i = 0; i < app->conf.chains.n; i++) {
-		int w = config_worker(&app->conf, chain_conf(app, i)->worker);
-
-		if (app->chain[i] != NULL)
-			nfv_worker_call(&app->worker[w], destroy_on_worker, app->chain[i]);
-		app->chain[i] = NULL;
-	}
+	for (uint32_t i = 0; i < app->conf.chains.n; i++)
+		destroy_chain(app, i, false);
 	for (uint32_t i = 0; i < app->conf.ports.n; i++)
 		nfv_port_close(&app->port[i]);
 	for (uint32_t i = 0; i < app->conf.workers.n; i++)

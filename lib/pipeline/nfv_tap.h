@@ -3,8 +3,8 @@
  * Capture to pcapng inside the process: packets that pass a filter are copied aside by the worker and
  * written by the control thread. Costs one load and one branch a burst where nothing is tapped.
  *
- * Threads: open, drain and close on the control thread; nfv_tap_burst on the one worker whose chain
- * was given the tap.
+ * Threads: open, drain and close on the control thread; nfv_tap_burst on the workers whose chains, the
+ * shards of one, were given the tap: they share its file.
  */
 #ifndef NFV_TAP_H
 #define NFV_TAP_H

@@ -22,7 +22,7 @@ struct nfv_tap {
 	struct rte_ring *ring;
 	struct rte_mempool *pool;
 	uint16_t port, snaplen;
-	uint64_t matched, lost;   /* the worker's */
+	uint64_t matched, lost;   /* the workers' */
 	uint64_t written, failed; /* the control thread's */
 };
 
@@ -92,7 +92,7 @@ nfv_tap_open(const struct nfv_tap_conf *conf, struct nfv_tap **out, struct nfv_e
 	if (rc < 0)
 		goto fail;
 	snprintf(name, sizeof(name), "tap%u", serial++);
-	t->ring = rte_ring_create(name, RING, conf->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	t->ring = rte_ring_create(name, RING, conf->socket, RING_F_SC_DEQ);
 	t->pool = rte_pktmbuf_pool_create(
 		name, 2 * RING - 1, 64, 0, (uint16_t)(room - excess), conf->socket);
 	if (t->ring == NULL || t->pool == NULL) {
@@ -108,6 +108,12 @@ fail:
 	return rc;
 }
 
+static void
+count(uint64_t *n)
+{
+	__atomic_fetch_add(n, 1, __ATOMIC_RELAXED);
+}
+
 void
 nfv_tap_burst(struct nfv_tap *t, const struct nfv_pkt *pkt, unsigned int n, enum nfv_dir dir)
 {
@@ -120,7 +126,7 @@ nfv_tap_burst(struct nfv_tap *t, const struct nfv_pkt *pkt, unsigned int n, enum
 		if (t->filter.bf_len > 0 &&
 			bpf_filter(t->filter.bf_insns, p->data, p->len, p->len) == 0)
 			continue;
-		t->matched++;
+		count(&t->matched);
 		m->data_off = (uint16_t)(p->data - (uint8_t *)m->buf_addr);
 		m->data_len = p->len;
 		m->pkt_len = p->len;
@@ -129,7 +135,7 @@ nfv_tap_burst(struct nfv_tap *t, const struct nfv_pkt *pkt, unsigned int n, enum
 		if (copy != NULL && rte_ring_enqueue(t->ring, copy) == 0)
 			continue;
 		rte_pktmbuf_free(copy);
-		t->lost++;
+		count(&t->lost);
 	}
 }
 
@@ -155,7 +161,8 @@ nfv_tap_drain(struct nfv_tap *t)
 struct nfv_tap_stats
 nfv_tap_stats(const struct nfv_tap *t)
 {
-	return (struct nfv_tap_stats){ t->matched, t->written, t->lost + t->failed };
+	return (struct nfv_tap_stats){ __atomic_load_n(&t->matched, __ATOMIC_RELAXED), t->written,
+		__atomic_load_n(&t->lost, __ATOMIC_RELAXED) + t->failed };
 }
 
 void

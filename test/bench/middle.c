@@ -30,7 +30,7 @@ void
 middle_mark(struct middle *m)
 {
 	for (uint32_t i = 0; i < m->app.conf.chains.n; i++)
-		m->before[i] = *nfv_chain_stats(m->app.chain[i]);
+		m->before[i] = *nfv_chain_stats(m->app.chain[i].shard[0]);
 	m->busy_before = m->app.worker[0].busy_cycles;
 	m->tsc_before = rte_rdtsc();
 }
@@ -111,7 +111,7 @@ middle_json(const struct middle *m)
 	uint64_t all = 0, busy = m->app.worker[0].busy_cycles - m->busy_before;
 
 	for (uint32_t i = 0; i < m->app.conf.chains.n; i++) {
-		const struct nfv_chain *c = m->app.chain[i];
+		const struct nfv_chain *c = m->app.chain[i].shard[0];
 		const struct nfv_chain_stats s = *nfv_chain_stats(c), *before = &m->before[i];
 		uint64_t packets = s.part[NFV_RX].packets - before->part[NFV_RX].packets;
 

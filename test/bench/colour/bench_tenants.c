@@ -258,7 +258,7 @@ static void
 print(uint64_t sent, uint64_t lost)
 {
 	json_t *pipeline = middle_json(&b.middle), *all;
-	const char *name = nfv_chain_name(b.middle.app.chain[0]);
+	const char *name = nfv_chain_name(b.middle.app.chain[0].shard[0]);
 	json_t *cycles = json_object_get(
 		json_object_get(
 			json_object_get(json_object_get(pipeline, "chains"), name), "cycles"),
