@@ -83,7 +83,7 @@ total() { sums "$1" "$2" | awk '{ n += $2 } END { print n + 0 }'; }
 grown() {
 	local name
 	for name; do
-		awk -v n="$name" 'index($0, n " ") == 1 { d = $NF - d } END { print d + 0 }' \
+		awk -v n="$name" 'index($0, n " ") == 1 { d += FNR == NR ? -$NF : $NF } END { print d + 0 }' \
 			<(sed 's/%$//' "$WORK/before") <(sed 's/%$//' "$WORK/stage")
 	done | awk '{ n += $1 } END { print n + 0 }'
 }

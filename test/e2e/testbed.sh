@@ -15,6 +15,7 @@ E2E=$ROOT/test/e2e
 PIPELINE=      # process id
 PIPELINE_IN=/dev/null
 HUGE_PAGES=256 # of 2 MB, for one pipeline
+LCORES=        # those of EAL's, if not the two of eal_options
 CONFIG=$ROOT/config/nfv-pipeline.yaml
 
 # --- namespaces -----------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ testbed_up() {
 
 # EAL's options: huge pages where enough are free.
 eal_options() {
-	EAL=(--no-pci --no-telemetry --lcores "0@${CPUS[0]},1@${CPUS[-1]}")
+	EAL=(--no-pci --no-telemetry --lcores "${LCORES:-0@${CPUS[0]},1@${CPUS[-1]}}")
 	if [ "$(huge_free)" -ge "$HUGE_PAGES" ]; then
 		EAL+=(--in-memory)
 	else
