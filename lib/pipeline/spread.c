@@ -80,8 +80,8 @@ nfv_spread_create(uint32_t shards, uint32_t slots, uint64_t seed, int socket,
 	s->n = shards;
 	s->seed = seed;
 	s->pinholes.n = shards;
-	s->packets = calloc((size_t)shards * shards, sizeof(*s->packets));
-	s->words = calloc((size_t)shards * shards, sizeof(*s->words));
+	s->packets = calloc((size_t)shards * shards, sizeof(void *));
+	s->words = calloc((size_t)shards * shards, sizeof(void *));
 	if (s->packets == NULL || s->words == NULL)
 		goto fail;
 	for (uint32_t i = 0; i < shards * shards; i++) {
