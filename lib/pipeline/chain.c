@@ -285,6 +285,7 @@ nfv_chain_disarm(struct nfv_chain *c)
 		free_out(&c->out[d]);
 		free_out(&c->back[d]);
 	}
+	spread_disarm(c);
 }
 
 /* A large buffer has no room in front: all of its 16 bits of length are the packet's. */

@@ -436,17 +436,27 @@ spread_join(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_e
 }
 
 void
+spread_disarm(struct nfv_chain *c)
+{
+	struct shard *sh = c->shard;
+
+	for (uint32_t i = 0; sh != NULL && i < sh->spread->n; i++) {
+		rte_pktmbuf_free(sh->draft.text[i]);
+		sh->draft.text[i] = NULL;
+	}
+}
+
+void
 spread_leave(struct nfv_chain *c)
 {
 	struct shard *sh = c->shard;
 
 	if (sh == NULL)
 		return;
-	for (uint32_t i = 0; i < sh->spread->n; i++) {
+	spread_disarm(c);
+	for (uint32_t i = 0; i < sh->spread->n; i++)
 		for (uint16_t k = 0; k < sh->staged[i].n; k++)
 			rte_pktmbuf_free(sh->staged[i].pkt[k].buf);
-		rte_pktmbuf_free(sh->draft.text[i]);
-	}
 	sh->spread->pinholes.table[sh->self] = NULL;
 	free(sh);
 }

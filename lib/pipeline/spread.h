@@ -7,6 +7,8 @@
 /* Join conf->spread as its shard conf->shard; with no spread there is nothing to do. */
 int spread_join(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_err *err);
 void spread_leave(struct nfv_chain *c);
+/* Give back the buffers that lie ready, between two bursts. */
+void spread_disarm(struct nfv_chain *c);
 
 /* What a stage is to know of it. */
 void spread_context(const struct nfv_chain *c, int at, struct nfv_stage_ctx *ctx);
