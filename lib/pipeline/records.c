@@ -1,5 +1,5 @@
 #include "records.h"
-#include "watch.h"
+#include "nfv_watch.h"
 
 static void
 set_flow(struct nfv_pkt *p, struct nfv_flow *f, enum nfv_flow_kind kind, enum nfv_dir dir)
@@ -62,21 +62,22 @@ attach(struct nfv_flow_table *t, struct nfv_burst *b, uint8_t family, uint32_t n
 }
 
 void
-records_attach(const struct segment *seg, struct nfv_burst *b, uint32_t now, struct fresh *fresh)
+records_attach(struct nfv_flow_table *const table[2], struct nfv_burst *b, uint32_t now,
+	struct fresh *fresh)
 {
 	fresh->n = 0;
-	if (seg->table[0] == NULL) {
+	if (table[0] == NULL) {
 		for (uint16_t i = 0; i < b->n; i++)
 			set_flow(&b->pkt[i], NULL, NFV_FLOW_NONE, b->dir);
 		return;
 	}
-	attach(seg->table[0], b, 4, now, fresh);
-	attach(seg->table[1], b, 6, now, fresh);
+	attach(table[0], b, 4, now, fresh);
+	attach(table[1], b, 6, now, fresh);
 }
 
 void
-records_alias(
-	struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b, bool answered)
+records_alias(struct nfv_flow_table *const table[2], uint64_t *key_taken, const struct nfv_burst *b,
+	bool answered)
 {
 	for (uint16_t i = 0; i < b->n; i++) {
 		const struct nfv_pkt *p = &b->pkt[i];
@@ -91,17 +92,25 @@ records_alias(
 		if (nfv_flow_key(p, b->dir, &key) != NFV_FLOW_PACKET)
 			continue;
 		key = nfv_flow_mirror(&key, p->family);
-		if (nfv_flow_alias(seg->table[p->family == 6], f, &key) < 0)
-			c->stats.key_taken++;
+		if (nfv_flow_alias(table[p->family == 6], f, &key) < 0)
+			(*key_taken)++;
 	}
 }
 
+static void
+watch_records(const struct nfv_burst *b)
+{
+	for (uint16_t i = 0; i < b->n; i++)
+		if (b->pkt[i].rec != NULL)
+			nfv_watch(b->pkt[i].rec, sizeof(struct nfv_flow));
+}
+
 void
-records_settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_burst *b,
-	struct fresh *fresh, uint32_t now)
+records_settle(struct nfv_flow_table *const table[2], uint64_t *key_taken,
+	const struct nfv_burst *b, struct fresh *fresh, uint32_t now)
 {
 	if (fresh->n > 0)
-		records_alias(c, seg, b, false);
+		records_alias(table, key_taken, b, false);
 	if (nfv_watched())
 		watch_records(b);
 	for (uint16_t i = 0; i < b->n; i++) {
@@ -113,7 +122,7 @@ records_settle(struct nfv_chain *c, const struct segment *seg, const struct nfv_
 		if (b->pkt[i].flags & NFV_PKT_REPLY && !(f->flags & NFV_FLOW_CONFIRMED))
 			continue;
 		f->flags |= NFV_FLOW_CONFIRMED;
-		nfv_flow_track(seg->table[b->pkt[i].family == 6], f, &b->pkt[i], b->dir, now);
+		nfv_flow_track(table[b->pkt[i].family == 6], f, &b->pkt[i], b->dir, now);
 	}
 	for (unsigned int i = 0; i < fresh->n; i++)
 		if (!(fresh->flow[i]->flags & NFV_FLOW_CONFIRMED))

@@ -9,6 +9,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
+#include "chain.h"
 #include "records.h"
 #include "spread.h"
 #include "watch.h"
@@ -207,7 +208,7 @@ run_stage(struct nfv_chain *c, const struct segment *seg, int at, struct nfv_bur
 		stats->originated += out->n;
 		/* Answers to a new flow have to find its record already. */
 		if (seg->table[0] != NULL)
-			records_alias(c, seg, b, true);
+			records_alias(seg->table, &c->stats.key_taken, b, true);
 		originate(c, out, at, b->tsc, depth);
 	}
 	sweep(b, stats->drop, NFV_STAGE_DROPS, &stats->consumed);
@@ -225,7 +226,7 @@ run_segment(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth
 	uint64_t t0 = rte_rdtsc();
 	struct fresh fresh;
 
-	records_attach(seg, b, now, &fresh);
+	records_attach(seg->table, b, now, &fresh);
 	if (seg->table[0] != NULL) {
 		c->stats.part[NFV_FLOW].packets += b->n;
 		c->stats.part[NFV_FLOW].cycles += rte_rdtsc() - t0;
@@ -236,7 +237,7 @@ run_segment(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth
 	}
 	if (seg->table[0] != NULL) {
 		t0 = rte_rdtsc();
-		records_settle(c, seg, b, &fresh, now);
+		records_settle(seg->table, &c->stats.key_taken, b, &fresh, now);
 		c->stats.part[NFV_FLOW].cycles += rte_rdtsc() - t0;
 	}
 	return at;

@@ -62,11 +62,3 @@ watch_written(const struct nfv_pkt *p)
 	nfv_watch(p->buf, sizeof(struct rte_mbuf));
 	nfv_watch(p->data, p->len);
 }
-
-void
-watch_records(const struct nfv_burst *b)
-{
-	for (uint16_t i = 0; i < b->n; i++)
-		if (b->pkt[i].rec != NULL)
-			nfv_watch(b->pkt[i].rec, sizeof(struct nfv_flow));
-}

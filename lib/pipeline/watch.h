@@ -17,7 +17,5 @@ void watch_stage(const struct stage *s, const struct nfv_burst *b);
 void watch_sent(const struct nfv_chain *c, const struct nfv_burst *b);
 /* Written here. */
 void watch_written(const struct nfv_pkt *p);
-/* The records of a burst, as what has passed is noted in them. */
-void watch_records(const struct nfv_burst *b);
 
 #endif
