@@ -1,0 +1,130 @@
+/**
+ * @file
+ * What is said between the manager and a stage's process: messages on a SOCK_SEQPACKET unix socket,
+ * descriptors beside them (SCM_RIGHTS), and the layout of what they share. Packets do not go here.
+ *
+ * A stage has one template process, which is told everything once, starts the stage, and then forks
+ * instances on request; each instance has a socket of its own. Template: HELLO, then CONFIG is
+ * answered by READY or FAILED, then each FORK by FORKED, and EXITED follows for each that has ended.
+ * Instance: READY when it waits, GO, then SHOW and UPKEEP at any time; STOP or end-of-file ends it.
+ *
+ * Every length is checked on arrival; what is malformed is refused with a sentence, and whoever sent
+ * it is not spoken to again. Descriptors that nobody asked for are closed.
+ *
+ * Both sides are of one machine and of one build of this header (NFV_WIRE_ABI), so structs go over as
+ * they lie in memory. libc only. Threads: control.
+ */
+#ifndef NFV_WIRE_H
+#define NFV_WIRE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "nfv_flow.h"
+#include "nfv_ring.h"
+#include "nfv_stage.h"
+
+#define NFV_WIRE_ABI  1u
+#define NFV_WIRE_MAX  (96u * 1024) /* bytes of a message's body: a configuration, mostly */
+#define NFV_WIRE_FDS  4
+#define NFV_WIRE_NAME 64
+#define NFV_WIRE_LIST 1024 /* own addresses, or routes, that a stage is told of */
+
+enum nfv_wire_type {
+	NFV_WIRE_HELLO = 1, /* template: struct nfv_wire_hello */
+	NFV_WIRE_CONFIG,    /* manager: struct nfv_wire_config and what follows it; the pool */
+	NFV_WIRE_READY,     /* struct nfv_wire_ready */
+	NFV_WIRE_FAILED,    /* a sentence */
+	NFV_WIRE_FORK,      /* manager: uint32_t serial; the instance's segment, its socket */
+	NFV_WIRE_FORKED,    /* template: struct nfv_wire_forked; a pidfd */
+	NFV_WIRE_EXITED,    /* template: struct nfv_wire_forked */
+	NFV_WIRE_GO,        /* manager: no body */
+	NFV_WIRE_SHOW,      /* manager: no body */
+	NFV_WIRE_SHOWN,     /* text */
+	NFV_WIRE_UPKEEP,    /* manager: no body */
+	NFV_WIRE_STOP,      /* manager: no body */
+	NFV_WIRE_TYPES
+};
+
+struct nfv_wire_hello {
+	uint32_t abi, zero;
+};
+
+/** What the stage's process says of its stage; it must be what the manager knows. */
+struct nfv_wire_ready {
+	char stage[NFV_WIRE_NAME];
+	uint32_t access; /* enum nfv_access */
+	uint32_t drops;
+};
+
+struct nfv_wire_forked {
+	uint32_t serial;
+	int32_t pid;    /* as the template sees it */
+	int32_t status; /* waitpid's; of EXITED */
+};
+
+/** The head of CONFIG; own[0], own[1] and `toward` follow, then the text of the configuration. */
+struct nfv_wire_config {
+	char stage[NFV_WIRE_NAME], chain[NFV_WIRE_NAME];
+	char file[256]; /* the configuration's name, in messages and for relative paths */
+	uint32_t access;
+	uint32_t buffers, stride; /* of the pool; a buffer's room is its stride */
+	uint64_t pool_size;
+	uint32_t ring, empties; /* places in the rings */
+	uint64_t tsc_hz, seed;
+	struct nfv_flow_timeouts timeouts;
+	uint32_t flows;   /* records of each family */
+	int32_t socket;   /* NUMA node */
+	int32_t cpu;      /* that an instance is to run on; -1: any */
+	uint32_t idle_us; /* of nothing to do, until it naps between looks; 0: it never does */
+	uint32_t n_own[2], n_toward, n_text;
+};
+
+/** The same with its pointers; they point into what was parsed. */
+struct nfv_wire_told {
+	struct nfv_wire_config c;
+	const struct nfv_prefix *own[2];
+	const struct nfv_toward *toward;
+	const char *text;
+};
+
+/** At the beginning of an instance's segment; the stage's process writes it, so the manager believes
+ * none of it. Rings follow at the offsets that nfv_wire_layout tells. */
+struct nfv_wire_shared {
+	_Alignas(128) _Atomic uint64_t beat; /* counts on as long as it lives */
+	_Atomic uint64_t bursts, packets, cycles;
+	_Atomic uint64_t key_taken, flows;
+};
+
+struct nfv_wire_layout {
+	size_t in, out, empty, size;
+};
+
+/** `ring`, `empties`: places; powers of two. Out has room for all that can be on its way. */
+struct nfv_wire_layout nfv_wire_layout(uint32_t ring, uint32_t empties);
+
+struct nfv_wire_msg {
+	uint32_t type, len;
+	int fd[NFV_WIRE_FDS];
+	uint32_t n_fd;
+	_Alignas(8) uint8_t body[NFV_WIRE_MAX + 1]; /* NUL behind its `len` bytes */
+};
+
+/** Send a message, with up to NFV_WIRE_FDS descriptors. -EAGAIN: the peer does not read. */
+int nfv_wire_send(int sock, enum nfv_wire_type type, const void *body, uint32_t len, const int *fd,
+	uint32_t n_fd, struct nfv_err *err);
+
+/**
+ * Take a message. 1: there is one, its descriptors are the caller's (nfv_wire_close for those not
+ * taken over); 0: the peer has closed; -EAGAIN: nothing yet (`wait` false); -EPROTO: malformed.
+ */
+int nfv_wire_recv(int sock, bool wait, struct nfv_wire_msg *m, struct nfv_err *err);
+/** Close the descriptors that came with it. */
+void nfv_wire_close(struct nfv_wire_msg *m);
+
+/** Write CONFIG's body into `to` from its parts; its length, or -E2BIG with a sentence. */
+int nfv_wire_pack(const struct nfv_wire_told *told, uint8_t to[NFV_WIRE_MAX], struct nfv_err *err);
+/** Check all of it and point into it. */
+int nfv_wire_unpack(const struct nfv_wire_msg *m, struct nfv_wire_told *told, struct nfv_err *err);
+
+#endif
