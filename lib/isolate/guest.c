@@ -1,0 +1,344 @@
+#define _GNU_SOURCE /* sched_setaffinity, pidfd_open */
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "jail.h"
+#include "nfv_guest.h"
+#include "nfv_tsc.h"
+
+int
+nfv_guest_connect(const char *path, struct nfv_err *err)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int sock;
+
+	if (strlen(path) >= sizeof(to.sun_path))
+		return nfv_fail(err, ENAMETOOLONG, "socket %s: the path is longer than %zu bytes",
+			path, sizeof(to.sun_path) - 1);
+	strcpy(to.sun_path, path);
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (sock < 0 || connect(sock, (struct sockaddr *)&to, sizeof(to)) < 0) {
+		int rc = nfv_fail(
+			err, errno, "socket %s: cannot connect: %s", path, strerror(errno));
+
+		if (sock >= 0)
+			close(sock);
+		return rc;
+	}
+	return sock;
+}
+
+/* --- the template -------------------------------------------------------------------------------- */
+
+static void
+flow_end(void *arg, void *slots)
+{
+	const struct guest *g = arg;
+
+	if (g->ops->flow_end != NULL)
+		g->ops->flow_end(g->state, slots);
+}
+
+static int
+create_tables(struct guest *g, struct nfv_err *err)
+{
+	static const uint8_t family[2] = { 4, 6 };
+
+	for (int i = 0; i < 2 && g->ops->flow_size > 0; i++) {
+		struct nfv_flow_conf flow = { .family = family[i],
+			.max = g->told.c.flows,
+			.slot = (uint16_t)((g->ops->flow_size + 7) / 8 * 8),
+			.seed = g->told.c.seed,
+			.timeouts = g->told.c.timeouts,
+			.end = flow_end,
+			.arg = g };
+		int rc;
+
+		g->pages[i] = nfv_pages_alloc(nfv_flow_pages(&flow));
+		rc = nfv_flow_create(&flow, &g->pages[i], &g->table[i], err);
+		if (rc < 0)
+			return nfv_fail_in(err, rc, "flows: max: %u", g->told.c.flows);
+	}
+	return 0;
+}
+
+static int
+read_conf(struct guest *g, struct nfv_err *err)
+{
+	const struct nfv_wire_config *c = &g->told.c;
+	/* No configuration at all: defaults. */
+	int rc = nfv_conf_parse(c->file, c->n_text > 0 ? g->told.text : "{}",
+		c->n_text > 0 ? c->n_text : 2, &g->doc, err);
+
+	if (rc < 0 || g->ops->conf == NULL)
+		return rc;
+	g->conf = calloc(1, g->ops->conf->size);
+	if (g->conf == NULL)
+		return nfv_fail(err, ENOMEM, "out of memory");
+	return nfv_conf_read(g->doc, g->ops->name, g->ops->conf, g->conf, err);
+}
+
+static int
+start_stage(struct guest *g, struct nfv_err *err)
+{
+	const struct nfv_wire_config *c = &g->told.c;
+	struct nfv_stage_ctx ctx = { .doc = g->doc,
+		.chain = c->chain,
+		.own = { g->told.own[0], g->told.own[1] },
+		.n_own = { c->n_own[0], c->n_own[1] },
+		.toward = g->told.toward,
+		.n_toward = c->n_toward,
+		.tsc_hz = c->tsc_hz,
+		.tsc = nfv_tsc(),
+		.seed = c->seed,
+		.socket = c->socket };
+	size_t size = (g->ops->state_size / 64 + 1) * 64;
+
+	ctx.conf = g->conf;
+	g->state = aligned_alloc(64, size);
+	g->shown = calloc(1, SHOW_MAX);
+	g->show = g->shown != NULL ? fmemopen(g->shown, SHOW_MAX, "w") : NULL;
+	if (g->state == NULL || g->show == NULL)
+		return nfv_fail(err, ENOMEM, "out of memory");
+	memset(g->state, 0, size);
+	return g->ops->init != NULL ? g->ops->init(g->state, &ctx, err) : 0;
+}
+
+/* From the words of a CONFIG to a stage that has started. */
+static int
+set_up(struct guest *g, struct nfv_err *err)
+{
+	int rc = nfv_wire_unpack(&g->config, &g->told, err);
+
+	if (rc < 0)
+		return rc;
+	rc = nfv_segment_attach(g->config.fd[0], g->told.c.pool_size,
+		g->told.c.access == NFV_WRITES, &g->pool, err);
+	if (rc < 0)
+		return rc;
+	g->config.n_fd = 0; /* the segment has it */
+	g->ops = nfv_stage_find(g->told.c.stage);
+	if (g->ops == NULL)
+		return nfv_fail(err, ENOENT, "stage %s is not in this program", g->told.c.stage);
+	g->tsc_zero = nfv_tsc();
+	g->tsc_per_tick = g->told.c.tsc_hz / NFV_FLOW_HZ + 1;
+	rc = read_conf(g, err);
+	if (rc == 0)
+		rc = create_tables(g, err);
+	if (rc == 0)
+		rc = start_stage(g, err);
+	return rc < 0 ? nfv_fail_in(err, rc, "stage %s", g->told.c.stage) : 0;
+}
+
+static int
+report_ready(const struct guest *g, int sock, struct nfv_err *err)
+{
+	struct nfv_wire_ready ready = { .access = g->ops->access };
+
+	snprintf(ready.stage, sizeof(ready.stage), "%s", g->ops->name);
+	while (g->ops->drops != NULL && g->ops->drops[ready.drops] != NULL)
+		ready.drops++;
+	return nfv_wire_send(sock, NFV_WIRE_READY, &ready, sizeof(ready), NULL, 0, err);
+}
+
+static void
+report_failed(int sock, const struct nfv_err *err)
+{
+	nfv_wire_send(sock, NFV_WIRE_FAILED, err->text, (uint32_t)strlen(err->text), NULL, 0, NULL);
+}
+
+/* --- instances ----------------------------------------------------------------------------------- */
+
+static int
+attach_rings(struct guest *g, int fd, struct nfv_err *err)
+{
+	const struct nfv_wire_config *c = &g->told.c;
+	struct nfv_wire_layout l = nfv_wire_layout(c->ring, c->empties);
+	int rc = nfv_segment_attach(fd, l.size, true, &g->shared, err);
+
+	if (rc < 0)
+		return rc;
+	g->word = (struct nfv_wire_shared *)g->shared.at;
+	g->in = nfv_ring_end(g->shared.at + l.in, c->ring);
+	g->out = nfv_ring_end(g->shared.at + l.out, 2 * c->ring);
+	g->empty = nfv_ring_end(g->shared.at + l.empty, c->empties);
+	return 0;
+}
+
+static void
+run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((unsigned int)cpu, &set);
+	/* Where that one is not to be had it runs where it may. */
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* The child: its files are two, and soon one. */
+static _Noreturn void
+be_instance(struct guest *g, int shared, int sock)
+{
+	struct nfv_err err = { "" };
+	sigset_t none;
+
+	if (shared == GUEST_SOCK)
+		shared = dup(shared);
+	if (sock != GUEST_SOCK && dup2(sock, GUEST_SOCK) < 0)
+		_exit(1);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (g->told.c.cpu >= 0)
+		run_on(g->told.c.cpu);
+	if (attach_rings(g, shared, &err) < 0 || jail_privileges(GUEST_SOCK, &err) < 0 ||
+		jail_calls(GUEST_SOCK, &err) < 0) {
+		report_failed(GUEST_SOCK, &err);
+		_exit(1);
+	}
+	if (report_ready(g, GUEST_SOCK, &err) < 0 ||
+		nfv_wire_recv(GUEST_SOCK, true, &g->msg, &err) != 1 || g->msg.type != NFV_WIRE_GO)
+		_exit(0);
+	guest_loop(g);
+	_exit(0);
+}
+
+static int
+fork_instance(struct guest *g, int sock, struct nfv_err *err)
+{
+	struct nfv_wire_forked forked;
+	int pidfd, rc;
+	pid_t pid;
+
+	memcpy(&forked.serial, g->msg.body, sizeof(forked.serial));
+	pid = fork();
+	if (pid < 0)
+		return nfv_fail(err, errno, "no instance can be forked: %s", strerror(errno));
+	if (pid == 0)
+		be_instance(g, g->msg.fd[0], g->msg.fd[1]);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return nfv_fail(err, errno, "an instance has no handle: %s", strerror(errno));
+	forked.pid = pid;
+	forked.status = 0;
+	rc = nfv_wire_send(sock, NFV_WIRE_FORKED, &forked, sizeof(forked), &pidfd, 1, err);
+	close(pidfd);
+	return rc;
+}
+
+static int
+reap(int sock, struct nfv_err *err)
+{
+	struct nfv_wire_forked ended = { .serial = 0 };
+	int rc = 0, status;
+	pid_t pid;
+
+	while (rc == 0 && (pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		ended.pid = pid;
+		ended.status = status;
+		rc = nfv_wire_send(sock, NFV_WIRE_EXITED, &ended, sizeof(ended), NULL, 0, err);
+	}
+	return rc;
+}
+
+/* Whatever the manager asks, and word of instances that have ended. */
+static int
+serve(struct guest *g, int sock, int children, struct nfv_err *err)
+{
+	struct pollfd at[2] = { { .fd = sock, .events = POLLIN },
+		{ .fd = children, .events = POLLIN } };
+	struct signalfd_siginfo info;
+	int rc = 0;
+
+	while (rc == 0) {
+		if (poll(at, 2, -1) < 0)
+			continue;
+		while (read(children, &info, sizeof(info)) > 0)
+			;
+		rc = reap(sock, err);
+		if (rc < 0 || at[0].revents == 0)
+			continue;
+		rc = nfv_wire_recv(sock, false, &g->msg, err);
+		if (rc == -EAGAIN)
+			rc = 0;
+		else if (rc == 0 || (rc == 1 && g->msg.type == NFV_WIRE_STOP))
+			return 0;
+		else if (rc == 1)
+			rc = g->msg.type == NFV_WIRE_FORK ?
+				fork_instance(g, sock, err) :
+				nfv_fail(err, EPROTO, "the manager says what it must not");
+		nfv_wire_close(&g->msg);
+	}
+	return rc;
+}
+
+static void
+free_guest(struct guest *g)
+{
+	for (int i = 0; i < 2; i++) {
+		nfv_flow_destroy(g->table[i]);
+		nfv_pages_free(&g->pages[i]);
+	}
+	if (g->state != NULL && g->ops->fini != NULL)
+		g->ops->fini(g->state);
+	if (g->show != NULL)
+		fclose(g->show);
+	free(g->shown);
+	free(g->state);
+	free(g->conf);
+	nfv_conf_close(g->doc);
+	nfv_segment_fini(&g->pool);
+	free(g);
+}
+
+static int
+children_signal(void)
+{
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	return signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int
+nfv_guest_run(int sock, struct nfv_err *err)
+{
+	static const struct nfv_wire_hello hello = { .abi = NFV_WIRE_ABI };
+	struct guest *g = aligned_alloc(64, (sizeof(*g) + 63) / 64 * 64);
+	int children = children_signal(), rc;
+
+	if (g == NULL)
+		return nfv_fail(err, ENOMEM, "out of memory");
+	memset(g, 0, sizeof(*g));
+	rc = nfv_wire_send(sock, NFV_WIRE_HELLO, &hello, sizeof(hello), NULL, 0, err);
+	if (rc == 0)
+		rc = nfv_wire_recv(sock, true, &g->config, err);
+	if (rc == 1) {
+		rc = g->config.type == NFV_WIRE_CONFIG ?
+			set_up(g, err) :
+			nfv_fail(err, EPROTO, "the manager says what it must not");
+		nfv_wire_close(&g->config);
+		if (rc < 0)
+			report_failed(sock, err);
+		if (rc == 0)
+			rc = report_ready(g, sock, err);
+		if (rc == 0)
+			rc = serve(g, sock, children, err);
+	}
+	free_guest(g);
+	close(children);
+	close(sock);
+	return rc;
+}

@@ -1,0 +1,248 @@
+/*
+ * An instance's loop. Bursts of one direction come out of a ring, are given their flow records, run
+ * through the stage, and go into the other ring in the order they came, dropped ones too: the
+ * manager frees. About once a millisecond: timers, the heartbeat, and a look at the socket.
+ */
+#include <time.h>
+
+#include "guest.h"
+#include "nfv_tsc.h"
+#include "records.h"
+
+/* The manager sends nothing that does not fit; should it, the packet is dropped as a whole. */
+static bool
+open_packet(const struct guest *g, const struct nfv_desc *d, struct nfv_pkt *p)
+{
+	const struct nfv_wire_config *c = &g->told.c;
+
+	if (d->index >= c->buffers || d->off + d->len > (int)c->stride)
+		return false;
+	*p = (struct nfv_pkt){ .data = g->pool.at + (size_t)d->index * c->stride + d->off,
+		.len = d->len,
+		.headroom = d->off,
+		.tailroom = (uint16_t)(c->stride - d->off - d->len),
+		.l3 = d->l3,
+		.l4 = d->l4,
+		.flags = d->flags,
+		.family = d->family,
+		.proto = d->proto,
+		.hash = d->hash };
+	return true;
+}
+
+static struct nfv_desc
+close_packet(const struct nfv_pkt *p, uint32_t index, enum nfv_desc_kind kind, enum nfv_dir dir)
+{
+	return (struct nfv_desc){ .index = index,
+		.off = p->headroom,
+		.len = p->len,
+		.flags = p->flags,
+		.verdict = p->verdict,
+		.dir = (uint8_t)dir,
+		.kind = (uint8_t)kind };
+}
+
+/* Empty buffers for what the stage may originate: what was taken is gone, more come from the ring. */
+static void
+arm(struct guest *g)
+{
+	struct nfv_out *out = &g->room;
+	uint16_t left = (uint16_t)(out->room - out->n);
+
+	for (uint16_t i = 0; i < left && out->n > 0; i++) {
+		out->pkt[i] = out->pkt[out->n + i];
+		g->armed[i] = g->armed[out->n + i];
+	}
+	out->n = 0;
+	out->starved = 0;
+	out->room = left;
+	while (out->room < NFV_BURST_MAX) {
+		struct nfv_pkt *p = &out->pkt[out->room];
+		struct nfv_desc d;
+
+		if (nfv_ring_get(&g->empty, &d, 1) == 0 || !open_packet(g, &d, p))
+			return;
+		g->armed[out->room++] = d.index;
+	}
+}
+
+/* What the stage has written of its own goes out before the burst that caused it. */
+static void
+send_origins(struct guest *g)
+{
+	struct nfv_out *out = &g->room;
+
+	for (uint16_t i = 0; i < out->n; i++) {
+		struct nfv_desc d =
+			close_packet(&out->pkt[i], g->armed[i], NFV_DESC_ORIGIN, out->dir[i]);
+
+		nfv_ring_put(&g->out, &d, 1);
+	}
+	if (out->n > 0 || out->starved > 0 || out->room < NFV_BURST_MAX)
+		arm(g);
+}
+
+static uint32_t
+tick_of(const struct guest *g, uint64_t tsc)
+{
+	return (uint32_t)((tsc - g->tsc_zero) / g->tsc_per_tick);
+}
+
+/* Dropped packets leave the burst that settles; `b` keeps them for their way back. */
+static void
+settle(struct guest *g, const struct nfv_burst *b, struct fresh *fresh)
+{
+	struct nfv_burst kept;
+
+	kept.n = 0;
+	kept.dir = b->dir;
+	for (uint16_t i = 0; i < b->n; i++)
+		if (b->pkt[i].verdict == NFV_KEEP)
+			kept.pkt[kept.n++] = b->pkt[i];
+	records_settle(g->table, &g->key_taken, &kept, fresh, tick_of(g, b->tsc));
+}
+
+static void
+run_stage(struct guest *g, struct nfv_burst *b)
+{
+	struct fresh fresh = { .n = 0 };
+
+	if (g->table[0] != NULL) {
+		records_attach(g->table, b, tick_of(g, b->tsc), &fresh);
+		for (uint16_t i = 0; i < b->n; i++)
+			if (b->pkt[i].rec != NULL)
+				b->pkt[i].flow = nfv_flow_slot(
+					g->table[b->pkt[i].family == 6], b->pkt[i].rec);
+	}
+	g->ops->process(g->state, b, &g->room);
+	if (g->table[0] == NULL)
+		return;
+	/* Answers to a new flow have to find its record already. */
+	if (g->room.n > 0)
+		records_alias(g->table, &g->key_taken, b, true);
+	settle(g, b, &fresh);
+}
+
+/* One burst of one direction from the ring, if there is one; how many packets. */
+static uint32_t
+move(struct guest *g, uint64_t tsc)
+{
+	uint32_t n = nfv_ring_filled(&g->in, NFV_BURST_MAX), k = 0;
+	struct nfv_burst b;
+	uint32_t index[NFV_BURST_MAX];
+
+	if (n == 0)
+		return 0;
+	b.tsc = tsc;
+	b.n = 0;
+	for (; k < n; k++) {
+		struct nfv_desc d = nfv_ring_read(&g->in, k);
+
+		if (k > 0 && d.dir != (uint8_t)b.dir)
+			break;
+		b.dir = (enum nfv_dir)d.dir;
+		if (!open_packet(g, &d, &b.pkt[b.n]))
+			continue;
+		__builtin_prefetch(b.pkt[b.n].data);
+		index[b.n++] = d.index;
+	}
+	nfv_ring_release(&g->in, k);
+	run_stage(g, &b);
+	send_origins(g);
+	/* There is always room: the ring has places for all that can be on its way. */
+	k = nfv_ring_room(&g->out, b.n);
+	for (uint16_t i = 0; i < k; i++) {
+		struct nfv_desc d = close_packet(&b.pkt[i], index[i], NFV_DESC_PACKET, b.dir);
+
+		nfv_ring_write(&g->out, i, &d);
+	}
+	nfv_ring_publish(&g->out, k);
+	return n;
+}
+
+/* Of each family: a few flows whose time is over. */
+static void
+tick(struct guest *g, uint64_t tsc)
+{
+	enum { FLOWS_A_TICK = 64 };
+	uint32_t flows = 0;
+
+	for (int f = 0; f < 2; f++)
+		if (g->table[f] != NULL) {
+			nfv_flow_expire(g->table[f], tick_of(g, tsc), FLOWS_A_TICK);
+			flows += nfv_flow_stats(g->table[f]).live;
+		}
+	if (g->room.room < NFV_BURST_MAX)
+		arm(g);
+	if (g->ops->tick != NULL) {
+		g->ops->tick(g->state, tsc, &g->room);
+		send_origins(g);
+	}
+	atomic_store_explicit(&g->word->flows, flows, memory_order_relaxed);
+	atomic_store_explicit(&g->word->key_taken, g->key_taken, memory_order_relaxed);
+}
+
+static void
+show(struct guest *g)
+{
+	long n = 0;
+
+	rewind(g->show);
+	if (g->ops->show != NULL) {
+		g->ops->show(g->state, g->show);
+		fflush(g->show);
+		n = ftell(g->show);
+	}
+	nfv_wire_send(GUEST_SOCK, NFV_WIRE_SHOWN, g->shown,
+		n > 0 && n < (long)SHOW_MAX ? (uint32_t)n : 0, NULL, 0, NULL);
+}
+
+/* Whether to go on. */
+static bool
+listen_to(struct guest *g)
+{
+	int rc = nfv_wire_recv(GUEST_SOCK, false, &g->msg, NULL);
+
+	if (rc == -EAGAIN)
+		return true;
+	if (rc != 1)
+		return false;
+	if (g->msg.type == NFV_WIRE_SHOW)
+		show(g);
+	else if (g->msg.type == NFV_WIRE_UPKEEP && g->ops->upkeep != NULL)
+		g->ops->upkeep(g->state, nfv_tsc());
+	else if (g->msg.type == NFV_WIRE_STOP)
+		return false;
+	nfv_wire_close(&g->msg);
+	return true;
+}
+
+void
+guest_loop(struct guest *g)
+{
+	const struct timespec nap = { .tv_nsec = 50000 };
+	const uint64_t ms = g->told.c.tsc_hz / 1000 + 1;
+	const uint64_t idle = g->told.c.idle_us * (ms / 1000 + 1);
+	uint64_t beats = 0, next = 0, busy = nfv_tsc(), packets = 0;
+
+	arm(g);
+	while (!g->in.bad && !g->out.bad && !g->empty.bad) {
+		uint64_t tsc = nfv_tsc();
+		uint32_t n = move(g, tsc);
+
+		if (n > 0) {
+			packets += n;
+			busy = tsc;
+		}
+		if (tsc >= next) {
+			tick(g, tsc);
+			atomic_store_explicit(&g->word->beat, ++beats, memory_order_relaxed);
+			atomic_store_explicit(&g->word->packets, packets, memory_order_relaxed);
+			if (!listen_to(g))
+				return;
+			next = tsc + ms;
+		}
+		if (n == 0 && idle > 0 && tsc - busy > idle)
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	}
+}

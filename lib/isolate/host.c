@@ -1,0 +1,158 @@
+/* An isolated stage made and taken down. */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+
+#define START_MS 10000
+
+static int
+check(const struct nfv_isolated_conf *c, struct nfv_err *err)
+{
+	const struct nfv_isolated_pool *p = &c->pool;
+
+	if (c->ring < EMPTIES || c->ring > NFV_RING_MAX / 2 || (c->ring & (c->ring - 1)) != 0)
+		return nfv_fail(err, EINVAL,
+			"stage %s: a ring of %u places is no power of two from %u to %u",
+			c->ops->name, c->ring, EMPTIES, NFV_RING_MAX / 2);
+	if (p->stride == 0 || p->stride % 64 != 0 || p->stride > UINT16_MAX || p->buffers == 0 ||
+		(uint64_t)p->stride * p->buffers > p->segment->size)
+		return nfv_fail(err, EINVAL,
+			"stage %s: %u buffers of %u bytes, a multiple of 64, are not what the pool "
+			"holds",
+			c->ops->name, p->buffers, p->stride);
+	if (strlen(c->ops->name) >= NFV_WIRE_NAME || strlen(c->ctx->chain) >= NFV_WIRE_NAME)
+		return nfv_fail(err, EINVAL, "stage %s of chain %s: names have at most %d letters",
+			c->ops->name, c->ctx->chain, NFV_WIRE_NAME - 1);
+	return 0;
+}
+
+static int
+pack(struct nfv_isolated *iso, const struct nfv_isolated_conf *c, struct nfv_err *err)
+{
+	struct nfv_wire_told t = {
+		.c = { .access = c->ops->access,
+			.buffers = c->pool.buffers,
+			.stride = c->pool.stride,
+			.pool_size = c->pool.segment->size,
+			.ring = c->ring,
+			.empties = EMPTIES,
+			.tsc_hz = c->ctx->tsc_hz,
+			.seed = c->ctx->seed,
+			.timeouts = c->timeouts,
+			.flows = c->flows,
+			.socket = c->ctx->socket,
+			.cpu = c->cpu,
+			.idle_us = c->idle_us,
+			.n_own = { c->ctx->n_own[0], c->ctx->n_own[1] },
+			.n_toward = c->ctx->n_toward,
+			.n_text = c->text != NULL ? (uint32_t)strlen(c->text) : 0 },
+		.own = { c->ctx->own[0], c->ctx->own[1] },
+		.toward = c->ctx->toward,
+		.text = c->text,
+	};
+	int n;
+
+	snprintf(t.c.stage, sizeof(t.c.stage), "%s", c->ops->name);
+	snprintf(t.c.chain, sizeof(t.c.chain), "%s", c->ctx->chain);
+	snprintf(t.c.file, sizeof(t.c.file), "%s", c->file != NULL ? c->file : "configuration");
+	iso->config = malloc(NFV_WIRE_MAX);
+	if (iso->config == NULL)
+		return nfv_fail(err, ENOMEM, "stage %s: out of memory", c->ops->name);
+	n = nfv_wire_pack(&t, iso->config, err);
+	iso->config_len = n > 0 ? (uint32_t)n : 0;
+	return n < 0 ? n : 0;
+}
+
+/* Until an instance waits, and is offered to the worker. */
+static int
+first(struct nfv_isolated *iso, struct nfv_err *err)
+{
+	struct timespec t0, t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	do {
+		nfv_isolated_control(iso, 10);
+		if (atomic_load(&iso->next) != NULL)
+			return 0;
+		clock_gettime(CLOCK_MONOTONIC, &t);
+	} while (iso->last.text[0] == 0 && t.tv_sec - t0.tv_sec < START_MS / 1000);
+	return nfv_fail(err, EIO, "%s",
+		iso->last.text[0] != 0 ? iso->last.text : "an isolated stage does not start");
+}
+
+int
+nfv_isolated_create(
+	const struct nfv_isolated_conf *c, struct nfv_isolated **out, struct nfv_err *err)
+{
+	int rc = check(c, err);
+	struct nfv_isolated *iso;
+
+	if (rc < 0)
+		return rc;
+	iso = aligned_alloc(64, (sizeof(*iso) + 63) / 64 * 64);
+	if (iso == NULL)
+		return nfv_fail(err, ENOMEM, "stage %s: out of memory", c->ops->name);
+	memset(iso, 0, sizeof(*iso));
+	iso->conf = *c;
+	iso->conf.ctx = NULL;
+	iso->conf.text = iso->conf.file = NULL;
+	if (iso->conf.beat_ms == 0)
+		iso->conf.beat_ms = 1000;
+	if (iso->conf.progress_ms == 0)
+		iso->conf.progress_ms = 1000;
+	iso->ops = c->ops;
+	iso->pool = c->pool;
+	iso->base = c->pool.segment->at;
+	iso->reciprocal = ((1ull << 32) + c->pool.stride / 64 - 1) / (c->pool.stride / 64);
+	iso->ring = c->ring;
+	iso->on_failure = c->on_failure;
+	while (c->ops->drops != NULL && c->ops->drops[iso->drops] != NULL)
+		iso->drops++;
+	iso->template_sock = iso->template_pidfd = -1;
+	for (int i = 0; i < INSTANCES; i++)
+		iso->slot[i].sock = iso->slot[i].pidfd = -1;
+	rc = pack(iso, c, err);
+	if (rc == 0)
+		rc = path_init(iso, err);
+	if (rc == 0)
+		rc = template_start(iso, err);
+	if (rc == 0)
+		rc = first(iso, err);
+	if (rc < 0) {
+		nfv_isolated_destroy(iso);
+		return rc;
+	}
+	*out = iso;
+	return 0;
+}
+
+/* Killed, and waited for: a process that still ran could write into buffers that are others' by then. */
+static void
+stop(struct nfv_isolated *iso, struct instance *in)
+{
+	struct pollfd gone = { .fd = in->pidfd, .events = POLLIN };
+
+	instance_kill(iso, in);
+	if (in->pidfd >= 0)
+		poll(&gone, 1, 1000);
+	if (atomic_load(&in->state) != FREE)
+		instance_free(in);
+}
+
+void
+nfv_isolated_destroy(struct nfv_isolated *iso)
+{
+	if (iso == NULL)
+		return;
+	for (int i = 0; i < INSTANCES; i++)
+		stop(iso, &iso->slot[i]);
+	template_end(iso);
+	path_fini(iso);
+	free(iso->config);
+	free(iso->text);
+	free(iso);
+}

@@ -1,0 +1,135 @@
+/**
+ * @file
+ * The inside of an isolated stage at the manager's end.
+ *
+ * An instance's state goes round. The control thread takes it from FREE to OFFERED, the worker from
+ * there to LIVE; either condemns it, the control thread kills it and tells when it is DEAD, and the
+ * worker makes that SWEPT, after which it is the control thread's again.
+ */
+#ifndef HOST_H
+#define HOST_H
+
+#include "nfv_isolated.h"
+#include "nfv_wire.h"
+
+#define INSTANCES 4 /* one live, one spare, two on their way out */
+#define EMPTIES   64u
+
+enum state { FREE, FORKING, WARM, OFFERED, LIVE, DRAINING, DRAINED, CONDEMNED, DEAD, SWEPT };
+
+/* A packet on its way, as it was. */
+struct flight {
+	void *buf;
+	uint32_t index, hash;
+	uint16_t off, len, l3, l4, flags;
+	uint8_t family, proto, dir, port;
+};
+
+/* First in, first out. */
+struct flights {
+	struct flight *at;
+	uint32_t size; /* a power of two */
+	uint32_t head, tail;
+};
+
+struct instance {
+	_Atomic int state; /* enum state */
+	_Atomic int why;   /* enum nfv_end; once CONDEMNED */
+	/* The worker's. */
+	struct nfv_ring_end in, out, empty;
+	struct flights on_way, given;
+	bool caught; /* what it says is no longer listened to */
+	_Atomic uint32_t in_flight;
+	_Atomic uint64_t returned;
+	/* The control thread's. */
+	struct nfv_segment shared;
+	int sock, pidfd;
+	bool hung_up; /* nothing is to be read from `sock` any more */
+	bool killed;
+	bool ready; /* it waits, as it has said */
+	uint32_t serial;
+	int pid;          /* as the manager sees it */
+	int template_pid; /* as the template does */
+	uint64_t since;   /* ns: of the state it is in */
+	uint64_t asked;   /* ns: for the fork */
+	uint64_t beat, beat_at, done, done_at, polls;
+};
+
+struct held {
+	struct nfv_pkt pkt;
+	enum nfv_dir dir;
+};
+
+struct nfv_isolated {
+	/* Read by both, written by neither. */
+	const struct nfv_stage_ops *ops;
+	struct nfv_isolated_pool pool;
+	uint8_t *base;
+	uint64_t reciprocal; /* of stride / 64 */
+	uint32_t ring, drops;
+	enum nfv_on_failure on_failure;
+	/* Between them. */
+	_Atomic uint32_t attention; /* states have changed */
+	_Atomic(struct instance *) next;
+	_Atomic uint64_t polls;           /* collects so far */
+	_Atomic(struct instance *) shown; /* the one in use, for the control thread to see */
+	struct instance slot[INSTANCES];
+	/* The worker's. */
+	struct instance *cur;
+	uint32_t others; /* instances beside it that still have packets */
+	struct held *held;
+	uint32_t held_head, held_tail;
+	uint64_t down_since;
+	struct nfv_isolated_stats stats;
+	/* The control thread's. */
+	struct nfv_isolated_conf conf;
+	uint8_t *config; /* as it goes over */
+	uint32_t config_len;
+	int template_sock, template_pidfd, template_pid;
+	bool spawned; /* the template is our child */
+	bool template_ready;
+	uint32_t serial, early;
+	uint64_t not_before; /* ns: no fork until then */
+	struct nfv_err last;
+	char *text; /* what was shown last */
+	uint32_t n_text;
+	bool answered;
+	struct nfv_wire_msg msg;
+};
+
+/* Worker. */
+void path_sweep(struct nfv_isolated *iso, struct instance *in);
+int path_init(struct nfv_isolated *iso, struct nfv_err *err);
+void path_fini(struct nfv_isolated *iso);
+
+/* Processes: the template started and told, or -errno with a sentence. */
+int template_start(struct nfv_isolated *iso, struct nfv_err *err);
+void template_end(struct nfv_isolated *iso);
+/* Ask for an instance in a free slot. */
+int instance_ask(struct nfv_isolated *iso, struct instance *in, struct nfv_err *err);
+/* The process that `pidfd` is of, if it is a child of `parent`; -EPERM if not. */
+int instance_pid(int pidfd, int parent);
+void instance_kill(struct nfv_isolated *iso, struct instance *in);
+/* Give back all a slot has; its buffers are swept already. */
+void instance_free(struct instance *in);
+
+static inline bool
+condemn(struct nfv_isolated *iso, struct instance *in, enum nfv_end why)
+{
+	int was = atomic_load(&in->state);
+
+	while (was >= FORKING && was < CONDEMNED) {
+		int before = was;
+
+		/* The reason may be told by the one who wins only; the other's is as good. */
+		atomic_store(&in->why, why);
+		if (atomic_compare_exchange_strong(&in->state, &before, CONDEMNED)) {
+			atomic_store(&iso->attention, 1);
+			return true;
+		}
+		was = before;
+	}
+	return false;
+}
+
+#endif

@@ -1,0 +1,460 @@
+/* The control thread's side: what the processes say, whether they live, who is next. */
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+
+#define MS              1000000ull
+#define STABLE_MS       1000 /* an instance that ends sooner has ended early */
+#define WARM_MS         5000 /* to be forked and to wait */
+#define DRAIN_MS        1000
+#define BACKOFF_MOST_MS 5000
+
+const char *const nfv_end_name[NFV_ENDS] = {
+	[NFV_END_GONE] = "gone",
+	[NFV_END_RING] = "bad-ring",
+	[NFV_END_INDEX] = "bad-index",
+	[NFV_END_BOUNDS] = "bad-bounds",
+	[NFV_END_VERDICT] = "bad-verdict",
+	[NFV_END_BEAT] = "no-heartbeat",
+	[NFV_END_PROGRESS] = "no-progress",
+	[NFV_END_MESSAGE] = "bad-message",
+	[NFV_END_DRAIN] = "not-drained",
+	[NFV_END_REPLACED] = "replaced",
+};
+
+static const char *const sentence[NFV_ENDS] = {
+	[NFV_END_GONE] = "its process has ended",
+	[NFV_END_RING] = "it has told a count of descriptors that cannot be",
+	[NFV_END_INDEX] = "it has returned a buffer that is not the next on its way",
+	[NFV_END_BOUNDS] = "it has returned a packet that does not lie as it may in its buffer",
+	[NFV_END_VERDICT] = "it has returned a verdict or a direction that there is not",
+	[NFV_END_BEAT] = "its heart has stopped beating",
+	[NFV_END_PROGRESS] = "it gives back none of the packets it has",
+	[NFV_END_MESSAGE] = "it has said what it must not",
+	[NFV_END_DRAIN] = "it was replaced and has not given back what it had",
+	[NFV_END_REPLACED] = "it was replaced",
+};
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* An instance has ended early: the next one waits, longer each time. */
+static void
+back_off(struct nfv_isolated *iso, uint64_t now)
+{
+	uint64_t ms = iso->conf.backoff_ms;
+
+	iso->early++;
+	for (uint32_t i = 1; i < iso->early && ms < BACKOFF_MOST_MS; i++)
+		ms *= 2;
+	iso->not_before = now + (ms < BACKOFF_MOST_MS ? ms : BACKOFF_MOST_MS) * MS;
+	if (iso->conf.restarts > 0 && iso->early == iso->conf.restarts)
+		nfv_fail(&iso->last, EAGAIN,
+			"stage %s: %u instances have ended early one after the other: it is given "
+			"up, and its packets are %s",
+			iso->ops->name, iso->early,
+			iso->on_failure == NFV_FAIL_BYPASS ? "passed on" : "dropped");
+}
+
+static bool
+given_up(const struct nfv_isolated *iso)
+{
+	return iso->conf.restarts > 0 && iso->early >= iso->conf.restarts;
+}
+
+/* One that was condemned, whoever did: counted and told once, and killed. */
+static void
+execute(struct nfv_isolated *iso, struct instance *in)
+{
+	enum nfv_end why = (enum nfv_end)atomic_load(&in->why);
+	uint64_t now = now_ns();
+
+	if (in->killed)
+		return;
+	iso->stats.ends[why]++;
+	if (why != NFV_END_REPLACED)
+		nfv_fail(&iso->last, EIO, "stage %s: instance %u (process %d) is ended: %s",
+			iso->ops->name, in->serial, in->pid, sentence[why]);
+	if (why != NFV_END_REPLACED && now - in->since < STABLE_MS * MS)
+		back_off(iso, now);
+	instance_kill(iso, in);
+}
+
+static void
+end(struct nfv_isolated *iso, struct instance *in, enum nfv_end why)
+{
+	condemn(iso, in, why);
+	if (atomic_load(&in->state) == CONDEMNED)
+		execute(iso, in);
+}
+
+/* Its process is gone for certain: buffers may be swept. */
+static void
+bury(struct nfv_isolated *iso, struct instance *in)
+{
+	int state = atomic_load(&in->state);
+
+	if (state == FREE || state >= DEAD)
+		return;
+	end(iso, in, state == DRAINED ? NFV_END_REPLACED : NFV_END_GONE);
+	if (in->pidfd >= 0)
+		close(in->pidfd);
+	in->pidfd = -1;
+	atomic_store(&in->state, DEAD);
+	atomic_store(&iso->attention, 1);
+}
+
+static struct instance *
+in_state(struct nfv_isolated *iso, enum state a, enum state b)
+{
+	for (int i = 0; i < INSTANCES; i++) {
+		int s = atomic_load(&iso->slot[i].state);
+
+		if (s == (int)a || s == (int)b)
+			return &iso->slot[i];
+	}
+	return NULL;
+}
+
+/* --- what is said -------------------------------------------------------------------------------- */
+
+static void
+template_lost(struct nfv_isolated *iso, const char *why)
+{
+	struct instance *in;
+
+	nfv_fail(&iso->last, EIO, "stage %s: its template (process %d) is ended: %s",
+		iso->ops->name, iso->template_pid, why);
+	template_end(iso);
+	/* What it was asked for will not come; what lives, lives on, if it is let. */
+	while ((in = in_state(iso, FORKING, FORKING)) != NULL) {
+		atomic_store(&in->why, NFV_END_GONE);
+		instance_free(in);
+	}
+	back_off(iso, now_ns());
+}
+
+/* It waits, and its process is known: which of the two is heard first is chance. */
+static void
+warm(struct nfv_isolated *iso, struct instance *in)
+{
+	int was = FORKING;
+
+	if (!in->ready || in->pidfd < 0)
+		return;
+	in->since = now_ns();
+	iso->stats.fork_ns = in->since - in->asked;
+	atomic_compare_exchange_strong(&in->state, &was, WARM);
+}
+
+static void
+forked(struct nfv_isolated *iso)
+{
+	struct nfv_wire_forked f;
+
+	memcpy(&f, iso->msg.body, sizeof(f));
+	for (int i = 0; i < INSTANCES; i++) {
+		struct instance *in = &iso->slot[i];
+		int pid;
+
+		if (atomic_load(&in->state) != FORKING || in->serial != f.serial || in->pidfd >= 0)
+			continue;
+		pid = instance_pid(iso->msg.fd[0], iso->template_pid);
+		if (pid == -EPERM) {
+			template_lost(iso, "it has named a process that is not its child");
+			return;
+		}
+		in->pid = pid;
+		in->template_pid = f.pid;
+		in->pidfd = iso->msg.fd[0];
+		iso->msg.n_fd = 0;
+		iso->stats.forks++;
+		warm(iso, in);
+		return;
+	}
+}
+
+/* Only to tell more about an end that is known by then, or soon. */
+static void
+exited(struct nfv_isolated *iso)
+{
+	struct nfv_wire_forked f;
+
+	memcpy(&f, iso->msg.body, sizeof(f));
+	if (!WIFSIGNALED(f.status) || WTERMSIG(f.status) != SIGSYS)
+		return;
+	iso->stats.filtered++;
+	nfv_fail(&iso->last, EIO,
+		"stage %s: process %d was ended by the filter of system calls: it has called one "
+		"that a poll loop does not need",
+		iso->ops->name, f.pid);
+}
+
+static void
+hear_template(struct nfv_isolated *iso)
+{
+	struct nfv_err err = { "" };
+	int rc;
+
+	while (iso->template_sock >= 0 &&
+		(rc = nfv_wire_recv(iso->template_sock, false, &iso->msg, &err)) != -EAGAIN) {
+		if (rc <= 0)
+			template_lost(iso, rc == 0 ? "it has closed its socket" : err.text);
+		else if (iso->msg.type == NFV_WIRE_FORKED)
+			forked(iso);
+		else if (iso->msg.type == NFV_WIRE_EXITED)
+			exited(iso);
+		else
+			template_lost(iso, "it has said what it must not");
+		nfv_wire_close(&iso->msg);
+	}
+}
+
+static void
+hear(struct nfv_isolated *iso, struct instance *in)
+{
+	struct nfv_err err = { "" };
+	int rc = 0;
+
+	/* A few at a time: one that talks without end is not to keep us. */
+	for (int i = 0; i < 8 && !in->hung_up; i++) {
+		rc = nfv_wire_recv(in->sock, false, &iso->msg, &err);
+		if (rc == -EAGAIN)
+			return;
+		in->hung_up = rc <= 0;
+		if (rc < 0)
+			end(iso, in, NFV_END_MESSAGE);
+		if (rc <= 0)
+			break;
+		nfv_wire_close(&iso->msg);
+		if (iso->msg.type == NFV_WIRE_READY && !in->ready) {
+			in->ready = true;
+			warm(iso, in);
+		} else if (iso->msg.type == NFV_WIRE_SHOWN) {
+			free(iso->text);
+			iso->text = malloc(iso->msg.len + 1);
+			iso->n_text = iso->text != NULL ? iso->msg.len : 0;
+			if (iso->text != NULL)
+				memcpy(iso->text, iso->msg.body, iso->n_text);
+			iso->answered = true;
+		} else if (iso->msg.type == NFV_WIRE_FAILED) {
+			in->hung_up = true;
+			end(iso, in, NFV_END_GONE);
+			nfv_fail(&iso->last, EIO, "stage %s: %s", iso->ops->name,
+				(const char *)iso->msg.body);
+		} else {
+			in->hung_up = true;
+			end(iso, in, NFV_END_MESSAGE);
+		}
+	}
+	/* A closed socket is an end too, whoever still runs. */
+	if (in->hung_up)
+		end(iso, in, NFV_END_GONE);
+}
+
+/* --- whether it lives ---------------------------------------------------------------------------- */
+
+static void
+feel(struct nfv_isolated *iso, struct instance *in, uint64_t now)
+{
+	const struct nfv_wire_shared *word = (const struct nfv_wire_shared *)in->shared.at;
+	uint64_t beat = atomic_load_explicit(&word->beat, memory_order_relaxed);
+	uint64_t done = atomic_load_explicit(&in->returned, memory_order_relaxed);
+	uint64_t polls = atomic_load_explicit(&iso->polls, memory_order_relaxed);
+
+	if (beat != in->beat) {
+		in->beat = beat;
+		in->beat_at = now;
+	}
+	/* Without a worker that collects nothing can come back. */
+	if (done != in->done || polls == in->polls ||
+		atomic_load_explicit(&in->in_flight, memory_order_relaxed) == 0) {
+		in->done = done;
+		in->done_at = now;
+	}
+	in->polls = polls;
+	if (now - in->beat_at > iso->conf.beat_ms * MS)
+		end(iso, in, NFV_END_BEAT);
+	else if (now - in->done_at > iso->conf.progress_ms * MS)
+		end(iso, in, NFV_END_PROGRESS);
+}
+
+static void
+look_after(struct nfv_isolated *iso, struct instance *in, uint64_t now)
+{
+	switch (atomic_load(&in->state)) {
+	case FORKING:
+		if (now - in->asked > WARM_MS * MS)
+			end(iso, in, NFV_END_BEAT);
+		break;
+	case OFFERED:
+	case LIVE:
+		feel(iso, in, now);
+		if (now - in->since > STABLE_MS * MS)
+			iso->early = 0;
+		break;
+	case DRAINING:
+		feel(iso, in, now);
+		if (in->done_at == 0 || now - in->done_at > DRAIN_MS * MS)
+			end(iso, in, NFV_END_DRAIN);
+		break;
+	case DRAINED:
+		end(iso, in, NFV_END_REPLACED);
+		break;
+	case CONDEMNED:
+		execute(iso, in);
+		/* Never forked, as far as we know: then there is nothing that could run. */
+		if (in->pidfd < 0)
+			bury(iso, in);
+		break;
+	case SWEPT:
+		instance_free(in);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- who is next --------------------------------------------------------------------------------- */
+
+static bool
+offer(struct nfv_isolated *iso, uint64_t now)
+{
+	struct instance *in = in_state(iso, WARM, WARM);
+	int was = WARM;
+
+	if (in == NULL || nfv_wire_send(in->sock, NFV_WIRE_GO, NULL, 0, NULL, 0, NULL) < 0)
+		return false;
+	in->since = in->beat_at = in->done_at = now;
+	if (!atomic_compare_exchange_strong(&in->state, &was, OFFERED))
+		return false;
+	atomic_store(&iso->next, in);
+	atomic_store(&iso->attention, 1);
+	return true;
+}
+
+static void
+provide(struct nfv_isolated *iso, uint64_t now)
+{
+	struct instance *in;
+
+	if (in_state(iso, OFFERED, LIVE) == NULL)
+		offer(iso, now);
+	if (in_state(iso, FORKING, WARM) != NULL || now < iso->not_before || given_up(iso))
+		return;
+	if (iso->template_sock < 0 &&
+		(iso->conf.argv == NULL || template_start(iso, &iso->last) < 0)) {
+		back_off(iso, now);
+		return;
+	}
+	in = in_state(iso, FREE, FREE);
+	if (in == NULL)
+		return;
+	in->asked = in->since = now;
+	if (instance_ask(iso, in, &iso->last) < 0)
+		back_off(iso, now);
+}
+
+void
+nfv_isolated_control(struct nfv_isolated *iso, int timeout_ms)
+{
+	struct pollfd p[1 + 2 * INSTANCES];
+	uint64_t now;
+
+	p[0] = (struct pollfd){ .fd = iso->template_sock, .events = POLLIN };
+	for (int i = 0; i < INSTANCES; i++) {
+		const struct instance *in = &iso->slot[i];
+
+		p[1 + 2 * i] =
+			(struct pollfd){ .fd = in->hung_up ? -1 : in->sock, .events = POLLIN };
+		p[2 + 2 * i] = (struct pollfd){ .fd = in->pidfd, .events = POLLIN };
+	}
+	/* What the worker has noticed is not to wait for the time to be over. */
+	if (in_state(iso, CONDEMNED, SWEPT) != NULL || in_state(iso, DRAINED, DRAINED) != NULL)
+		timeout_ms = timeout_ms > 1 ? 1 : timeout_ms;
+	if (poll(p, 1 + 2 * INSTANCES, timeout_ms) < 0)
+		return;
+	now = now_ns();
+	if (p[0].revents != 0)
+		hear_template(iso);
+	for (int i = 0; i < INSTANCES; i++) {
+		struct instance *in = &iso->slot[i];
+
+		if (p[1 + 2 * i].revents != 0 && in->sock >= 0)
+			hear(iso, in);
+		if (p[2 + 2 * i].revents != 0 && in->pidfd >= 0)
+			bury(iso, in);
+		look_after(iso, in, now);
+	}
+	provide(iso, now);
+}
+
+int
+nfv_isolated_replace(struct nfv_isolated *iso, struct nfv_err *err)
+{
+	if (in_state(iso, OFFERED, OFFERED) != NULL || in_state(iso, DRAINING, DRAINED) != NULL ||
+		!offer(iso, now_ns()))
+		return nfv_fail(
+			err, EAGAIN, "stage %s: no spare is ready to take over", iso->ops->name);
+	return 0;
+}
+
+int
+nfv_isolated_show(struct nfv_isolated *iso, FILE *to, struct nfv_err *err)
+{
+	struct instance *in = atomic_load(&iso->shown);
+	uint64_t until = now_ns() + 100 * MS;
+
+	iso->answered = false;
+	if (in == NULL || nfv_wire_send(in->sock, NFV_WIRE_SHOW, NULL, 0, NULL, 0, err) < 0)
+		return nfv_fail(err, EAGAIN, "stage %s: no instance is live", iso->ops->name);
+	while (!iso->answered && now_ns() < until)
+		nfv_isolated_control(iso, 1);
+	if (!iso->answered)
+		return nfv_fail(err, ETIMEDOUT, "stage %s: it does not answer", iso->ops->name);
+	fwrite(iso->text, 1, iso->n_text, to);
+	return 0;
+}
+
+bool
+nfv_isolated_live(const struct nfv_isolated *iso, int *pid)
+{
+	const struct instance *in = atomic_load(&iso->shown);
+
+	if (in != NULL && pid != NULL)
+		*pid = in->pid;
+	return in != NULL;
+}
+
+bool
+nfv_isolated_spare(const struct nfv_isolated *iso)
+{
+	for (int i = 0; i < INSTANCES; i++)
+		if (atomic_load(&iso->slot[i].state) == WARM)
+			return true;
+	return false;
+}
+
+const char *
+nfv_isolated_last(const struct nfv_isolated *iso)
+{
+	return iso->last.text;
+}
+
+const struct nfv_isolated_stats *
+nfv_isolated_stats(const struct nfv_isolated *iso)
+{
+	return &iso->stats;
+}

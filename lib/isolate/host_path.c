@@ -1,0 +1,422 @@
+/*
+ * The worker's side: bursts into an instance's ring, and out of it what comes back, each descriptor
+ * checked against the list of what is on its way.
+ */
+#include <stdlib.h>
+
+#include "host.h"
+#include "nfv_tsc.h"
+
+static struct flight *
+oldest(struct flights *f)
+{
+	return f->head != f->tail ? &f->at[f->tail & (f->size - 1)] : NULL;
+}
+
+static void
+give_one(struct nfv_isolated *iso, void *buf)
+{
+	iso->pool.give(iso->pool.arg, &buf, 1);
+}
+
+/* The number of the buffer that the packet lies in; false: it does not lie in the pool. */
+static inline bool
+index_of(const struct nfv_isolated *iso, const struct nfv_pkt *p, uint32_t *index)
+{
+	uint64_t at = (uint64_t)(p->data - p->headroom - iso->base);
+
+	*index = (uint32_t)(at / 64 * iso->reciprocal >> 32);
+	return at < iso->pool.segment->size && (uint64_t)*index * iso->pool.stride == at &&
+		*index < iso->pool.buffers && p->headroom + p->len <= (int)iso->pool.stride;
+}
+
+/* Hand `n` packets to the live instance; those it has no room for are dropped. */
+static void
+hand(struct nfv_isolated *iso, struct instance *in, struct nfv_pkt *pkt, uint32_t n,
+	enum nfv_dir dir)
+{
+	struct flights *f = &in->on_way;
+	uint32_t room = f->size - (f->head - f->tail), k = 0;
+
+	room = nfv_ring_room(&in->in, n < room ? n : room);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct nfv_pkt *p = &pkt[i];
+		struct flight *to = &f->at[(f->head + k) & (f->size - 1)];
+		struct nfv_desc d;
+		uint32_t index;
+
+		if (!index_of(iso, p, &index)) {
+			iso->stats.foreign++;
+			give_one(iso, p->buf);
+			continue;
+		}
+		if (k == room) {
+			iso->stats.full++;
+			give_one(iso, p->buf);
+			continue;
+		}
+		*to = (struct flight){ .buf = p->buf,
+			.index = index,
+			.hash = p->hash,
+			.off = p->headroom,
+			.len = p->len,
+			.l3 = p->l3,
+			.l4 = p->l4,
+			.flags = p->flags,
+			.family = p->family,
+			.proto = p->proto,
+			.dir = (uint8_t)dir,
+			.port = p->port };
+		d = (struct nfv_desc){ .index = index,
+			.off = p->headroom,
+			.len = p->len,
+			.l3 = p->l3,
+			.l4 = p->l4,
+			.flags = p->flags,
+			.family = p->family,
+			.proto = p->proto,
+			.hash = p->hash,
+			.dir = (uint8_t)dir };
+		nfv_ring_write(&in->in, k++, &d);
+	}
+	if (k == 0) {
+		if (in->in.bad)
+			condemn(iso, in, NFV_END_RING);
+		return;
+	}
+	f->head += k;
+	iso->stats.handed += k;
+	nfv_ring_publish(&in->in, k);
+	atomic_store_explicit(&in->in_flight, f->head - f->tail, memory_order_relaxed);
+}
+
+/* Keep the instance in empty buffers. A stage that only reads cannot fill any. */
+static void
+feed(struct nfv_isolated *iso, struct instance *in)
+{
+	struct flights *f = &in->given;
+	uint32_t want = EMPTIES - (f->head - f->tail), n;
+	struct nfv_pkt p[EMPTIES];
+
+	if (iso->ops->access == NFV_READS || want < EMPTIES / 4)
+		return;
+	want = nfv_ring_room(&in->empty, want);
+	n = want > 0 ? iso->pool.take(iso->pool.arg, p, want) : 0;
+	for (uint32_t i = 0; i < n; i++) {
+		struct nfv_desc d = {
+			.off = p[i].headroom, .len = p[i].len, .l3 = p[i].l3, .kind = NFV_DESC_EMPTY
+		};
+
+		if (!index_of(iso, &p[i], &d.index)) {
+			iso->stats.foreign++;
+			give_one(iso, p[i].buf);
+			continue;
+		}
+		f->at[f->head++ & (f->size - 1)] = (struct flight){ .buf = p[i].buf,
+			.index = d.index,
+			.off = p[i].headroom,
+			.len = p[i].len,
+			.l3 = p[i].l3 };
+		nfv_ring_put(&in->empty, &d, 1);
+	}
+	if (in->empty.bad)
+		condemn(iso, in, NFV_END_RING);
+}
+
+/* What is wrong with a descriptor that has come back; NFV_ENDS: nothing. `f`: what it must be about. */
+static inline enum nfv_end
+check(const struct nfv_isolated *iso, const struct nfv_desc *d, const struct flight *f)
+{
+	if (d->kind != NFV_DESC_PACKET && d->kind != NFV_DESC_ORIGIN)
+		return NFV_END_VERDICT;
+	if (f == NULL || d->index != f->index)
+		return NFV_END_INDEX;
+	if (d->off + d->len > (int)iso->pool.stride || d->len < NFV_ETH_LEN)
+		return NFV_END_BOUNDS;
+	if (d->kind == NFV_DESC_ORIGIN)
+		return d->dir > NFV_INWARD ? NFV_END_VERDICT :
+			d->off != f->off   ? NFV_END_BOUNDS :
+					     NFV_ENDS;
+	if (iso->ops->access == NFV_READS && (d->off != f->off || d->len != f->len))
+		return NFV_END_BOUNDS;
+	return d->verdict >= NFV_DROP_BASE + iso->drops || d->dir != f->dir ? NFV_END_VERDICT :
+									      NFV_ENDS;
+}
+
+/* A packet from what is known here and the little that a stage may change. */
+static inline struct nfv_pkt
+reopen(const struct nfv_isolated *iso, const struct nfv_desc *d, const struct flight *f)
+{
+	return (struct nfv_pkt){ .data = iso->base + (size_t)f->index * iso->pool.stride + d->off,
+		.buf = f->buf,
+		.len = d->len,
+		.headroom = d->off,
+		.tailroom = (uint16_t)(iso->pool.stride - d->off - d->len),
+		.verdict = d->verdict,
+		.port = f->port,
+		.l3 = f->l3,
+		.l4 = f->l4,
+		.flags = (uint16_t)(f->flags | (d->flags & NFV_PKT_OWN)),
+		.family = f->family,
+		.proto = f->proto,
+		.hash = f->hash };
+}
+
+/* Take what an instance has put out, as much as there is room for. */
+static uint32_t
+collect(struct nfv_isolated *iso, struct instance *in, struct nfv_burst back[2],
+	struct nfv_burst origin[2])
+{
+	bool writes = iso->ops->access == NFV_WRITES;
+	uint32_t n = in->caught ? 0 : nfv_ring_filled(&in->out, NFV_BURST_MAX), k = 0, packets = 0;
+	enum nfv_end why = NFV_ENDS;
+
+	for (; k < n; k++) {
+		struct nfv_desc d = nfv_ring_read(&in->out, k);
+		bool own = d.kind == NFV_DESC_ORIGIN;
+		struct flights *from = own ? &in->given : &in->on_way;
+		const struct flight *f = oldest(from);
+		struct nfv_burst *to;
+		struct nfv_pkt *p;
+
+		why = check(iso, &d, f);
+		if (__builtin_expect(why != NFV_ENDS, 0))
+			break;
+		to = own ? &origin[d.dir] : &back[d.dir];
+		if (to->n == NFV_BURST_MAX)
+			break;
+		p = &to->pkt[to->n];
+		*p = reopen(iso, &d, f);
+		from->tail++;
+		packets += !own;
+		if (own) {
+			p->verdict = NFV_KEEP;
+			iso->stats.originated++;
+		} else if (writes && p->verdict == NFV_KEEP &&
+			nfv_pkt_parse_ip(p) != NFV_PARSE_OK) {
+			iso->stats.unreadable++;
+			give_one(iso, p->buf);
+			continue;
+		}
+		to->n++;
+	}
+	if (k > 0)
+		nfv_ring_release(&in->out, k);
+	if (__builtin_expect(why != NFV_ENDS || in->out.bad, 0)) {
+		in->caught = true;
+		condemn(iso, in, why != NFV_ENDS ? why : NFV_END_RING);
+	}
+	if (packets > 0) {
+		iso->stats.returned += packets;
+		atomic_store_explicit(&in->returned,
+			atomic_load_explicit(&in->returned, memory_order_relaxed) + packets,
+			memory_order_relaxed);
+		atomic_store_explicit(
+			&in->in_flight, in->on_way.head - in->on_way.tail, memory_order_relaxed);
+	}
+	return k;
+}
+
+static void
+give_all(struct nfv_isolated *iso, struct flights *f, uint64_t *count)
+{
+	struct flight *o;
+
+	for (; (o = oldest(f)) != NULL; f->tail++, (*count)++)
+		give_one(iso, o->buf);
+}
+
+void
+path_sweep(struct nfv_isolated *iso, struct instance *in)
+{
+	give_all(iso, &in->on_way, &iso->stats.swept);
+	give_all(iso, &in->given, &iso->stats.swept_empty);
+	atomic_store(&in->in_flight, 0);
+}
+
+static void
+hold(struct nfv_isolated *iso, const struct nfv_burst *b)
+{
+	for (uint16_t i = 0; i < b->n; i++) {
+		if (iso->held_head - iso->held_tail == iso->ring) {
+			iso->stats.down++;
+			give_one(iso, b->pkt[i].buf);
+			continue;
+		}
+		iso->held[iso->held_head++ & (iso->ring - 1)] = (struct held){ b->pkt[i], b->dir };
+		iso->stats.held++;
+	}
+}
+
+/* One by one, since they are few and may be of either direction. */
+static void
+release(struct nfv_isolated *iso)
+{
+	for (; iso->held_tail != iso->held_head; iso->held_tail++) {
+		struct held *h = &iso->held[iso->held_tail & (iso->ring - 1)];
+
+		hand(iso, iso->cur, &h->pkt, 1, h->dir);
+	}
+}
+
+/* The instance in use, and since when there is none. */
+static void
+use(struct nfv_isolated *iso, struct instance *in)
+{
+	uint64_t now = nfv_tsc();
+
+	if (in == NULL && iso->cur != NULL)
+		iso->down_since = now;
+	if (in != NULL && iso->cur == NULL && iso->down_since > 0 &&
+		now - iso->down_since > iso->stats.pause_tsc)
+		iso->stats.pause_tsc = now - iso->down_since;
+	iso->cur = in;
+	atomic_store(&iso->shown, in);
+}
+
+/* States have changed: leave what is condemned, sweep what is dead, take what is offered. */
+static void
+attend(struct nfv_isolated *iso)
+{
+	struct instance *in;
+
+	atomic_store(&iso->attention, 0);
+	if (iso->cur != NULL && atomic_load(&iso->cur->state) >= CONDEMNED)
+		use(iso, NULL);
+	in = atomic_exchange(&iso->next, NULL);
+	if (in != NULL) {
+		int offered = OFFERED, live = LIVE;
+
+		if (iso->cur != NULL)
+			atomic_compare_exchange_strong(&iso->cur->state, &live, DRAINING);
+		if (atomic_compare_exchange_strong(&in->state, &offered, LIVE)) {
+			use(iso, in);
+			feed(iso, in);
+		}
+	}
+	iso->others = 0;
+	for (int i = 0; i < INSTANCES; i++) {
+		int state = atomic_load(&iso->slot[i].state);
+
+		iso->others += state == DRAINING || state == DEAD;
+	}
+}
+
+/* Instances that leave: what they have put out is still taken; then they are done. */
+static uint32_t
+collect_others(struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_burst origin[2])
+{
+	uint32_t n = 0;
+
+	for (int i = 0; i < INSTANCES; i++) {
+		struct instance *in = &iso->slot[i];
+		int state = atomic_load(&in->state);
+		uint32_t k;
+
+		if (state != DRAINING && state != DEAD)
+			continue;
+		k = collect(iso, in, back, origin);
+		n += k;
+		if (k > 0)
+			continue;
+		if (state == DEAD) {
+			path_sweep(iso, in);
+			atomic_store(&in->state, SWEPT);
+			atomic_store(&iso->attention, 1);
+		} else if (oldest(&in->on_way) == NULL &&
+			atomic_compare_exchange_strong(&in->state, &state, DRAINED)) {
+			atomic_store(&iso->attention, 1);
+		}
+	}
+	return n;
+}
+
+static bool
+draining(const struct nfv_isolated *iso)
+{
+	for (int i = 0; i < INSTANCES; i++)
+		if (atomic_load(&iso->slot[i].state) == DRAINING)
+			return true;
+	return false;
+}
+
+void
+nfv_isolated_process(struct nfv_isolated *iso, struct nfv_burst *b)
+{
+	if (__builtin_expect(atomic_load_explicit(&iso->attention, memory_order_acquire), 0))
+		attend(iso);
+	/* While one is replaced packets wait for the old one's, so that none overtakes another. */
+	if (__builtin_expect(iso->cur != NULL && iso->others == 0, 1)) {
+		hand(iso, iso->cur, b->pkt, b->n, b->dir);
+	} else if (iso->cur != NULL && !draining(iso) && iso->held_head == iso->held_tail) {
+		hand(iso, iso->cur, b->pkt, b->n, b->dir);
+	} else if (iso->cur != NULL || iso->on_failure == NFV_FAIL_HOLD) {
+		hold(iso, b);
+	} else if (iso->on_failure == NFV_FAIL_BYPASS) {
+		iso->stats.bypassed += b->n;
+		return;
+	} else {
+		iso->stats.down += b->n;
+		for (uint16_t i = 0; i < b->n; i++)
+			give_one(iso, b->pkt[i].buf);
+	}
+	b->n = 0;
+}
+
+uint32_t
+nfv_isolated_collect(struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_burst origin[2])
+{
+	uint64_t now = nfv_tsc();
+	uint32_t n = 0;
+
+	for (int dir = 0; dir < 2; dir++) {
+		back[dir].n = origin[dir].n = 0;
+		back[dir].dir = origin[dir].dir = (enum nfv_dir)dir;
+		back[dir].tsc = origin[dir].tsc = now;
+	}
+	atomic_store_explicit(&iso->polls,
+		atomic_load_explicit(&iso->polls, memory_order_relaxed) + 1, memory_order_relaxed);
+	if (__builtin_expect(atomic_load_explicit(&iso->attention, memory_order_acquire), 0))
+		attend(iso);
+	if (__builtin_expect(iso->others > 0, 0))
+		n = collect_others(iso, back, origin);
+	if (iso->cur == NULL)
+		return n;
+	if (__builtin_expect(iso->held_tail != iso->held_head, 0) && !draining(iso))
+		release(iso);
+	n += collect(iso, iso->cur, back, origin);
+	feed(iso, iso->cur);
+	return n;
+}
+
+int
+path_init(struct nfv_isolated *iso, struct nfv_err *err)
+{
+	iso->held = calloc(iso->ring, sizeof(*iso->held));
+	for (int i = 0; i < INSTANCES && iso->held != NULL; i++) {
+		struct instance *in = &iso->slot[i];
+
+		in->on_way = (struct flights){ .at = calloc(iso->ring, sizeof(struct flight)),
+			.size = iso->ring };
+		in->given = (struct flights){ .at = calloc(EMPTIES, sizeof(struct flight)),
+			.size = EMPTIES };
+		if (in->on_way.at == NULL || in->given.at == NULL)
+			return nfv_fail(err, ENOMEM, "stage %s: out of memory", iso->ops->name);
+	}
+	if (iso->held == NULL)
+		return nfv_fail(err, ENOMEM, "stage %s: out of memory", iso->ops->name);
+	return 0;
+}
+
+void
+path_fini(struct nfv_isolated *iso)
+{
+	for (; iso->held != NULL && iso->held_tail != iso->held_head; iso->held_tail++)
+		give_one(iso, iso->held[iso->held_tail & (iso->ring - 1)].pkt.buf);
+	for (int i = 0; i < INSTANCES; i++) {
+		path_sweep(iso, &iso->slot[i]);
+		free(iso->slot[i].on_way.at);
+		free(iso->slot[i].given.at);
+	}
+	free(iso->held);
+}

@@ -1,0 +1,275 @@
+/* Processes of a stage: the template spawned and told, instances forked of it, ended, given back. */
+#define _GNU_SOURCE /* addclosefrom_np, prlimit */
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host.h"
+
+#define ANSWER_MS 10000 /* to start a stage; its configuration may be large */
+
+static int
+spawn(const char *const *argv, int sock, pid_t *pid)
+{
+	char *none[] = { NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t set;
+	int rc;
+
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, sock, 3);
+	posix_spawn_file_actions_addclosefrom_np(&files, 4);
+	posix_spawnattr_init(&attr);
+	/* A group of its own: what a terminal sends the manager is not for it, and it can be ended as one. */
+	posix_spawnattr_setflags(
+		&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setpgroup(&attr, 0);
+	sigemptyset(&set);
+	posix_spawnattr_setsigmask(&attr, &set);
+	sigaddset(&set, SIGPIPE);
+	sigaddset(&set, SIGCHLD);
+	posix_spawnattr_setsigdefault(&attr, &set);
+	rc = posix_spawn(pid, argv[0], &files, &attr, (char *const *)(uintptr_t)argv, none);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	return rc;
+}
+
+/* The template's socket, and its process by pid and pidfd. */
+static int
+connect_template(struct nfv_isolated *iso, struct nfv_err *err)
+{
+	const struct nfv_isolated_conf *c = &iso->conf;
+	int pair[2], rc;
+
+	if (c->argv == NULL) {
+		struct ucred peer = { 0 };
+		socklen_t len = sizeof(peer);
+
+		iso->template_sock = c->sock;
+		iso->conf.sock = -1;
+		if (iso->template_sock < 0 ||
+			getsockopt(iso->template_sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+			peer.pid <= 0)
+			return nfv_fail(err, ENOTCONN, "stage %s: its process is not connected",
+				iso->ops->name);
+		iso->template_pid = peer.pid;
+	} else {
+		pid_t pid;
+
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+			return nfv_fail(err, errno, "stage %s: no socket: %s", iso->ops->name,
+				strerror(errno));
+		rc = spawn(c->argv, pair[1], &pid);
+		close(pair[1]);
+		iso->template_sock = pair[0];
+		if (rc != 0)
+			return nfv_fail(err, rc, "stage %s: %s cannot be started: %s",
+				iso->ops->name, c->argv[0], strerror(rc));
+		iso->spawned = true;
+		iso->template_pid = pid;
+		if (c->memory > 0) {
+			struct rlimit l = { c->memory, c->memory };
+
+			prlimit(pid, RLIMIT_AS, &l, NULL);
+		}
+	}
+	iso->template_pidfd = (int)syscall(SYS_pidfd_open, iso->template_pid, 0);
+	if (iso->template_pidfd < 0)
+		return nfv_fail(err, errno, "stage %s: its process has no handle: %s",
+			iso->ops->name, strerror(errno));
+	iso->stats.templates++;
+	return 0;
+}
+
+/* A message of one type, or a sentence why there is none. */
+static int
+await(struct nfv_isolated *iso, int sock, uint32_t type, struct nfv_err *err)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	int rc;
+
+	if (poll(&p, 1, ANSWER_MS) <= 0)
+		return nfv_fail(err, ETIMEDOUT, "its process does not answer");
+	rc = nfv_wire_recv(sock, false, &iso->msg, err);
+	if (rc == 0)
+		return nfv_fail(err, ECONNRESET, "its process has ended before it was ready");
+	if (rc < 0)
+		return rc;
+	if (iso->msg.type == type)
+		return 0;
+	nfv_wire_close(&iso->msg);
+	if (iso->msg.type == NFV_WIRE_FAILED)
+		return nfv_fail(err, EINVAL, "%s", (const char *)iso->msg.body);
+	return nfv_fail(err, EPROTO, "its process says what it must not");
+}
+
+static int
+tell(struct nfv_isolated *iso, struct nfv_err *err)
+{
+	struct nfv_wire_ready ready;
+	int fd, rc = await(iso, iso->template_sock, NFV_WIRE_HELLO, err);
+
+	if (rc < 0)
+		return rc;
+	fd = nfv_segment_lend(iso->pool.segment, iso->ops->access == NFV_WRITES, err);
+	if (fd < 0)
+		return fd;
+	rc = nfv_wire_send(
+		iso->template_sock, NFV_WIRE_CONFIG, iso->config, iso->config_len, &fd, 1, err);
+	close(fd);
+	if (rc == 0)
+		rc = await(iso, iso->template_sock, NFV_WIRE_READY, err);
+	if (rc < 0)
+		return rc;
+	memcpy(&ready, iso->msg.body, sizeof(ready));
+	if (strncmp(ready.stage, iso->ops->name, sizeof(ready.stage)) != 0 ||
+		ready.access != iso->ops->access || ready.drops != iso->drops)
+		return nfv_fail(err, EPROTO,
+			"its process has another stage than the manager: programs of two versions?");
+	return 0;
+}
+
+int
+template_start(struct nfv_isolated *iso, struct nfv_err *err)
+{
+	struct nfv_err why = { "" };
+	int rc = connect_template(iso, err);
+
+	if (rc == 0) {
+		rc = tell(iso, &why);
+		if (rc < 0)
+			nfv_fail(err, -rc, "stage %s, isolated: %s", iso->ops->name, why.text);
+	}
+	if (rc < 0)
+		template_end(iso);
+	iso->template_ready = rc == 0;
+	return rc;
+}
+
+void
+template_end(struct nfv_isolated *iso)
+{
+	if (iso->template_sock >= 0)
+		close(iso->template_sock);
+	if (iso->template_pidfd >= 0) {
+		if (iso->spawned) {
+			kill(-iso->template_pid, SIGKILL); /* whoever is left of its group */
+			waitpid(iso->template_pid, NULL, 0);
+		} else {
+			syscall(SYS_pidfd_send_signal, iso->template_pidfd, SIGKILL, NULL, 0);
+		}
+		close(iso->template_pidfd);
+	}
+	iso->template_sock = iso->template_pidfd = -1;
+	iso->template_pid = 0;
+	iso->spawned = iso->template_ready = false;
+}
+
+/* New memory and a new socket each time: who still has the old ones has nothing. */
+int
+instance_ask(struct nfv_isolated *iso, struct instance *in, struct nfv_err *err)
+{
+	struct nfv_wire_layout l = nfv_wire_layout(iso->ring, EMPTIES);
+	int pair[2] = { -1, -1 }, fd[2], rc;
+
+	rc = nfv_segment_create("nfv-rings", l.size, false, &in->shared, err);
+	if (rc == 0)
+		rc = nfv_segment_seal(&in->shared, false, err);
+	if (rc < 0)
+		goto fail;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		rc = nfv_fail(err, errno, "no socket: %s", strerror(errno));
+		goto fail;
+	}
+	fd[0] = in->shared.fd;
+	fd[1] = pair[1];
+	in->serial = ++iso->serial;
+	rc = nfv_wire_send(
+		iso->template_sock, NFV_WIRE_FORK, &in->serial, sizeof(in->serial), fd, 2, err);
+	if (rc < 0)
+		goto fail;
+	close(pair[1]);
+	in->sock = pair[0];
+	in->pidfd = -1;
+	in->pid = in->template_pid = 0;
+	in->hung_up = in->killed = in->caught = in->ready = false;
+	in->beat = in->done = in->polls = 0;
+	in->in = nfv_ring_end(in->shared.at + l.in, iso->ring);
+	in->out = nfv_ring_end(in->shared.at + l.out, 2 * iso->ring);
+	in->empty = nfv_ring_end(in->shared.at + l.empty, EMPTIES);
+	in->on_way.head = in->on_way.tail = in->given.head = in->given.tail = 0;
+	atomic_store(&in->in_flight, 0);
+	atomic_store(&in->returned, 0);
+	atomic_store(&in->state, FORKING);
+	return 0;
+fail:
+	for (int i = 0; i < 2; i++)
+		if (pair[i] >= 0)
+			close(pair[i]);
+	nfv_segment_fini(&in->shared);
+	return nfv_fail_in(err, rc, "stage %s: no instance", iso->ops->name);
+}
+
+/* The number that stands behind `key` in a file of /proc; -1. */
+static long
+number_in(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+	long n = -1;
+
+	while (f != NULL && n < 0 && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, key, strlen(key)) == 0)
+			n = strtol(line + strlen(key), NULL, 10);
+	if (f != NULL)
+		fclose(f);
+	return n;
+}
+
+/* Anyone may have a handle of anyone; killing is for the template's own children. */
+int
+instance_pid(int pidfd, int parent)
+{
+	char path[64];
+	long pid;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	pid = number_in(path, "Pid:");
+	if (pid <= 0)
+		return -EPERM;
+	snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+	return number_in(path, "PPid:") == parent ? (int)pid : -EPERM;
+}
+
+void
+instance_kill(struct nfv_isolated *iso, struct instance *in)
+{
+	if (in->killed)
+		return;
+	in->killed = true;
+	if (in->pidfd < 0)
+		return;
+	if (syscall(SYS_pidfd_send_signal, in->pidfd, SIGKILL, NULL, 0) == 0)
+		iso->stats.kills++;
+}
+
+void
+instance_free(struct instance *in)
+{
+	if (in->sock >= 0)
+		close(in->sock);
+	if (in->pidfd >= 0)
+		close(in->pidfd);
+	in->sock = in->pidfd = -1;
+	nfv_segment_fini(&in->shared);
+	atomic_store(&in->state, FREE);
+}

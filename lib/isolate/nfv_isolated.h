@@ -1,0 +1,138 @@
+/**
+ * @file
+ * An isolated stage, as the manager sees it: its processes, the rings to them, what is on its way.
+ *
+ * A template process starts the stage once and forks instances: one that is live, and a warm spare
+ * that waits. Packets are handed over and come back later, in the order they went (nfv_isolated_process,
+ * nfv_isolated_collect); nothing ever waits for a stage. The manager keeps, in its own memory, a list
+ * of what is on its way in that order; whatever comes back must be the next on it, or the instance is
+ * ended on the spot. So buffers cannot be lost, kept, given back twice or exchanged by a stage.
+ *
+ * An instance whose process is gone, whose heart has stopped, that gives back nothing, or that was
+ * caught is killed; when its process is really gone, what it had given back is still taken, the rest
+ * goes back to the pool, and the spare is live meanwhile. Until there is one, `on_failure` says what
+ * becomes of packets. Every end has its counter, and its sentence (nfv_isolated_last).
+ *
+ * A stage that reads only has the pool mapped read-only. One that writes could write at any time into
+ * any buffer of its pool, even those of others: give stages that you do not trust pools of their own.
+ * Packets that such a one returns have their headers read again.
+ *
+ * Threads: process and collect on the worker that runs the chain; everything else on the control
+ * thread, with create before and destroy after the worker's time. Counters may be read by any.
+ */
+#ifndef NFV_ISOLATED_H
+#define NFV_ISOLATED_H
+
+#include "nfv_flow.h"
+#include "nfv_segment.h"
+#include "nfv_stage.h"
+
+/** Where packets lie; who gives and takes buffers. `take` and `give` are called by the worker. */
+struct nfv_isolated_pool {
+	const struct nfv_segment *segment;
+	uint32_t stride, buffers; /* buffer i lies at i * stride */
+	void *arg;
+	/** Up to `n` empty packets as nfv_out has them; how many. */
+	uint32_t (*take)(void *arg, struct nfv_pkt *p, uint32_t n);
+	void (*give)(void *arg, void *const *buf, uint32_t n);
+};
+
+enum nfv_on_failure {
+	NFV_FAIL_DROP,   /* dropped and counted */
+	NFV_FAIL_BYPASS, /* they go on as if the stage were not there */
+	NFV_FAIL_HOLD,   /* they wait for the next instance, as many as the ring has places */
+};
+
+struct nfv_isolated_conf {
+	const struct nfv_stage_ops *ops;
+	const struct nfv_stage_ctx
+		*ctx;            /* chain, addresses, clock, seed, node; during create only */
+	const char *file, *text; /* the configuration's name, and all of it; may be NULL */
+	uint32_t flows;
+	struct nfv_flow_timeouts timeouts;
+	struct nfv_isolated_pool pool;
+	const char *const
+		*argv;    /* the stage's program, which finds its socket at descriptor 3; or */
+	int sock;         /* one that has connected, if argv is NULL; taken */
+	int cpu;          /* for instances; -1: any */
+	uint32_t ring;    /* packets on their way at most; a power of two */
+	uint32_t idle_us; /* until an instance naps; 0: never */
+	enum nfv_on_failure on_failure;
+	uint32_t beat_ms;     /* without a heartbeat: dead; 0: 1000 */
+	uint32_t progress_ms; /* with packets on their way and none returned; 0: 1000 */
+	uint32_t
+		backoff_ms; /* until the next fork after an early end; doubled each time; 0: none */
+	uint32_t restarts;  /* early ends in a row until it is given up; 0: never */
+	uint64_t memory;    /* bytes of address space for each of its processes; 0: no limit */
+};
+
+/** Why instances end; names in nfv_end_name. */
+enum nfv_end {
+	NFV_END_GONE,     /* the process ended or was killed by somebody else */
+	NFV_END_RING,     /* an index in shared memory that cannot be */
+	NFV_END_INDEX,    /* a buffer that is not the next on its way */
+	NFV_END_BOUNDS,   /* a packet outside its buffer; moved or cut by a stage that reads only */
+	NFV_END_VERDICT,  /* a verdict or a direction that there is not */
+	NFV_END_BEAT,     /* no heartbeat */
+	NFV_END_PROGRESS, /* a heartbeat, but nothing comes back */
+	NFV_END_MESSAGE,  /* it says what it must not */
+	NFV_END_DRAIN,    /* replaced, and did not give back what it had */
+	NFV_END_REPLACED, /* replaced, as it was asked to be */
+	NFV_ENDS
+};
+extern const char *const nfv_end_name[NFV_ENDS];
+
+struct nfv_isolated_stats {
+	/* The worker's. */
+	uint64_t handed, returned, originated;
+	uint64_t full;        /* dropped: the stage does not keep up */
+	uint64_t down;        /* dropped: no instance */
+	uint64_t bypassed;    /* passed on: no instance */
+	uint64_t held;        /* had to wait for one */
+	uint64_t foreign;     /* dropped: not in the shared pool */
+	uint64_t unreadable;  /* dropped: returned with headers that are none */
+	uint64_t swept;       /* packets that were lost with an instance */
+	uint64_t swept_empty; /* its empty buffers */
+	uint64_t pause_tsc;   /* longest time without an instance, in cycles */
+	/* The control thread's. */
+	uint64_t ends[NFV_ENDS];
+	uint64_t filtered; /* of these: ended by the filter of system calls */
+	uint64_t forks, templates, kills;
+	uint64_t fork_ns; /* the last one: from the request until it waited for packets */
+};
+
+struct nfv_isolated;
+
+/** Start the template and the first instance, which may take a second; waits for it. */
+int nfv_isolated_create(
+	const struct nfv_isolated_conf *conf, struct nfv_isolated **out, struct nfv_err *err);
+/** Stop everything; buffers on their way go back to the pool. Takes NULL. */
+void nfv_isolated_destroy(struct nfv_isolated *iso);
+
+/**
+ * Hand a burst over. What is left in it is for the chain to go on with: nothing, as a rule, or
+ * all of it (bypassed). Everything else is this one's, dropped packets too.
+ */
+void nfv_isolated_process(struct nfv_isolated *iso, struct nfv_burst *burst);
+/**
+ * What has come back, by direction: `back` with the stage's verdicts, to be swept and run on; and in
+ * `origin` what it originated (NFV_PKT_OWN, to be parsed). How many packets in all.
+ */
+uint32_t nfv_isolated_collect(
+	struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_burst origin[2]);
+
+/** Look after its processes: whenever there is something to do, or after `timeout_ms`. */
+void nfv_isolated_control(struct nfv_isolated *iso, int timeout_ms);
+/** Put the spare in the place of the live instance, without losing a packet. -EAGAIN: none yet. */
+int nfv_isolated_replace(struct nfv_isolated *iso, struct nfv_err *err);
+/** Ask the live instance what it has to show, and wait a little for it. */
+int nfv_isolated_show(struct nfv_isolated *iso, FILE *to, struct nfv_err *err);
+/** Whether an instance is live; pid, unless NULL, is its process. */
+bool nfv_isolated_live(const struct nfv_isolated *iso, int *pid);
+/** Whether a spare waits. */
+bool nfv_isolated_spare(const struct nfv_isolated *iso);
+/** The last thing that went wrong, a sentence; "" if nothing has. */
+const char *nfv_isolated_last(const struct nfv_isolated *iso);
+const struct nfv_isolated_stats *nfv_isolated_stats(const struct nfv_isolated *iso);
+
+#endif

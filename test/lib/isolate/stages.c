@@ -1,0 +1,190 @@
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nfv_csum.h"
+#include "stages.h"
+
+struct conf {
+	uint32_t limit;
+};
+
+static const struct nfv_conf_field fields[] = {
+	{ .name = "limit",
+		.help = "a number",
+		.def = "7",
+		.type = NFV_CONF_UINT,
+		.min = 1,
+		.max = 100,
+		.offset = offsetof(struct conf, limit) },
+	{ .name = NULL },
+};
+static const struct nfv_conf_schema schema = {
+	.size = sizeof(struct conf), .help = "for tests", .fields = fields
+};
+static const char *const drops[] = { "asked", NULL };
+
+struct state {
+	uint32_t limit;
+	uint64_t packets;
+};
+
+static int
+init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	struct state *s = state;
+
+	s->limit = ((const struct conf *)ctx->conf)->limit;
+	if (s->limit == 99)
+		return nfv_fail(err, EINVAL, "99 is not to my liking");
+	return 0;
+}
+
+static void
+answer(const struct nfv_pkt *k, enum nfv_dir dir, struct nfv_out *out)
+{
+	const struct nfv_ip4 *ip = nfv_pkt_ip4(k);
+	const struct nfv_udp *u = nfv_pkt_l4(k);
+	struct nfv_pkt *a = nfv_out_take(out, nfv_dir_back(dir));
+	struct nfv_udp *v;
+
+	if (a == NULL)
+		return;
+	nfv_pkt_ip_header(a, 4, &ip->be_dst, &ip->be_src, NFV_PROTO_UDP, NFV_UDP_LEN + 6);
+	v = nfv_pkt_l4(a);
+	*v = (struct nfv_udp){ u->be_dport, u->be_sport, htobe16(NFV_UDP_LEN + 6), 0 };
+	memcpy(v + 1, "answer", 6);
+	nfv_csum_l4_set(a);
+}
+
+static void
+misbehave(enum ask ask, uint8_t *data)
+{
+	const struct timespec hour = { .tv_sec = 3600 };
+	volatile uint8_t *nowhere = NULL;
+
+	switch (ask) {
+	case ASK_SPIN:
+		for (;;)
+			__asm__ volatile("" ::: "memory");
+	case ASK_SLEEP:
+		nanosleep(&hour, NULL);
+		break;
+	case ASK_FORK:
+		if (fork() == 0)
+			_exit(0);
+		break;
+	case ASK_ALLOCATE:
+		for (;;)
+			mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	case ASK_OPEN:
+		open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+		break;
+	case ASK_CRASH:
+		*nowhere = 1;
+		break;
+	case ASK_WRITE:
+		*(volatile uint8_t *)data = 1;
+		break;
+	case ASK_EXIT:
+		_exit(7);
+	default:
+		break;
+	}
+}
+
+static void
+process(void *state, struct nfv_burst *b, struct nfv_out *out)
+{
+	struct state *s = state;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct nfv_pkt *p = &b->pkt[i];
+		uint8_t *data = (uint8_t *)nfv_pkt_l4(p) + NFV_UDP_LEN;
+
+		s->packets++;
+		switch (data[0]) {
+		case ASK_KEEP:
+			break;
+		case ASK_DROP:
+			p->verdict = NFV_DROP(0);
+			break;
+		case ASK_ANSWER:
+			answer(p, b->dir, out);
+			p->verdict = NFV_CONSUMED;
+			break;
+		case ASK_SPOIL:
+			p->data[p->l3] = 0xff;
+			break;
+		default:
+			misbehave((enum ask)data[0], data);
+		}
+	}
+}
+
+static void
+mirror(void *state, struct nfv_burst *b, struct nfv_out *out)
+{
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct nfv_pkt *p = &b->pkt[i];
+		struct counts_slot *slot = p->flow;
+		struct nfv_udp *u = nfv_pkt_l4(p);
+		uint16_t port = u->be_sport;
+
+		u->be_sport = u->be_dport;
+		u->be_dport = port;
+		if (slot != NULL)
+			((uint8_t *)(u + 1))[1] = (uint8_t)++slot->packets;
+	}
+	process(state, b, out);
+}
+
+static void
+show(const void *state, FILE *to)
+{
+	const struct state *s = state;
+
+	fprintf(to, "limit %u, packets %lu\n", s->limit, (unsigned long)s->packets);
+}
+
+static void
+nothing(void *state, struct nfv_burst *b, struct nfv_out *out)
+{
+	(void)state;
+	(void)b;
+	(void)out;
+}
+
+struct nfv_stage_ops stage_mirror = {
+	.name = "mirror",
+	.access = NFV_WRITES,
+	.state_size = sizeof(struct state),
+	.flow_size = sizeof(struct counts_slot),
+	.conf = &schema,
+	.drops = drops,
+	.init = init,
+	.process = mirror,
+	.show = show,
+};
+struct nfv_stage_ops stage_look = {
+	.name = "look",
+	.access = NFV_READS,
+	.state_size = sizeof(struct state),
+	.conf = &schema,
+	.drops = drops,
+	.init = init,
+	.process = process,
+	.show = show,
+};
+struct nfv_stage_ops stage_noop = { .name = "noop", .access = NFV_WRITES, .process = nothing };
+struct nfv_stage_ops stage_noop_reader = {
+	.name = "noop-reader", .access = NFV_READS, .process = nothing
+};
+NFV_STAGE_REGISTER(stage_mirror)
+NFV_STAGE_REGISTER(stage_look)
+NFV_STAGE_REGISTER(stage_noop)
+NFV_STAGE_REGISTER(stage_noop_reader)
