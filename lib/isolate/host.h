@@ -46,7 +46,8 @@ struct instance {
 	int sock, pidfd;
 	bool hung_up; /* nothing is to be read from `sock` any more */
 	bool killed;
-	bool ready; /* it waits, as it has said */
+	bool filtered; /* ended by the filter of system calls */
+	bool ready;    /* it waits, as it has said */
 	uint32_t serial;
 	int pid;          /* as the manager sees it */
 	int template_pid; /* as the template does */

@@ -12,6 +12,7 @@
 #define MS              1000000ull
 #define STABLE_MS       1000 /* an instance that ends sooner has ended early */
 #define WARM_MS         5000 /* to be forked and to wait */
+#define SHOW_MS         1000
 #define DRAIN_MS        1000
 #define BACKOFF_MOST_MS 5000
 
@@ -40,6 +41,10 @@ static const char *const sentence[NFV_ENDS] = {
 	[NFV_END_DRAIN] = "it was replaced and has not given back what it had",
 	[NFV_END_REPLACED] = "it was replaced",
 };
+
+static const char by_filter[] =
+	"it was ended by the filter of system calls, having called one that a "
+	"poll loop does not need";
 
 static uint64_t
 now_ns(void)
@@ -86,7 +91,8 @@ execute(struct nfv_isolated *iso, struct instance *in)
 	iso->stats.ends[why]++;
 	if (why != NFV_END_REPLACED)
 		nfv_fail(&iso->last, EIO, "stage %s: instance %u (process %d) is ended: %s",
-			iso->ops->name, in->serial, in->pid, sentence[why]);
+			iso->ops->name, in->serial, in->pid,
+			in->filtered ? by_filter : sentence[why]);
 	if (why != NFV_END_REPLACED && now - in->since < STABLE_MS * MS)
 		back_off(iso, now);
 	instance_kill(iso, in);
@@ -196,10 +202,12 @@ exited(struct nfv_isolated *iso)
 	if (!WIFSIGNALED(f.status) || WTERMSIG(f.status) != SIGSYS)
 		return;
 	iso->stats.filtered++;
-	nfv_fail(&iso->last, EIO,
-		"stage %s: process %d was ended by the filter of system calls: it has called one "
-		"that a poll loop does not need",
-		iso->ops->name, f.pid);
+	nfv_fail(&iso->last, EIO, "stage %s: process %d is ended: %s", iso->ops->name, f.pid,
+		by_filter);
+	/* If its end is still to be told, it is to be told like this. */
+	for (int i = 0; i < INSTANCES; i++)
+		if (iso->slot[i].template_pid == f.pid)
+			iso->slot[i].filtered = true;
 }
 
 static void
@@ -415,7 +423,7 @@ int
 nfv_isolated_show(struct nfv_isolated *iso, FILE *to, struct nfv_err *err)
 {
 	struct instance *in = atomic_load(&iso->shown);
-	uint64_t until = now_ns() + 100 * MS;
+	uint64_t until = now_ns() + SHOW_MS * MS;
 
 	iso->answered = false;
 	if (in == NULL || nfv_wire_send(in->sock, NFV_WIRE_SHOW, NULL, 0, NULL, 0, err) < 0)

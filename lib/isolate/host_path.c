@@ -13,6 +13,14 @@ oldest(struct flights *f)
 	return f->head != f->tail ? &f->at[f->tail & (f->size - 1)] : NULL;
 }
 
+/* It is on its way out, and what it has put out until now is still to be taken before anything newer,
+ * so that no packet overtakes another. */
+static bool
+leaves(const struct instance *in, int state)
+{
+	return state == DRAINING || ((state == CONDEMNED || state == DEAD) && !in->caught);
+}
+
 static void
 give_one(struct nfv_isolated *iso, void *buf)
 {
@@ -298,11 +306,11 @@ attend(struct nfv_isolated *iso)
 	for (int i = 0; i < INSTANCES; i++) {
 		int state = atomic_load(&iso->slot[i].state);
 
-		iso->others += state == DRAINING || state == DEAD;
+		iso->others += state == DEAD || leaves(&iso->slot[i], state);
 	}
 }
 
-/* Instances that leave: what they have put out is still taken; then they are done. */
+/* Instances that leave: what they have put out is still taken, once; then they are done. */
 static uint32_t
 collect_others(struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_burst origin[2])
 {
@@ -313,20 +321,23 @@ collect_others(struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_bu
 		int state = atomic_load(&in->state);
 		uint32_t k;
 
-		if (state != DRAINING && state != DEAD)
+		if (state != DEAD && !leaves(in, state))
 			continue;
 		k = collect(iso, in, back, origin);
 		n += k;
 		if (k > 0)
 			continue;
+		if (state != DRAINING)
+			in->caught = true;
 		if (state == DEAD) {
 			path_sweep(iso, in);
 			atomic_store(&in->state, SWEPT);
-			atomic_store(&iso->attention, 1);
-		} else if (oldest(&in->on_way) == NULL &&
-			atomic_compare_exchange_strong(&in->state, &state, DRAINED)) {
-			atomic_store(&iso->attention, 1);
+		} else if (state == DRAINING && oldest(&in->on_way) == NULL) {
+			atomic_compare_exchange_strong(&in->state, &state, DRAINED);
+		} else if (state == DRAINING) {
+			continue;
 		}
+		atomic_store(&iso->attention, 1);
 	}
 	return n;
 }
@@ -335,7 +346,7 @@ static bool
 draining(const struct nfv_isolated *iso)
 {
 	for (int i = 0; i < INSTANCES; i++)
-		if (atomic_load(&iso->slot[i].state) == DRAINING)
+		if (leaves(&iso->slot[i], atomic_load(&iso->slot[i].state)))
 			return true;
 	return false;
 }
@@ -345,10 +356,9 @@ nfv_isolated_process(struct nfv_isolated *iso, struct nfv_burst *b)
 {
 	if (__builtin_expect(atomic_load_explicit(&iso->attention, memory_order_acquire), 0))
 		attend(iso);
-	/* While one is replaced packets wait for the old one's, so that none overtakes another. */
-	if (__builtin_expect(iso->cur != NULL && iso->others == 0, 1)) {
-		hand(iso, iso->cur, b->pkt, b->n, b->dir);
-	} else if (iso->cur != NULL && !draining(iso) && iso->held_head == iso->held_tail) {
+	if (__builtin_expect(iso->cur != NULL && iso->held_head == iso->held_tail &&
+			    (iso->others == 0 || !draining(iso)),
+		    1)) {
 		hand(iso, iso->cur, b->pkt, b->n, b->dir);
 	} else if (iso->cur != NULL || iso->on_failure == NFV_FAIL_HOLD) {
 		hold(iso, b);

@@ -201,7 +201,7 @@ instance_ask(struct nfv_isolated *iso, struct instance *in, struct nfv_err *err)
 	in->sock = pair[0];
 	in->pidfd = -1;
 	in->pid = in->template_pid = 0;
-	in->hung_up = in->killed = in->caught = in->ready = false;
+	in->hung_up = in->killed = in->caught = in->ready = in->filtered = false;
 	in->beat = in->done = in->polls = 0;
 	in->in = nfv_ring_end(in->shared.at + l.in, iso->ring);
 	in->out = nfv_ring_end(in->shared.at + l.out, 2 * iso->ring);

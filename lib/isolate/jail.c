@@ -87,14 +87,16 @@ jail_calls(int sock, struct nfv_err *err)
 		SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn), SCMP_SYS(sched_yield) };
 	static const int on_socket[] = { SCMP_SYS(read), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
 		SCMP_SYS(write) };
+	const struct scmp_arg_cmp is_socket = {
+		.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)sock, .datum_b = 0
+	};
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc = f != NULL ? 0 : -ENOMEM;
 
 	for (size_t i = 0; rc == 0 && i < sizeof(any) / sizeof(any[0]); i++)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, any[i], 0);
 	for (size_t i = 0; rc == 0 && i < sizeof(on_socket) / sizeof(on_socket[0]); i++)
-		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, on_socket[i], 1,
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sock));
+		rc = seccomp_rule_add_array(f, SCMP_ACT_ALLOW, on_socket[i], 1, &is_socket);
 	if (rc == 0)
 		rc = seccomp_load(f);
 	seccomp_release(f);

@@ -51,7 +51,7 @@ in_jail(enum ask ask, enum nfv_end end, bool filtered, const char *why)
 		in_jail(ask, end, filtered, why);                                                  \
 	}
 
-#define FILTERED "was ended by the filter of system calls"
+#define FILTERED "it was ended by the filter of system calls"
 IN_JAIL(one_that_spins, ASK_SPIN, NFV_END_BEAT, false, "its heart has stopped beating")
 IN_JAIL(one_that_sleeps, ASK_SLEEP, NFV_END_BEAT, false, "its heart has stopped beating")
 IN_JAIL(one_that_crashes, ASK_CRASH, NFV_END_GONE, false, "its process has ended")
@@ -71,7 +71,7 @@ outside(const struct nfv_stage_ops *ops, const char *mode, enum nfv_end end, con
 	struct iso_rig *r = iso_rig(ops, mode);
 
 	r->conf.beat_ms = 500;
-	r->conf.progress_ms = 300;
+	r->conf.progress_ms = 1000; /* the beat is missed first */
 	r->conf.memory = strcmp(mode, "allocate") == 0 ? 64u << 20 : 0;
 	if (iso_rig_start(r) < 0)
 		fail_msg("%s", r->err.text);
