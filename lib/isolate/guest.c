@@ -103,6 +103,7 @@ start_stage(struct guest *g, struct nfv_err *err)
 		.seed = c->seed,
 		.socket = c->socket };
 	size_t size = (g->ops->state_size / 64 + 1) * 64;
+	int rc;
 
 	ctx.conf = g->conf;
 	g->state = aligned_alloc(64, size);
@@ -111,7 +112,11 @@ start_stage(struct guest *g, struct nfv_err *err)
 	if (g->state == NULL || g->show == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
 	memset(g->state, 0, size);
-	return g->ops->init != NULL ? g->ops->init(g->state, &ctx, err) : 0;
+	rc = g->ops->init != NULL ? g->ops->init(g->state, &ctx, err) : 0;
+	/* Once while there still are system calls: what printing needs of memory it has from then on. */
+	if (rc == 0 && g->ops->show != NULL)
+		g->ops->show(g->state, g->show);
+	return rc;
 }
 
 /* From the words of a CONFIG to a stage that has started. */

@@ -32,7 +32,9 @@ in_jail(enum ask ask, enum nfv_end end, bool filtered, const char *why)
 		iso_rig_settle(r);
 		if (filtered)
 			iso_rig_until(r, &r->stats->filtered, n);
-		assert_non_null(strstr(nfv_isolated_last(r->iso), why));
+		/* A sanitizer's last words are system calls. */
+		if (__asan_init == NULL)
+			assert_non_null(strstr(nfv_isolated_last(r->iso), why));
 	}
 	/* Until there is one again that works. */
 	iso_rig_live(r);
@@ -40,7 +42,8 @@ in_jail(enum ask ask, enum nfv_end end, bool filtered, const char *why)
 	iso_rig_send(r, ASK_KEEP, 10, NFV_OUTWARD);
 	iso_rig_settle(r);
 	assert_int_equal(r->kept, 10);
-	assert_int_equal(r->stats->filtered, filtered ? 2 : 0);
+	if (__asan_init == NULL)
+		assert_int_equal(r->stats->filtered, filtered ? 2 : 0);
 	iso_rig_end(r);
 }
 
