@@ -129,7 +129,7 @@ move(struct guest *g, uint64_t tsc)
 {
 	uint32_t n = nfv_ring_filled(&g->in, NFV_BURST_MAX), k = 0;
 	struct nfv_burst b;
-	uint32_t index[NFV_BURST_MAX];
+	uint32_t index[NFV_BURST_MAX] = { 0 };
 
 	if (n == 0)
 		return 0;
@@ -151,7 +151,7 @@ move(struct guest *g, uint64_t tsc)
 	send_origins(g);
 	/* There is always room: the ring has places for all that can be on its way. */
 	k = nfv_ring_room(&g->out, b.n);
-	for (uint16_t i = 0; i < k; i++) {
+	for (uint32_t i = 0; i < k; i++) {
 		struct nfv_desc d = close_packet(&b.pkt[i], index[i], NFV_DESC_PACKET, b.dir);
 
 		nfv_ring_write(&g->out, i, &d);

@@ -412,10 +412,11 @@ nfv_isolated_control(struct nfv_isolated *iso, int timeout_ms)
 int
 nfv_isolated_replace(struct nfv_isolated *iso, struct nfv_err *err)
 {
+	const char *name = iso->ops->name;
+
 	if (in_state(iso, OFFERED, OFFERED) != NULL || in_state(iso, DRAINING, DRAINED) != NULL ||
 		!offer(iso, now_ns()))
-		return nfv_fail(
-			err, EAGAIN, "stage %s: no spare is ready to take over", iso->ops->name);
+		return nfv_fail(err, EAGAIN, "stage %s: no spare is ready to take over", name);
 	return 0;
 }
 

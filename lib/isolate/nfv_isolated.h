@@ -45,25 +45,25 @@ enum nfv_on_failure {
 
 struct nfv_isolated_conf {
 	const struct nfv_stage_ops *ops;
-	const struct nfv_stage_ctx
-		*ctx;            /* chain, addresses, clock, seed, node; during create only */
+	/** Chain, addresses, clock, seed, node; read during create only. */
+	const struct nfv_stage_ctx *ctx;
 	const char *file, *text; /* the configuration's name, and all of it; may be NULL */
 	uint32_t flows;
 	struct nfv_flow_timeouts timeouts;
 	struct nfv_isolated_pool pool;
-	const char *const
-		*argv;    /* the stage's program, which finds its socket at descriptor 3; or */
-	int sock;         /* one that has connected, if argv is NULL; taken */
+	/** The stage's program, by its path, which finds its socket at descriptor 3; outlives this. */
+	const char *const *argv;
+	int sock;         /* if argv is NULL, that of one which has connected; taken */
 	int cpu;          /* for instances; -1: any */
 	uint32_t ring;    /* packets on their way at most; a power of two */
 	uint32_t idle_us; /* until an instance naps; 0: never */
 	enum nfv_on_failure on_failure;
 	uint32_t beat_ms;     /* without a heartbeat: dead; 0: 1000 */
 	uint32_t progress_ms; /* with packets on their way and none returned; 0: 1000 */
-	uint32_t
-		backoff_ms; /* until the next fork after an early end; doubled each time; 0: none */
-	uint32_t restarts;  /* early ends in a row until it is given up; 0: never */
-	uint64_t memory;    /* bytes of address space for each of its processes; 0: no limit */
+	/** Until the next fork after an early end, doubled each time; 0: none. */
+	uint32_t backoff_ms;
+	uint32_t restarts; /* early ends in a row until it is given up; 0: never */
+	uint64_t memory;   /* bytes of address space for each of its processes; 0: no limit */
 };
 
 /** Why instances end; names in nfv_end_name. */

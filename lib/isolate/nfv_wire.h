@@ -25,7 +25,7 @@
 #include "nfv_stage.h"
 
 #define NFV_WIRE_ABI  1u
-#define NFV_WIRE_MAX  (96u * 1024) /* bytes of a message's body: a configuration, mostly */
+#define NFV_WIRE_MAX  98304u /* bytes of a message's body: a configuration, mostly */
 #define NFV_WIRE_FDS  4
 #define NFV_WIRE_NAME 64
 #define NFV_WIRE_LIST 1024 /* own addresses, or routes, that a stage is told of */
