@@ -6,13 +6,18 @@
 int
 colour_ground_make(size_t size, unsigned int level, struct colour_ground *out, struct nfv_err *err)
 {
-	const struct options o = { .level = level, .size = size, .cpu = -1, .json = true };
+	struct options o = {
+		.level = level, .pages = MPC_PAGES_HUGE, .size = size, .cpu = -1, .json = true
+	};
 	struct ground_run run = { .seconds = 0 };
 	struct ground g;
 	int rc = ground_init(&g, &o, err);
 
-	if (rc == 0)
+	/* Pages of a class are scattered: in small ones each would need its own translation. */
+	if (rc == 0 && ground_region(&g, &o, err) < 0) {
+		o.pages = MPC_PAGES_THP;
 		rc = ground_region(&g, &o, err);
+	}
 	if (rc == 0)
 		rc = ground_calibrate(&g, &run, err);
 	ground_unpin(&g);

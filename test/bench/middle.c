@@ -4,26 +4,47 @@
 
 #include <rte_cycles.h>
 
+#include "colour.h"
 #include "middle.h"
 #include "party.h"
 
 volatile sig_atomic_t app_quit;
 
 void
-middle_create(struct middle *m, const char *config)
+middle_create(struct middle *m, const char *config, const char *profile)
 {
+	struct profile_spec spec;
 	struct nfv_err err;
 
 	memset(m, 0, sizeof(*m));
 	party_need(config_load(config, &m->app.conf, &err) == 0 && wiring_up(&m->app, &err) == 0,
 		err.text);
+	if (profile == NULL)
+		return;
+	party_need(profile_parse(profile, &spec, &err) == 0, err.text);
+	profile_plan(&m->app, &spec);
 }
 
 void
 middle_destroy(struct middle *m)
 {
+	profile_end(&m->app);
 	wiring_down(&m->app);
 	config_free(&m->app.conf);
+}
+
+void
+middle_tick(struct middle *m)
+{
+	uint64_t now = rte_rdtsc();
+
+	if (now < m->next_tick)
+		return;
+	m->next_tick = now + m->app.tsc_hz / 500;
+	profile_tick(&m->app);
+	colour_tick(&m->app);
+	for (uint32_t i = 0; i < m->app.conf.chains.n; i++)
+		nfv_chain_upkeep(m->app.chain[i], now);
 }
 
 void

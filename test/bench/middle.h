@@ -15,13 +15,15 @@
 struct middle {
 	struct app app;
 	struct nfv_chain_stats before[PORTS_MAX / 2]; /* middle_mark */
-	uint64_t busy_before, tsc_before;
+	uint64_t busy_before, tsc_before, next_tick;
 };
 
-/** It runs when this returns. */
-void middle_create(struct middle *m, const char *config);
+/** It runs when this returns. `profile`: what --profile of nfv-pipeline takes; or NULL. */
+void middle_create(struct middle *m, const char *config, const char *profile);
 void middle_destroy(struct middle *m);
 
+/** What the control thread has to do every few milliseconds. */
+void middle_tick(struct middle *m);
 /** What is counted begins here. */
 void middle_mark(struct middle *m);
 /** What was counted since: busy (the share of time that the worker had something to do), cycles (of

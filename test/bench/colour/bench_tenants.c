@@ -3,6 +3,7 @@
  * What one tenant's flood of new flows costs another on the same worker:
  *
  *   bench_tenants [EAL options] -- --config FILE [--seconds S] [--flows N] [--flood K] [--bytes B]
+ *               [--profile FILE[,…]]
  *
  * The configuration's first chain is the tenant who has N flows and sends for them in random order; its
  * second, if it has one, is the one who floods, K packets for each of the first one's, each of a flow
@@ -41,7 +42,7 @@ struct tenant {
 };
 
 static struct bench {
-	const char *config;
+	const char *config, *profile;
 	double seconds;
 	uint32_t flows, flood, bytes;
 	struct middle middle;
@@ -67,6 +68,7 @@ static void
 parse_options(int argc, char **argv)
 {
 	static const struct option longs[] = { { "config", required_argument, NULL, 'c' },
+		{ "profile", required_argument, NULL, 'p' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "flows", required_argument, NULL, 'f' },
 		{ "flood", required_argument, NULL, 'k' },
@@ -76,6 +78,8 @@ parse_options(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c == 'c')
 			b.config = optarg;
+		else if (c == 'p')
+			b.profile = optarg;
 		else if (c == 's')
 			b.seconds = option(optarg, 600);
 		else if (c == 'f')
@@ -123,6 +127,29 @@ frame(uint16_t bytes)
 	party_need(m != NULL, "no packet buffers are left");
 	party_need(rte_pktmbuf_append(m, bytes) != NULL, "a packet is longer than a buffer");
 	return m;
+}
+
+/* A neighbour that is in use is asked now and then whether it is still there. */
+static bool
+answer(uint32_t t, int side, struct rte_mbuf *m)
+{
+	const struct nfv_port *p = &b.tenant[t].port[side];
+	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	struct rte_arp_hdr *arp = (struct rte_arp_hdr *)(eth + 1);
+	struct rte_arp_ipv4 *data = &arp->arp_data;
+	uint32_t asked = data->arp_tip;
+
+	if (eth->ether_type != rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP) ||
+		arp->arp_opcode != rte_cpu_to_be_16(RTE_ARP_OP_REQUEST))
+		return false;
+	arp->arp_opcode = rte_cpu_to_be_16(RTE_ARP_OP_REPLY);
+	data->arp_tha = data->arp_sha;
+	data->arp_tip = data->arp_sip;
+	data->arp_sip = asked;
+	memcpy(&data->arp_sha, p->mac, 6);
+	eth->dst_addr = data->arp_tha;
+	memcpy(&eth->src_addr, p->mac, 6);
+	return rte_eth_tx_burst(p->id, 0, &m, 1) == 1;
 }
 
 /* Ask the chain who it is, so that it knows who we are (RFC 826). */
@@ -218,9 +245,13 @@ drain(void)
 			struct rte_mbuf *m[BURST];
 			uint16_t n = rte_eth_rx_burst(b.tenant[t].port[side].id, 0, m, BURST);
 
-			for (uint16_t i = 0; side == 1 && i < n; i++)
-				b.tenant[t].back += m[i]->pkt_len == b.bytes;
-			rte_pktmbuf_free_bulk(m, n);
+			for (uint16_t i = 0; i < n; i++) {
+				bool data = m[i]->pkt_len == b.bytes;
+
+				b.tenant[t].back += side == 1 && data;
+				if (data || !answer(t, side, m[i]))
+					rte_pktmbuf_free(m[i]);
+			}
 		}
 }
 
@@ -238,6 +269,7 @@ run(double seconds)
 			for (uint32_t k = 0; k < (t == 0 ? 1 : b.flood); k++)
 				send_burst(t, false);
 		drain();
+		middle_tick(&b.middle);
 	}
 }
 
@@ -283,7 +315,7 @@ main(int argc, char **argv)
 	party_need(own < argc, "EAL's options come first, then --");
 	parse_options(argc - own, argv + own);
 	party_need(rte_eal_init(own, argv) >= 0, "DPDK's environment does not start; see above");
-	middle_create(&b.middle, b.config);
+	middle_create(&b.middle, b.config, b.profile);
 	b.tenants = b.middle.app.conf.chains.n;
 	party_need(b.tenants <= TENANTS, "there are at most two tenants");
 	b.pool = rte_pktmbuf_pool_create(

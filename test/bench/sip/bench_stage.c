@@ -3,7 +3,7 @@
  * Calls a second that something between a caller and a callee carries; one rate, one run:
  *
  *   bench_stage [EAL options] -- [--rate R] [--seconds S] [--drain S] [--caller FILE] [--no-callee]
- *               [--config FILE | --joined] [--inside DEVICE --outside DEVICE]
+ *               [--config FILE [--profile FILE[,…]] | --joined] [--inside DEVICE --outside DEVICE]
  *
  * The generator's agents run on the main lcore, both in one thread, and have a device each. Between
  * them runs nfv-pipeline with a configuration, in this process (middle.h), its ports "pair:inside:a"
@@ -14,7 +14,8 @@
  *
  * Prints one JSON object: good (see is_good), rate offered skipped limited successful failed causes{}
  * retransmissions, as apps/sipp-gen/report.h has them; cps (successful calls a second, until the last one
- * ended), goodput (those that succeeded while the load was on), limited_by_generator, elapsed_s; srd_us
+ * ended), goodput (those that succeeded while the load was on), limited_by_generator, elapsed_s, hz (of
+ * the cycles); srd_us
  * sdd_us rrd_us lag_us, each n p50 p99 p999 max; pipeline{} as middle.h says, or null.
  */
 #include <getopt.h>
@@ -31,7 +32,7 @@
 
 struct bench_options {
 	double rate, seconds, drain;
-	const char *config, *caller, *device[2];
+	const char *config, *profile, *caller, *device[2];
 	bool joined, to_callee, no_callee;
 };
 
@@ -65,7 +66,8 @@ parse_options(int argc, char **argv, struct bench_options *o)
 		{ "seconds", required_argument, NULL, 's' },
 		{ "drain", required_argument, NULL, 'd' },
 		{ "caller", required_argument, NULL, 'c' }, { "no-callee", no_argument, NULL, 'n' },
-		{ "config", required_argument, NULL, 'y' }, { "joined", no_argument, NULL, 'j' },
+		{ "config", required_argument, NULL, 'y' },
+		{ "profile", required_argument, NULL, 'p' }, { "joined", no_argument, NULL, 'j' },
 		{ "to-callee", no_argument, NULL, 'e' }, { "inside", required_argument, NULL, 'i' },
 		{ "outside", required_argument, NULL, 'o' }, { NULL, 0, NULL, 0 } };
 	int c;
@@ -84,6 +86,8 @@ parse_options(int argc, char **argv, struct bench_options *o)
 			o->no_callee = true;
 		else if (c == 'y')
 			o->config = optarg;
+		else if (c == 'p')
+			o->profile = optarg;
 		else if (c == 'j')
 			o->joined = true;
 		else if (c == 'e')
@@ -119,7 +123,7 @@ set_up(struct run *r)
 
 	r->hz = rte_get_tsc_hz();
 	if (o->config != NULL)
-		middle_create(&r->middle, o->config);
+		middle_create(&r->middle, o->config, o->profile);
 	pc.device = o->device[0] != NULL ? o->device[0] : ring[o->joined][0];
 	party_create(&r->caller, &pc);
 	/* It answers, at most so many at once, those included that only linger. */
@@ -157,6 +161,8 @@ go(struct run *r)
 		agent_turn(r->caller.agent, now);
 		if (!r->opt.no_callee)
 			agent_turn(r->callee.agent, now);
+		if (r->opt.config != NULL)
+			middle_tick(&r->middle);
 		if (now >= load && r->pipeline == NULL)
 			end_load(r);
 		if (now <= load + SOON_MS * r->hz / 1000)
@@ -209,6 +215,7 @@ print(const struct run *r)
 		(json_int_t)s->successful, "failed", (json_int_t)s->failed, "causes", causes,
 		"retransmissions", (json_int_t)s->retransmitted);
 	json_object_set_new(all, "elapsed_s", json_real(took));
+	json_object_set_new(all, "hz", json_integer((json_int_t)r->hz));
 	json_object_set_new(all, "srd_us", times(&s->latency[LATENCY_SRD]));
 	json_object_set_new(all, "sdd_us", times(&s->latency[LATENCY_SDD]));
 	json_object_set_new(all, "rrd_us", times(&s->latency[LATENCY_RRD]));
