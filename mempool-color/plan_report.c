@@ -343,6 +343,16 @@ play(struct plan_report *r, struct work *w, struct mpc_sim *sim[MPC_PLAN_ARMS], 
 	return n < 0 ? n : rc;
 }
 
+static double
+simulated(const struct plan_report *r, enum mpc_plan_arm arm)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < r->classes; i++)
+		sum += r->arm[arm].count[i].misses;
+	return (double)sum;
+}
+
 /* Twice, and the second time counts: misses of a warm cache are what was predicted. */
 static int
 simulate(struct plan_report *r, struct work *w, struct nfv_err *err)
@@ -367,6 +377,11 @@ simulate(struct plan_report *r, struct work *w, struct nfv_err *err)
 	for (int k = 0; k < MPC_PLAN_ARMS; k++)
 		mpc_sim_destroy(sim[k]);
 	r->simulated = rc == 0;
+	r->disproved = rc == 0 && r->chosen == MPC_PLAN_MCMF &&
+		simulated(r, MPC_PLAN_MCMF) >=
+			(1 - r->machine.worthwhile) * simulated(r, MPC_PLAN_OFF);
+	if (r->disproved)
+		r->chosen = MPC_PLAN_OFF;
 	return rc;
 }
 

@@ -51,6 +51,7 @@ struct plan_report {
 	enum mpc_plan_arm chosen; /* MCMF, or OFF where it does not save what is worthwhile */
 	uint32_t flows, accepted;
 	bool simulated;
+	bool disproved; /* by simulation: found, but it saves too little there */
 };
 
 /**

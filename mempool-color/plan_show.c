@@ -95,6 +95,10 @@ print_costs(const struct plan_report *r, FILE *out)
 	if (r->chosen == MPC_PLAN_MCMF)
 		fprintf(out, "\nthe plan is mcmf: it saves %.1f %% of what off costs\n",
 			100 * (1 - found / off));
+	else if (r->disproved)
+		fprintf(out,
+			"\nthe plan is off: in the simulated cache it does not save %.1f %% of the misses\n",
+			100 * r->machine.worthwhile);
 	else if (off <= 0)
 		fputs("\nthe plan is off: all that was touched fits into the cache; record for longer, or "
 		      "under more load\n",

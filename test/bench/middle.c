@@ -44,7 +44,7 @@ middle_tick(struct middle *m)
 	profile_tick(&m->app);
 	colour_tick(&m->app);
 	for (uint32_t i = 0; i < m->app.conf.chains.n; i++)
-		nfv_chain_upkeep(m->app.chain[i], now);
+		nfv_chain_upkeep(m->app.chain[i].shard[0], now);
 }
 
 void
