@@ -210,6 +210,20 @@ setup_queues(const struct nfv_port_conf *conf, const struct nfv_port *port)
 	return rc;
 }
 
+/* Drivers that have no say in the MTU are given their frames as they come. */
+static int
+set_mtu(const struct nfv_port *port, uint16_t mtu, struct nfv_err *err)
+{
+	int rc = rte_eth_dev_set_mtu(port->id, mtu);
+
+	if (rc < 0 && rc != -ENOTSUP)
+		return nfv_fail(err, -rc,
+			"the device does not take an MTU of %u: %s; on an interface of the kernel's that "
+			"needs the capability NET_ADMIN",
+			mtu, strerror(-rc));
+	return 0;
+}
+
 static int
 configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_err *err)
 {
@@ -234,11 +248,12 @@ configure(const struct nfv_port_conf *conf, struct nfv_port *port, struct nfv_er
 	rc = rte_eth_dev_configure(port->id, port->queues, port->queues, &eth);
 	if (rc == 0)
 		rc = setup_queues(conf, port);
-	/* Drivers that have no say in the MTU are given their frames as they come. */
-	if (rc == 0 && (rc = rte_eth_dev_set_mtu(port->id, conf->mtu)) == -ENOTSUP)
-		rc = 0;
-	if (rc == 0)
+	if (rc == 0) {
+		rc = set_mtu(port, conf->mtu, err);
+		if (rc < 0)
+			return rc;
 		rc = rte_eth_dev_start(port->id);
+	}
 	if (rc < 0)
 		return nfv_fail(err, -rc, "the device cannot be started with an MTU of %u: %s",
 			conf->mtu, strerror(-rc));
