@@ -110,6 +110,20 @@ check(struct app *app, char *name, struct nfv_err *err)
 	return rc;
 }
 
+/* What EAL means by the two errors of those whose memory is not there. */
+static const char *
+eal_says(int error)
+{
+	switch (error) {
+	case EACCES:
+		return "no huge page is free, or their mount is not ours to write to";
+	case ENOMEM:
+		return "less memory is free than it wants, or set_mempolicy and mbind are forbidden";
+	default:
+		return rte_strerror(error);
+	}
+}
+
 static int
 run(struct app *app, int eal_argc, char **argv, struct nfv_err *err)
 {
@@ -119,7 +133,7 @@ run(struct app *app, int eal_argc, char **argv, struct nfv_err *err)
 	if (rte_eal_init(eal_argc, argv) < 0)
 		return nfv_fail(err, rte_errno,
 			"EAL does not start: %s; without huge pages give it `--no-huge --no-shconf -m 512`",
-			rte_strerror(rte_errno));
+			eal_says(rte_errno));
 	rc = wiring_up(app, err);
 	if (rc == 0 && stats_init(app) < 0)
 		rc = nfv_fail(err, ENOMEM, "out of memory");

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Where huge pages may not be had, the demonstration says so and goes on: hugeadm that refuses
-# everything, and one that tells what there is but reserves nothing.
+# everything, and one that tells what there is but reserves nothing. A pipeline that is to have some
+# says that there is none.
 . "$(dirname "$0")/testbed.sh"
 need_root
 clean_at_exit
@@ -27,3 +28,7 @@ hugeadm_is 'exit 1'
 expect "hugeadm refuses everything" goes_on
 hugeadm_is "case \$1 in --pool-list) exec $hugeadm \"\$@\" ;; esac; exit 1"
 expect "hugeadm reserves nothing" goes_on
+
+refuse "--in-memory without a huge page" env RUNTIME_DIRECTORY="$WORK" "$BIN" --no-pci \
+	--in-memory --lcores "0@${CPUS[0]},1@${CPUS[-1]}" -- --config "$CONFIG"
+grep -q "EAL does not start: no huge page is free" "$WORK/said" || die "not said so: $(cat "$WORK/said")"
