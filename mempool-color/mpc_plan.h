@@ -39,6 +39,12 @@ struct mpc_plan_class {
 	 */
 	const double *window, *footprint;
 	uint32_t points;
+	/*
+	 * How many times as densely as lines spread over whole pages its lines lie: packets that fill a
+	 * quarter of their pages, all the same quarter, crowd a quarter of the sets and compete
+	 * there as if they were four times as many. 1 or more; 0 is taken for 1.
+	 */
+	double crowding;
 };
 
 struct mpc_plan_machine {

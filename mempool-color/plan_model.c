@@ -17,6 +17,8 @@ check_class(
 	if (c->socket >= machine->sockets)
 		return nfv_fail(err, EINVAL, "class %s is used on socket %u of %u", name, c->socket,
 			machine->sockets);
+	if (c->crowding != 0 && !(c->crowding >= 1 && isfinite(c->crowding)))
+		return nfv_fail(err, EINVAL, "class %s cannot be less than evenly spread", name);
 	if (!(c->rate > 0) || !isfinite(c->rate))
 		return nfv_fail(err, EINVAL, "class %s must have a rate above 0", name);
 	for (uint32_t i = 0; i < c->points; i++) {
@@ -87,6 +89,7 @@ fill_curve(struct plan_curve *to, const struct mpc_plan_class *c)
 		to->slope[i] = (to->lines[i + 1] - to->lines[i]) / (to->time[i + 1] - to->time[i]);
 	to->slope[n - 1] = 0;
 	to->n = n;
+	to->dense = c->crowding > 0 ? c->crowding : 1;
 }
 
 int
@@ -119,7 +122,7 @@ plan_model_init(struct plan_model *m, const struct mpc_plan_class *class, uint32
 	for (uint32_t i = 0; i < classes; i++) {
 		uint32_t room = class[i].points + 1;
 
-		m->curve[i] = (struct plan_curve){ at, at + room, at + 2 * (size_t)room, 0 };
+		m->curve[i] = (struct plan_curve){ at, at + room, at + 2 * (size_t)room, 0, 1 };
 		fill_curve(&m->curve[i], &class[i]);
 		at += 3 * (size_t)room;
 	}
@@ -165,7 +168,9 @@ plan_lines(const struct plan_model *m, uint32_t class, double time)
 	const struct plan_curve *c = &m->curve[class];
 	uint32_t i = segment(c, time);
 
-	return i + 1 < c->n ? c->lines[i] + (time - c->time[i]) * c->slope[i] : c->lines[c->n - 1];
+	return c->dense *
+		(i + 1 < c->n ? c->lines[i] + (time - c->time[i]) * c->slope[i] :
+				c->lines[c->n - 1]);
 }
 
 double
@@ -191,13 +196,14 @@ plan_fill_time(struct plan_model *m, const uint32_t *user, const double *share, 
 
 		for (uint32_t k = 0; k < n; k++) {
 			const struct plan_curve *c = &m->curve[user[k]];
+			double dense = share[k] * c->dense;
 			uint32_t at;
 
 			if (share[k] <= 0)
 				continue;
 			at = segment(c, time);
-			sum += share[k] * (c->lines[at] + (time - c->time[at]) * c->slope[at]);
-			slope += share[k] * c->slope[at];
+			sum += dense * (c->lines[at] + (time - c->time[at]) * c->slope[at]);
+			slope += dense * c->slope[at];
 		}
 		m->work += n;
 		if (slope <= 0) {

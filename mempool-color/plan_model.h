@@ -8,10 +8,12 @@
 
 #include "mpc_plan.h"
 
-/* A class's footprint over time: concave, from 0 at 0, constant after the last point. */
+/* A class's footprint over time: concave, from 0 at 0, constant after the last point. It takes up
+ * `dense` times as many lines of cache. */
 struct plan_curve {
 	double *time, *lines, *slope; /* slope[i] from point i to i + 1; the last is 0 */
 	uint32_t n;
+	double dense;
 };
 
 struct plan_model {
@@ -36,7 +38,7 @@ int plan_model_init(struct plan_model *m, const struct mpc_plan_class *class, ui
 	const struct mpc_plan_machine *machine, struct nfv_err *err);
 void plan_model_fini(struct plan_model *m);
 
-/** A class's footprint and its growth at an age. */
+/** The lines of cache that a class takes up at an age, and its footprint's growth there. */
 double plan_lines(const struct plan_model *m, uint32_t class, double time);
 double plan_slope(const struct plan_model *m, uint32_t class, double time);
 

@@ -5,6 +5,7 @@
 #include "plan_pages.h"
 
 #define FIRST 1024
+#define BITS  64
 
 static uint64_t
 hash(uint32_t class, uint64_t page)
@@ -41,19 +42,37 @@ grow(struct plan_pages *p)
 }
 
 int
-plan_pages_add(struct plan_pages *p, uint32_t class, uint64_t page)
+plan_pages_add(struct plan_pages *p, uint32_t class, uint64_t page, uint32_t line)
 {
 	struct plan_page *to;
 
 	if ((p->at == NULL || 2 * p->n > p->mask) && grow(p) < 0)
 		return -ENOMEM;
 	to = slot(p->at, p->mask, class, page);
-	if (to->class != 0)
-		return 0;
-	*to = (struct plan_page){ .page = page, .class = class + 1 };
-	p->n++;
-	p->of[class]++;
+	if (to->class == 0) {
+		*to = (struct plan_page){ .page = page, .class = class + 1 };
+		p->n++;
+		p->of[class]++;
+	}
+	to->lines |= 1ull << line % BITS;
 	return 0;
+}
+
+/* The places that lines have in their pages, counted as if all were used alike (Simpson's index). */
+double
+plan_pages_crowding(const struct plan_pages *p, uint32_t class, uint32_t lines)
+{
+	double at[BITS] = { 0 }, sum = 0, squares = 0;
+
+	for (uint64_t i = 0; p->at != NULL && i <= p->mask; i++)
+		for (uint64_t l = p->at[i].class == class + 1 ? p->at[i].lines : 0; l != 0;
+			l &= l - 1)
+			at[__builtin_ctzll(l)]++;
+	for (int k = 0; k < BITS; k++) {
+		sum += at[k];
+		squares += at[k] * at[k];
+	}
+	return sum > 0 ? lines * squares / (sum * sum) : 1;
 }
 
 struct plan_page *

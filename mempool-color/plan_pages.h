@@ -11,6 +11,7 @@
 
 struct plan_page {
 	uint64_t page;
+	uint64_t lines; /* of it that were touched, a bit each */
 	uint32_t class; /* of the trace; plus one, 0: nothing is here */
 	uint16_t colour[MPC_PLAN_ARMS];
 };
@@ -21,8 +22,10 @@ struct plan_pages {
 	uint64_t of[MPC_CLASSES];
 };
 
-/** A zeroed one is empty. -ENOMEM. */
-int plan_pages_add(struct plan_pages *p, uint32_t class, uint64_t page);
+/** A zeroed one is empty. `line`: in the page, below 64. -ENOMEM. */
+int plan_pages_add(struct plan_pages *p, uint32_t class, uint64_t page, uint32_t line);
+/** How many times as densely as if spread over whole pages, of so many lines, a class's lines lie. */
+double plan_pages_crowding(const struct plan_pages *p, uint32_t class, uint32_t lines);
 /** NULL if it was not added. */
 struct plan_page *plan_pages_find(const struct plan_pages *p, uint32_t class, uint64_t page);
 /**

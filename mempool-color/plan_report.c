@@ -70,14 +70,24 @@ open_trace(const char *file, const struct plan_machine *machine, struct mpc_trac
 	return 0;
 }
 
+/* That are told apart: there may be more, but hardly anywhere are. */
+static uint32_t
+lines_of_page(const struct mpc_trace_info *info)
+{
+	uint32_t lines = MPC_PAGE / info->line;
+
+	return lines < 64 ? lines : 64;
+}
+
 static int
 take(struct work *w, const struct mpc_trace_info *info, const struct mpc_access *a, int n,
 	struct nfv_err *err)
 {
-	uint32_t lines = MPC_PAGE / info->line;
+	uint32_t lines = MPC_PAGE / info->line, kept = lines_of_page(info);
 
 	for (int i = 0; i < n; i++)
-		if (plan_pages_add(&w->pages, a[i].class, a[i].line / lines) < 0)
+		if (plan_pages_add(&w->pages, a[i].class, a[i].line / lines,
+			    (uint32_t)(a[i].line % lines / (lines / kept))) < 0)
 			return nfv_fail(err, ENOMEM, "no memory for the pages of a trace");
 	if (w->first == 0)
 		w->first = a[0].time;
@@ -210,6 +220,8 @@ take_classes(struct plan_report *r, struct work *w, struct nfv_err *err)
 		r->class[n].rate =
 			fmax((double)r->class_accesses[n], HARDLY * (double)r->accesses) / r->units;
 		r->class[n].flow = flow_of(r, n);
+		r->class[n].crowding =
+			fmax(1, plan_pages_crowding(&w->pages, i, lines_of_page(&r->info)));
 		points += points_of(&w->curve[n], NULL, NULL);
 		r->classes++;
 	}

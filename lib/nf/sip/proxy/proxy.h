@@ -146,6 +146,7 @@ struct sip_work {
 	const struct sip_in *in;
 	struct nfv_sip_msg msg;
 	struct nfv_sip_core core;
+	bool refusing; /* what is answered now has no transaction: sip_is_refusal */
 	struct nfv_sip_edits edits;
 	struct nfv_sip_writer ins; /* texts the edits insert, in ins_room */
 	char ins_room[1024 + NFV_SIP_URI_MAX];
@@ -273,5 +274,8 @@ int sip_branch_check(
 	const struct sip_proxy *px, struct nfv_sv branch, const struct nfv_endpoint *to);
 /** A To tag for an answer: the same for every retransmission (§8.2.7). */
 uint64_t sip_tag(const struct sip_work *work);
+/** Whether the To of an ACK, as it stands in the message, ends in the tag of an answer that was given
+ * `refusing`: such tags prove themselves, so nothing else of the ACK needs to be read. */
+bool sip_is_refusal(const struct sip_proxy *px, struct nfv_sv to);
 
 #endif

@@ -235,14 +235,17 @@ course_hash(const struct sip_work *work)
 	return siphash_end(&h);
 }
 
+/* What only we can have made, by its use. */
+enum { BRANCH = 'x', REFUSAL = 'r' };
+
 static uint32_t
-seal(const struct sip_proxy *px, uint32_t txn, uint32_t generation)
+seal(const struct sip_proxy *px, char use, uint32_t a, uint32_t b)
 {
-	uint32_t part[2] = { txn, generation };
+	uint32_t part[2] = { a, b };
 	struct siphash h;
 
 	siphash_init(&h, &px->key);
-	siphash_add(&h, "x", 1);
+	siphash_add(&h, &use, 1);
 	siphash_add(&h, part, sizeof(part));
 	return (uint32_t)siphash_end(&h);
 }
@@ -254,7 +257,7 @@ sip_branch_txn(const struct sip_proxy *px, const struct sip_work *work, uint32_t
 	nfv_sip_put_str(w, TXN_MARK);
 	nfv_sip_put_hex(w, txn, 8);
 	nfv_sip_put_hex(w, generation, 8);
-	nfv_sip_put_hex(w, seal(px, txn, generation), 8);
+	nfv_sip_put_hex(w, seal(px, BRANCH, txn, generation), 8);
 	nfv_sip_put_hex(w, work != NULL ? course_hash(work) : 0, HASH_DIGITS);
 }
 
@@ -267,7 +270,7 @@ sip_branch_txn_read(
 
 	if (branch.n != TXN_N || memcmp(branch.p, TXN_MARK, MARK_N) != 0 ||
 		!hex(nfv_sv(p, 8), &i) || !hex(nfv_sv(p + 8, 8), &g) ||
-		!hex(nfv_sv(p + 16, 8), &s) || s != seal(px, (uint32_t)i, (uint32_t)g))
+		!hex(nfv_sv(p + 16, 8), &s) || s != seal(px, BRANCH, (uint32_t)i, (uint32_t)g))
 		return false;
 	*txn = (uint32_t)i;
 	*generation = (uint32_t)g;
@@ -315,6 +318,7 @@ sip_tag(const struct sip_work *work)
 {
 	const struct nfv_sip_core *core = &work->core;
 	struct siphash h;
+	uint64_t tag;
 
 	siphash_init(&h, &work->px->key);
 	siphash_add(&h, "t", 1);
@@ -322,5 +326,18 @@ sip_tag(const struct sip_work *work)
 	hash_sv(&h, core->from.tag);
 	siphash_add(&h, &core->cseq.number, sizeof(core->cseq.number));
 	hash_sv(&h, work->msg.uri);
-	return siphash_end(&h);
+	tag = siphash_end(&h);
+	if (work->refusing)
+		tag = tag >> 32 << 32 | seal(work->px, REFUSAL, (uint32_t)(tag >> 32), 0);
+	return tag;
+}
+
+bool
+sip_is_refusal(const struct sip_proxy *px, struct nfv_sv to)
+{
+	const char *p = to.p + to.n - 16;
+	uint64_t hash, check;
+
+	return to.n > 21 && memcmp(p - 5, ";tag=", 5) == 0 && hex(nfv_sv(p, 8), &hash) &&
+		hex(nfv_sv(p + 8, 8), &check) && check == seal(px, REFUSAL, (uint32_t)hash, 0);
 }

@@ -67,12 +67,15 @@ refuse(struct sip_server *s, unsigned int status, const char *text, struct nfv_s
 	struct sip_result r = { 0 };
 
 	sip_bucket_fill(&s->refusals, s->now);
-	if (s->work.msg.method == NFV_SIP_ACK)
+	if (s->work.msg.method == NFV_SIP_ACK) {
 		sip_drop(&r, status == 400 ? SIP_DROP_MALFORMED : SIP_DROP_ACK_UNROUTABLE);
-	else if (!sip_bucket_take(&s->refusals))
+	} else if (!sip_bucket_take(&s->refusals)) {
 		sip_drop(&r, SIP_DROP_ERROR_LIMITED);
-	else
+	} else {
+		s->work.refusing = true;
 		sip_say(s, &s->work, status, text, lines, &r);
+		s->work.refusing = false;
+	}
 	outcome(out, &r);
 }
 
@@ -109,24 +112,21 @@ again(struct sip_server *s, uint32_t i, struct sip_outcome *out)
 		sip_say(s, &s->work, 100, NULL, none(), &r);
 }
 
-/* To one of our own refusals: its tag tells. */
+/* To one of our own refusals, which are many when there is too much of everything. */
 static bool
-is_ack_to_us(const struct sip_work *work)
+is_ack_to_us(const struct sip_server *s)
 {
-	char room[16];
-	struct nfv_sip_writer w = nfv_sip_writer(room, sizeof(room));
+	const struct nfv_sip_msg *m = &s->work.msg;
+	const struct nfv_sip_hdr *to = nfv_sip_first_hdr(m, NFV_SIP_H_TO);
 
-	if (work->core.to.tag.n != sizeof(room))
-		return false;
-	nfv_sip_put_hex(&w, sip_tag(work), 16);
-	return nfv_sv_eq(work->core.to.tag, nfv_sip_written(&w, 0));
+	return m->method == NFV_SIP_ACK && to != NULL &&
+		sip_is_refusal(&s->px, nfv_sip_value(m, to));
 }
 
 static void
 take_ack(struct sip_server *s, uint32_t i, struct sip_outcome *out)
 {
-	if (i != SIP_NO_TXN ? !(sip_txn_event(&s->txns, i, SIP_ACKED, s->now) & SIP_PASS) :
-			      is_ack_to_us(&s->work))
+	if (i != SIP_NO_TXN && !(sip_txn_event(&s->txns, i, SIP_ACKED, s->now) & SIP_PASS))
 		out->action = SIP_ABSORB;
 	else
 		pass_statelessly(s, out);
@@ -284,6 +284,8 @@ sip_server_take(
 	case NFV_SIP_MESSAGE_OK:
 		if (work->msg.response)
 			sip_reply_take(s, out);
+		else if (is_ack_to_us(s))
+			out->action = SIP_ABSORB;
 		else
 			take_request(s, out);
 		return;
