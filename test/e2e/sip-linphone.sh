@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Linphone's console, without display or sound card: it registers with digest, one inside behind the NAT and one
-# inside behind the NAT and one outside, calls, is called, hangs up, gives up.
+# Linphone's console, without display or sound card: two of them register with digest, one inside behind the NAT
+# and one outside, call each other, hang up, give up, and go.
 . "$(dirname "$0")/sip.bash"
 command -v linphonec >/dev/null || skip "linphonec is not installed (Debian's linphone-cli)"
 testbed_up
