@@ -16,16 +16,17 @@
 #include "nfv_sip.h"
 
 /* A whole request but for its start line; each row below breaks one thing. */
-#define VIA     "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKa1\r\n"
-#define FROM    "From: <sip:ann@example.org>;tag=1\r\n"
-#define TO      "To: <sip:bob@example.org>\r\n"
-#define ID      "Call-ID: a@192.0.2.9\r\n"
-#define CSEQ    "CSeq: 1 OPTIONS\r\n"
-#define MF      "Max-Forwards: 70\r\n"
-#define END     "Content-Length: 0\r\n\r\n"
-#define REST    FROM TO ID CSEQ MF END
-#define START   "OPTIONS sip:bob@example.org SIP/2.0\r\n"
-#define WITH(h) START VIA FROM TO ID CSEQ MF h END
+#define VIA          "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKa1\r\n"
+#define V6(received) "Via: SIP/2.0/UDP [2001:db8::9:1];received=" received ";branch=z9hG4bKas3\r\n"
+#define FROM         "From: <sip:ann@example.org>;tag=1\r\n"
+#define TO           "To: <sip:bob@example.org>\r\n"
+#define ID           "Call-ID: a@192.0.2.9\r\n"
+#define CSEQ         "CSeq: 1 OPTIONS\r\n"
+#define MF           "Max-Forwards: 70\r\n"
+#define END          "Content-Length: 0\r\n\r\n"
+#define REST         FROM TO ID CSEQ MF END
+#define START        "OPTIONS sip:bob@example.org SIP/2.0\r\n"
+#define WITH(h)      START VIA FROM TO ID CSEQ MF h END
 
 enum { NOT_SIP = -1, KEEPALIVE = -2, STUN = -3 };
 
@@ -74,6 +75,14 @@ static const struct {
 		0, NULL },
 	{ "OPTIONS sip:a:pa$s,+=&@example.org?/ SIP/2.0\r\n" VIA REST, 400, "Request-URI" },
 	{ "OPTIONS sip:[2001:db8::1]:5070;maddr=[2001:db8::2] SIP/2.0\r\n" VIA REST, 0, NULL },
+	/* RFC 5118 §4.1 to 4.5, 4.9, and 4.10 as RFC 5954 has settled it */
+	{ "OPTIONS sip:[2001:db8::10] SIP/2.0\r\n" V6("[2001:db8::9:255]") REST, 0, NULL },
+	{ "OPTIONS sip:2001:db8::10 SIP/2.0\r\n" V6("[2001:db8::9:255]") REST, 400, "Request-URI" },
+	{ "OPTIONS sip:[2001:db8::10:5070] SIP/2.0\r\n" V6("[2001:db8::9:255]") REST, 0, NULL },
+	{ "OPTIONS sip:[2001:db8::10]:5070 SIP/2.0\r\n" V6("[2001:db8::9:255]") REST, 0, NULL },
+	{ START V6("2001:db8::9:255") REST, 0, NULL },
+	{ "OPTIONS sip:u@[::ffff:192.0.2.10] SIP/2.0\r\n" V6("::ffff:192.0.2.2") REST, 0, NULL },
+	{ "OPTIONS sip:[2001:db8:::192.0.2.1] SIP/2.0\r\n" VIA REST, 400, "Request-URI" },
 	{ "OPTIONS sip:%00%00@example.org SIP/2.0\r\n" VIA REST, 0, NULL },
 	{ "OPTIONS tel:+13035551111 SIP/2.0\r\n" VIA REST, 0, NULL },
 	{ "OPTI%4FNS sip:a@example.org SIP/2.0\r\n" VIA FROM TO ID "CSeq: 1 OPTI%4FNS\r\n" END, 0,
