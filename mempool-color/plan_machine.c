@@ -6,6 +6,7 @@
 #include "plan_machine.h"
 
 #define WORTHWHILE 0.02
+#define NEXT_CACHE 20 /* ns: what the second level misses is mostly in the third */
 
 static int
 complete(struct plan_machine *m, struct nfv_err *err)
@@ -24,7 +25,7 @@ complete(struct plan_machine *m, struct nfv_err *err)
 }
 
 /* What a machine may be told; numbers from `least` to `most`, whole ones but for the costs. */
-enum key { LEVEL, LINE, WAYS, SETS, SOCKETS, PAGES, MISS, REMOTE, WORTH, KEYS };
+enum key { LEVEL, LINE, WAYS, SETS, SOCKETS, PAGES, MISS, REMOTE, WORTH, LATENCY, KEYS };
 
 static const struct {
 	const char *name;
@@ -39,6 +40,7 @@ static const struct {
 	[MISS] = { "miss", 0, 1e9, 1 },
 	[REMOTE] = { "remote", 0, 1e9, 0 },
 	[WORTH] = { "worthwhile", 0, 0.99, WORTHWHILE },
+	[LATENCY] = { "latency", 0, 1e6, NEXT_CACHE },
 };
 
 static int
@@ -73,7 +75,7 @@ check_keys(const char *file, json_t *object, struct nfv_err *err)
 		if (k == KEYS)
 			return nfv_fail(err, EINVAL,
 				"%s: a machine has no \"%.40s\", only level, line, ways, sets, "
-				"sockets, pages, miss, remote, worthwhile",
+				"sockets, pages, miss, remote, worthwhile, latency",
 				file, name);
 	}
 	return 0;
@@ -110,6 +112,7 @@ plan_machine_read(const char *file, struct plan_machine *out, struct nfv_err *er
 	m.miss = v[MISS];
 	m.remote = v[REMOTE];
 	m.worthwhile = v[WORTH];
+	m.latency = v[LATENCY];
 	rc = complete(&m, err);
 	if (rc < 0)
 		return nfv_fail_in(err, rc, "%s", file);
@@ -121,7 +124,9 @@ int
 plan_machine_here(const char *sysfs, int cpu, unsigned int level, struct plan_machine *out,
 	struct nfv_err *err)
 {
-	struct plan_machine m = { .sockets = 1, .miss = 1, .worthwhile = WORTHWHILE };
+	struct plan_machine m = {
+		.sockets = 1, .miss = 1, .worthwhile = WORTHWHILE, .latency = NEXT_CACHE
+	};
 	const struct mpc_cache *c = NULL;
 	int rc = mpc_cache_read(sysfs, cpu, &m.caches, err);
 

@@ -16,11 +16,12 @@ struct plan_machine {
 	double miss;       /* cost of one miss; 1: costs are misses */
 	double remote;     /* more if the page is on another socket */
 	double worthwhile; /* part of off's cost that a plan must save */
+	double latency; /* nanoseconds that a miss takes more than a hit; 0: it does not matter */
 };
 
 /**
  * An object with `ways` and `sets`, and if it likes `level` (2), `line` (64), `sockets` (1), `pages`,
- * `miss` (1), `remote` (0), `worthwhile` (0.02). Errors: -EIO; -EINVAL: not such an object, or no
+ * `miss` (1), `remote` (0), `worthwhile` (0.02), `latency` (20). Errors: -EIO; -EINVAL: not such an object, or no
  * cache that could be coloured: the sentence says which key.
  */
 int plan_machine_read(const char *file, struct plan_machine *out, struct nfv_err *err);

@@ -6,6 +6,7 @@
 #include "plan_pages.h"
 #include "plan_report.h"
 
+#define WORTH_TIME 0.01 /* of a worker's: scattered pages cost something, too */
 #define STEP                                                                                       \
 	1.04 /* from window to window of a footprint's points: finer than what it is known by */
 #define BATCH  1024
@@ -309,6 +310,9 @@ make_arms(struct plan_report *r, uint64_t memory, struct nfv_err *err)
 			r->arm[MPC_PLAN_OFF].cost.total * (1 - r->machine.worthwhile) ?
 		MPC_PLAN_MCMF :
 		MPC_PLAN_OFF;
+	r->trifle = r->chosen == MPC_PLAN_MCMF && plan_report_time_saved(r) < WORTH_TIME;
+	if (r->trifle)
+		r->chosen = MPC_PLAN_OFF;
 	return rc;
 }
 
@@ -450,6 +454,16 @@ plan_report_fini(struct plan_report *r)
 	free(r->available);
 	r->available = NULL;
 	r->classes = 0;
+}
+
+double
+plan_report_time_saved(const struct plan_report *r)
+{
+	double saved = r->arm[MPC_PLAN_OFF].cost.total - r->arm[MPC_PLAN_MCMF].cost.total;
+
+	if (r->seconds <= 0 || r->machine.latency <= 0 || r->machine.miss <= 0)
+		return INFINITY;
+	return saved / r->machine.miss * r->machine.latency * 1e-9;
 }
 
 double

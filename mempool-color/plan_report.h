@@ -51,6 +51,7 @@ struct plan_report {
 	enum mpc_plan_arm chosen; /* MCMF, or OFF where it does not save what is worthwhile */
 	uint32_t flows, accepted;
 	bool simulated;
+	bool trifle;    /* found, but what it saves is next to nothing of the time that there is */
 	bool disproved; /* by simulation: found, but it saves too little there */
 };
 
@@ -65,6 +66,8 @@ void plan_report_fini(struct plan_report *r);
 
 /** How much of a class's name is its flow's: up to a '/', else up to a '.', else all. */
 size_t plan_flow_length(const char *name);
+/** The part of its time that the plan saves a worker, INFINITY if the trace has no clock. */
+double plan_report_time_saved(const struct plan_report *r);
 /** Misses of a class in the whole trace, as predicted. */
 double plan_report_misses(const struct plan_report *r, enum mpc_plan_arm arm, uint32_t class);
 

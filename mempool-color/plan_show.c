@@ -95,6 +95,10 @@ print_costs(const struct plan_report *r, FILE *out)
 	if (r->chosen == MPC_PLAN_MCMF)
 		fprintf(out, "\nthe plan is mcmf: it saves %.1f %% of what off costs\n",
 			100 * (1 - found / off));
+	else if (r->trifle)
+		fprintf(out,
+			"\nthe plan is off: it would save %.1f %% of what off costs, but that is %.2f %% of the time\n",
+			100 * (1 - found / off), 100 * plan_report_time_saved(r));
 	else if (r->disproved)
 		fprintf(out,
 			"\nthe plan is off: in the simulated cache it does not save %.1f %% of the misses\n",

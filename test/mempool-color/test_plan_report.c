@@ -219,6 +219,33 @@ has(const char *text, const char *what)
 		fail_msg("\"%s\" is not in\n%s", what, text);
 }
 
+/* What saves a third of the misses is not worth it where hardly anything misses. */
+static void
+off_where_it_saves_no_time(void **state)
+{
+	struct plan_machine m = machine();
+	struct plan_report_options o = { .rate = 0 };
+	struct plan_report *r = calloc(1, sizeof(*r));
+	struct nfv_err err = { "" };
+	char *text;
+
+	(void)state;
+	assert_non_null(r);
+	m.latency = 20;
+	assert_int_equal(plan_report_make(file, &m, &o, r, &err), 0);
+	assert_int_equal(r->chosen, MPC_PLAN_OFF);
+	assert_true(r->trifle);
+	text = text_of(plan_report_table, r);
+	has(text, "the plan is off: it would save");
+	free(text);
+	plan_report_fini(r);
+	m.latency = 1e6;
+	assert_int_equal(plan_report_make(file, &m, &o, r, &err), 0);
+	assert_int_equal(r->chosen, MPC_PLAN_MCMF);
+	plan_report_fini(r);
+	free(r);
+}
+
 static void
 a_table(void **state)
 {
@@ -519,6 +546,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(demands),
 		cmocka_unit_test(arms),
+		cmocka_unit_test(off_where_it_saves_no_time),
 		cmocka_unit_test(predicted_as_simulated),
 		cmocka_unit_test(a_table),
 		cmocka_unit_test(json),
