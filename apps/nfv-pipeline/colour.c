@@ -112,13 +112,29 @@ get_memory(struct app *app, struct colour *c, struct nfv_err *err)
 	return 0;
 }
 
+/* Then pages that lie scattered would cost something and save nothing. */
+static bool
+plan_is_off(const struct conf_colour *c)
+{
+	struct mpc_plan_file plan;
+	bool off;
+
+	if (c->mode != COLOUR_MCMF || read_plan(c->plan, &plan, NULL) < 0)
+		return false;
+	off = plan.arm == MPC_PLAN_OFF;
+	mpc_plan_file_free(&plan);
+	if (off)
+		say(c->plan, "the plan is off, so memory is taken as it comes");
+	return off;
+}
+
 int
 colour_open(struct app *app, struct nfv_err *err)
 {
 	struct nfv_err why = { "" };
 	int rc;
 
-	if (app->conf.colour.mode == COLOUR_OFF)
+	if (app->conf.colour.mode == COLOUR_OFF || plan_is_off(&app->conf.colour))
 		return 0;
 	app->colour = calloc(1, sizeof(*app->colour));
 	if (app->colour == NULL)
