@@ -23,8 +23,8 @@ struct options {
 	uint8_t pages;      /* enum mpc_page_kind */
 	int cpu;            /* -1: the one we are on */
 	bool json, help, caches_only, size_given, check;
-	const char *svg;  /* file, or NULL */
-	const char *file; /* of mcmf: the problem; of footprint and plan: the trace */
+	const char *svg;     /* file, or NULL */
+	const char *file;    /* of mcmf: the problem; of footprint and plan: the trace */
 	const char *machine; /* of plan: a file, or NULL: the one at hand */
 	size_t memory;       /* of plan: bytes that there are; 0: see plan_report.h */
 	bool simulate;       /* of plan */

@@ -53,7 +53,8 @@ struct nfv_l3 {
 	struct host_count count;
 	uint64_t now; /* of the last call, for show */
 	struct reasm_table reasm;
-	void (*tell)(void *arg, const struct nfv_l3_news *news); /* NULL: nobody else is interested */
+	void (*tell)(
+		void *arg, const struct nfv_l3_news *news); /* NULL: nobody else is interested */
 	void *tell_arg;
 	uint32_t ip6_id;
 	uint16_t ip_id;

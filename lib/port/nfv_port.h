@@ -35,7 +35,7 @@ struct nfv_port_conf {
 	int (*probed)(void *arg, uint16_t id, struct nfv_err *err);
 	void (*closing)(void *arg, uint16_t id);
 	void *arg;
-	uint16_t queues;          /* each way; 0: 1 */
+	uint16_t queues; /* each way; 0: 1 */
 	struct rte_mempool *const
 		*pools; /* of each queue, in place of `pool`; NULL: that one's for all */
 };

@@ -49,8 +49,8 @@ struct rig_conf {
 	uint64_t hz;      /* of the chain's clock; 0: RIG_HZ */
 	const struct nfv_lender *lender;
 	struct rte_mempool *pool; /* instead of one of its own; stays the caller's */
-	uint32_t shards;  /* 0: one chain, and no spread */
-	uint32_t slots;   /* between shards */
+	uint32_t shards;          /* 0: one chain, and no spread */
+	uint32_t slots;           /* between shards */
 };
 
 struct rig {
