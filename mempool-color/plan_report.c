@@ -7,7 +7,7 @@
 #include "plan_report.h"
 
 #define WORTH_TIME                                                                                 \
-	0.05 /* of a worker's: scattered pages cost as much in translations (docs/results/arms.md) */
+	0.05 /* of a worker's: scattered pages cost about as much (docs/results/arms.md) */
 #define STEP                                                                                       \
 	1.04 /* from window to window of a footprint's points: finer than what it is known by */
 #define BATCH  1024

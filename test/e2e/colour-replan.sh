@@ -16,14 +16,7 @@ grep -q ' colours of the level 2 cache' "$WORK/pipeline.err" || {
 	exit 77
 }
 
-# replan TO: the prompt's answer.
-replan() {
-	local from
-	from=$(wc -c <"$WORK/pipeline.json")
-	printf 'replan %s\n' "$1" >&3
-	wait_for 5 prompted "$from" || die "replan $1: no answer"
-	tail -c +$((from + 1)) "$WORK/pipeline.json" | sed '$d'
-}
+replan() { ask replan "$1"; }
 settled() { show colour | grep -q ', 0 to move$'; }
 
 # moves TO PATTERN: pages move, until all lie where they should; then `show colour` begins like this.

@@ -17,14 +17,6 @@ grep -q ' colours of the level 2 cache' "$WORK/pipeline.err" || {
 	exit 77
 }
 
-# ask LINE: the prompt's answer.
-ask() {
-	local from
-	from=$(wc -c <"$WORK/pipeline.json")
-	printf '%s\n' "$1" >&3
-	wait_for 5 prompted "$from" || die "$1: no answer"
-	tail -c +$((from + 1)) "$WORK/pipeline.json" | sed '$d'
-}
 answers() {
 	local said
 	said=$(ask "$1")

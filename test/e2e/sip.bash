@@ -41,14 +41,15 @@ bad_cable() {
 }
 CABLES=()
 
-# show WHAT…: what the prompt says.
-show() {
+# ask LINE…: what the prompt says to it.
+ask() {
 	local from
 	from=$(wc -c <"$WORK/pipeline.json")
-	printf 'show %s\n' "$*" >&3
-	wait_for 5 prompted "$from" || die "show $*: no answer"
+	printf '%s\n' "$*" >&3
+	wait_for 5 prompted "$from" || die "$*: no answer"
 	tail -c +$((from + 1)) "$WORK/pipeline.json" | sed '$d'
 }
+show() { ask show "$@"; }
 prompted() { tail -c +$(($1 + 1)) "$WORK/pipeline.json" | tail -n 1 | grep -q '^nfv-pipeline> $'; }
 
 # stage NAME…: the sum of counters of the SIP stage.
