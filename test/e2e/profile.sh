@@ -5,14 +5,6 @@
 sip_up 'port: 5060' 'registrations: 1000'
 color=$BUILD/mempool-color/mempool-color
 
-# ask LINE: the prompt's answer.
-ask() {
-	local from
-	from=$(wc -c <"$WORK/pipeline.json")
-	printf '%s\n' "$1" >&3
-	wait_for 5 prompted "$from" || die "$1: no answer"
-	tail -c +$((from + 1)) "$WORK/pipeline.json" | sed '$d'
-}
 answers() { ask "$1" | grep -q -- "$2"; }
 # recorded N: so many profiles have been finished.
 recorded() { [ "$(grep -c 'profile of w0' "$WORK/pipeline.err")" -eq "$1" ]; }
