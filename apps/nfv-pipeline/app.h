@@ -26,6 +26,7 @@ struct options {
 #define POOL_CACHE 256
 
 struct colour;
+struct isolation;
 struct profile;
 
 struct app_tap {
@@ -51,8 +52,9 @@ struct app {
 	uint32_t n_workers;
 	struct rte_mempool *pool[WORKERS_MAX], *large_pool[WORKERS_MAX];
 	struct app_chain chain[PORTS_MAX / 2];
-	struct colour *colour;   /* colour.c's; NULL: memory as it comes */
-	struct profile *profile; /* profile.c's */
+	struct colour *colour;       /* colour.c's; NULL: memory as it comes */
+	struct profile *profile;     /* profile.c's */
+	struct isolation *isolation; /* isolation.c's; NULL: no stage is isolated */
 	struct app_tap tap[TAPS_MAX];
 	uint32_t n_taps;
 	uint64_t tsc_hz, start_tsc;

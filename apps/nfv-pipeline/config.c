@@ -96,6 +96,48 @@ static const struct nfv_conf_schema capture_schema = {
 	.fields = capture_fields,
 };
 
+static const char *const isolation_runs[] = { "process", "container", NULL };
+static const char *const isolation_failures[] = { "drop", "bypass", "hold", NULL };
+
+static const struct nfv_conf_field isolation_fields[] = {
+	FIELD(conf_isolation, stage, "stage", "the stage's name", NAME),
+	FIELD(conf_isolation, chain, "chain",
+		"in this chain; without it in all that have the stage", .def = "", NAME),
+	FIELD(conf_isolation, run, "run",
+		"process: started by the pipeline; container: started by somebody else, who has it connect "
+		"to `socket`",
+		.type = NFV_CONF_CHOICE, .choices = isolation_runs, .def = "process"),
+	FIELD(conf_isolation, program, "program",
+		"what to start in place of the nfv-stage that stands beside nfv-pipeline",
+		.type = NFV_CONF_PATH, .def = ""),
+	FIELD(conf_isolation, socket, "socket", "where nfv-stage --socket connects; made anew",
+		.type = NFV_CONF_PATH, .def = ""),
+	FIELD(conf_isolation, cpus, "cpus", "the processor it runs on, its own; without: any",
+		.type = NFV_CONF_UINT, .max = 1023, .list = true, .def = ""),
+	FIELD(conf_isolation, ring, "ring", "packets on their way to it and back; a power of two",
+		.type = NFV_CONF_UINT, .min = 64, .max = 32768, .def = "1024"),
+	FIELD(conf_isolation, idle, "idle",
+		"microseconds without a packet after which it naps between two looks; 0: never",
+		.type = NFV_CONF_UINT, .max = 1000000, .def = "0"),
+	FIELD(conf_isolation, on_failure, "on-failure",
+		"what becomes of packets while no process lives: drop; bypass: they go on without the "
+		"stage; hold: they wait, as many as `ring`",
+		.type = NFV_CONF_CHOICE, .choices = isolation_failures, .def = "drop"),
+	FIELD(conf_isolation, memory, "memory",
+		"MiB of address space for each process; 0: no limit", .type = NFV_CONF_UINT,
+		.max = 1 << 20, .def = "0"),
+	FIELD(conf_isolation, restarts, "restarts",
+		"processes in a row that may end within a second, until it is given up; 0: any number",
+		.type = NFV_CONF_UINT, .max = 1000, .def = "0"),
+	{ .name = NULL },
+};
+
+static const struct nfv_conf_schema isolation_schema = {
+	.size = sizeof(struct conf_isolation),
+	.help = "stages in processes of their own, without privileges",
+	.fields = isolation_fields,
+};
+
 static const struct nfv_conf_field flows_fields[] = {
 	FIELD(conf_flows, max, "max", "flows of each family and chain", .type = NFV_CONF_UINT,
 		.min = 64, .max = 1 << 25, .def = "65536"),
@@ -171,6 +213,8 @@ static const struct nfv_conf_field root_fields[] = {
 		.section = &chain_schema, .list = true),
 	FIELD(config, captures, "capture", "captures from the start", .type = NFV_CONF_SECTION,
 		.section = &capture_schema, .list = true, .def = ""),
+	FIELD(config, isolation, "isolation", "stages in processes of their own",
+		.type = NFV_CONF_SECTION, .section = &isolation_schema, .list = true, .def = ""),
 	FIELD(config, flows, "flows", "flow tables", .type = NFV_CONF_SECTION,
 		.section = &flows_schema, .def = ""),
 	FIELD(config, l3, "l3", "the ports as hosts", .type = NFV_CONF_SECTION,
@@ -228,6 +272,19 @@ const char *const *
 config_shard(const struct conf_chain *ch, uint32_t i)
 {
 	return ch->workers.n > 0 ? (const char *const *)ch->workers.item + i : &ch->worker;
+}
+
+const struct conf_isolation *
+config_isolation(const struct config *c, const struct conf_chain *ch, const char *stage)
+{
+	const struct conf_isolation *iso = c->isolation.item;
+
+	for (uint32_t i = 0; i < c->isolation.n; i++)
+		if (strcmp(iso[i].stage, stage) == 0 &&
+			(iso[i].chain == NULL || iso[i].chain[0] == '\0' ||
+				strcmp(iso[i].chain, ch->name) == 0))
+			return &iso[i];
+	return NULL;
 }
 
 static bool

@@ -49,6 +49,18 @@ struct conf_l3 {
 	uint32_t neighbours, icmp_rate, reassembly;
 };
 
+enum conf_isolation_run { ISOLATION_PROCESS, ISOLATION_CONTAINER };
+
+/* A stage that runs in a process of its own. */
+struct conf_isolation {
+	const char *stage;
+	const char *chain; /* "": in all that have it */
+	uint32_t run;      /* enum conf_isolation_run */
+	const char *program, *socket;
+	struct nfv_conf_list cpus; /* uint32_t */
+	uint32_t ring, idle, on_failure /* enum nfv_on_failure */, memory, restarts;
+};
+
 enum conf_colour_mode { COLOUR_OFF, COLOUR_STATIC, COLOUR_MCMF };
 
 struct conf_colour {
@@ -61,7 +73,7 @@ struct conf_colour {
 
 struct config {
 	struct nfv_conf *doc;
-	struct nfv_conf_list ports, routes, workers, chains, captures;
+	struct nfv_conf_list ports, routes, workers, chains, captures, isolation;
 	struct conf_flows flows;
 	struct conf_l3 l3;
 	struct conf_colour colour;
@@ -90,6 +102,9 @@ int config_chain(const struct config *c, const char *name);
 /** How many workers run a chain; and the name of the i-th. */
 uint32_t config_shards(const struct conf_chain *ch);
 const char *const *config_shard(const struct conf_chain *ch, uint32_t i);
+/** How a stage of a chain is isolated; NULL: it runs in its worker's loop. */
+const struct conf_isolation *config_isolation(
+	const struct config *c, const struct conf_chain *ch, const char *stage);
 /** The filled section of a stage, or NULL. */
 const void *config_section(const struct config *c, const struct nfv_stage_ops *ops);
 

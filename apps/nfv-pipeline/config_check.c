@@ -254,6 +254,65 @@ check_capture(const struct config *c, const struct conf_capture *cap, struct nfv
 	return 0;
 }
 
+static bool
+is_given(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+/* Whether it is meant, and how often the stage is there. */
+static uint32_t
+uses(const struct config *c, const struct conf_isolation *iso, const struct conf_chain **chain)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->chains.n; i++) {
+		const struct conf_chain *ch = (const struct conf_chain *)c->chains.item + i;
+
+		for (uint32_t k = 0; k < ch->stages.n; k++)
+			if (config_isolation(c, ch, ((const char *const *)ch->stages.item)[k]) ==
+				iso) {
+				n += config_shards(ch);
+				*chain = ch;
+			}
+	}
+	return n;
+}
+
+/* Behind check_chain. */
+static int
+check_isolation(const struct config *c, const struct conf_isolation *iso, struct nfv_err *err)
+{
+	const struct nfv_stage_ops *ops = nfv_stage_find(iso->stage);
+	const struct conf_chain *ch = NULL;
+	uint32_t n;
+
+	if (is_given(iso->chain) && config_chain(c, iso->chain) < 0)
+		return nfv_conf_fail(
+			c->doc, &iso->chain, err, "there is no chain named \"%s\"", iso->chain);
+	n = uses(c, iso, &ch);
+	if (n == 0 || ops == NULL)
+		return nfv_conf_fail(c->doc, &iso->stage, err,
+			"no chain has a stage \"%s\" that is not isolated already", iso->stage);
+	if (config_shards(ch) > 1 && ops->steer != NULL)
+		return nfv_conf_fail(c->doc, &iso->stage, err,
+			"stage \"%s\" of chain \"%s\" must know what its other workers know, which an "
+			"isolated one cannot; give the chain one worker",
+			iso->stage, ch->name);
+	if ((iso->ring & (iso->ring - 1)) != 0)
+		return nfv_conf_fail(
+			c->doc, &iso->ring, err, "ring: %u is no power of two", iso->ring);
+	if ((iso->run == ISOLATION_CONTAINER) != is_given(iso->socket))
+		return nfv_conf_fail(c->doc, &iso->run, err,
+			"`socket` is where the program in a container connects: give it with `run: "
+			"container`, and only then");
+	if (iso->run == ISOLATION_CONTAINER && (n > 1 || is_given(iso->program)))
+		return nfv_conf_fail(c->doc, &iso->socket, err,
+			n > 1 ? "one socket is for one stage of one chain: name the chain" :
+				"`program` is not for a container, which starts its own");
+	return 0;
+}
+
 /* Behind check_chain: whoever is not an end of a chain is polled by nobody. */
 static int
 check_use(const struct config *c, const struct conf_port *p, struct nfv_err *err)
@@ -290,6 +349,7 @@ config_check(const struct config *c, struct nfv_err *err)
 	EACH(c, chains, conf_chain, check_chain);
 	EACH(c, ports, conf_port, check_use);
 	EACH(c, captures, conf_capture, check_capture);
+	EACH(c, isolation, conf_isolation, check_isolation);
 	if (rc == 0 &&
 		(c->colour.mode == COLOUR_MCMF) !=
 			(c->colour.plan != NULL && c->colour.plan[0] != '\0'))

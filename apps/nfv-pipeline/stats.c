@@ -211,6 +211,9 @@ stats_chain(const struct app *app, int i, FILE *to)
 	for (uint32_t k = 0; k < nfv_chain_stages(c); k++)
 		print_drops(to, stage_label(c, k, label), s.stage[k].drop, NFV_STAGE_DROPS,
 			nfv_chain_stage(c, k), NULL);
+	for (uint32_t k = 0; k < nfv_chain_stages(c); k++)
+		print_drops(to, stage_label(c, k, label), s.stage[k].lost, NFV_AWAY_LOSSES, NULL,
+			nfv_away_lost_name);
 	print_drops(to, "l3", s.l3_drop, NFV_L3_REASONS, NULL, nfv_l3_drop_name);
 	print_drops(to, "loop", s.loop_drop, NFV_LOOP_DROPS, NULL, nfv_loop_drop_name);
 	for (uint32_t k = 0; app->chain[i].n > 1 && k < app->chain[i].n; k++) {
@@ -313,7 +316,9 @@ json_chain(const struct app *app, uint32_t i)
 				"bursts", count(st->bursts), "cycles", count(st->cycles),
 				"answered", count(st->consumed), "originated",
 				count(st->originated), "drops",
-				json_drops(json_object(), st->drop, NFV_STAGE_DROPS, ops, NULL)));
+				json_drops(json_drops(json_object(), st->drop, NFV_STAGE_DROPS, ops,
+						   NULL),
+					st->lost, NFV_AWAY_LOSSES, NULL, nfv_away_lost_name)));
 	}
 	json_object_set_new(o, "parts", parts);
 	json_object_set_new(o, "stages", stages);

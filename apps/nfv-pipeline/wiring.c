@@ -10,6 +10,7 @@
 
 #include "app.h"
 #include "colour.h"
+#include "isolation.h"
 
 /* Of 64 KiB, for each chain. */
 #define LARGE_BUFFERS 16
@@ -136,7 +137,10 @@ create_pool(struct app *app, uint32_t worker, int socket, uint32_t count, struct
 			room = frame;
 	}
 	room = (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
-	rc = colour_pool(app, &app->worker[worker], count, room, socket, &app->pool[worker], err);
+	rc = isolation_pool(app, worker, count, room, socket, err);
+	if (rc == 0 && app->pool[worker] == NULL)
+		rc = colour_pool(
+			app, &app->worker[worker], count, room, socket, &app->pool[worker], err);
 	if (rc < 0)
 		return rc;
 	snprintf(name, sizeof(name), "worker%u", worker);
@@ -277,8 +281,10 @@ static int
 create_shard(struct app *app, uint32_t i, uint32_t shard, bool here, struct nfv_err *err)
 {
 	const struct conf_chain *ch = chain_conf(app, i);
-	struct nfv_worker *w = &app->worker[config_worker(&app->conf, *config_shard(ch, shard))];
-	struct nfv_stage_use stage[NFV_STAGES_MAX];
+	int worker = config_worker(&app->conf, *config_shard(ch, shard));
+	struct nfv_worker *w = &app->worker[worker];
+	struct nfv_stage_use stage[NFV_STAGES_MAX] = { { .ops = NULL } };
+	struct isolation_seat seat[NFV_STAGES_MAX];
 	struct nfv_l3_route *routes = NULL;
 	struct owner who = owner(ch, w);
 	struct nfv_chain_conf conf = { .stage = stage,
@@ -291,6 +297,9 @@ create_shard(struct app *app, uint32_t i, uint32_t shard, bool here, struct nfv_
 	for (uint32_t s = 0; s < ch->stages.n; s++) {
 		stage[s].ops = nfv_stage_find(((const char *const *)ch->stages.item)[s]);
 		stage[s].conf = config_section(&app->conf, stage[s].ops);
+		/* A configuration is checked without starting anything: here it runs like any other. */
+		if (!here)
+			isolation_use(app, ch, worker, &stage[s], &seat[s]);
 	}
 	rc = fill_chain(app, ch, shard, &conf, &routes, err);
 	if (rc == 0)
@@ -439,7 +448,7 @@ static void
 settle(struct app *app, uint32_t i)
 {
 	const struct conf_chain *ch = chain_conf(app, i);
-	int more = app->chain[i].n > 1;
+	int more = 1;
 
 	while (more > 0) {
 		more = 0;
@@ -475,9 +484,11 @@ wiring_down(struct app *app)
 	for (uint32_t i = 0; i < app->conf.ports.n; i++)
 		nfv_port_close(&app->port[i]);
 	for (uint32_t i = 0; i < app->conf.workers.n; i++)
-		colour_pool_free(app, app->pool[i]);
+		if (!isolation_pool_free(app, i))
+			colour_pool_free(app, app->pool[i]);
 	for (uint32_t i = 0; i < app->conf.workers.n; i++)
 		rte_mempool_free(app->large_pool[i]);
+	isolation_close(app);
 	colour_close(app);
 	profile_close(app);
 }

@@ -90,11 +90,15 @@ nfv_conf_parse(
 	if (c == NULL)
 		return nfv_fail(err, ENOMEM, "%s: out of memory", name);
 	c->name = strdup(name);
+	c->text = malloc(len + 1);
 	c->tree = calloc(1, sizeof(*c->tree));
-	if (c->name == NULL || c->tree == NULL) {
+	if (c->name == NULL || c->text == NULL || c->tree == NULL) {
 		nfv_fail(err, ENOMEM, "%s: out of memory", name);
 		goto fail;
 	}
+	memcpy(c->text, text, len);
+	c->text[len] = '\0';
+	c->len = len;
 	rc = load(c, text, len, err);
 	if (rc < 0)
 		goto fail;
@@ -163,6 +167,19 @@ nfv_conf_close(struct nfv_conf *c)
 	}
 	free(c->tree);
 	free(c->place);
+	free(c->text);
 	free(c->name);
 	free(c);
+}
+
+const char *
+nfv_conf_name(const struct nfv_conf *c)
+{
+	return c->name;
+}
+
+const char *
+nfv_conf_text(const struct nfv_conf *c)
+{
+	return c->text;
 }

@@ -71,6 +71,9 @@ int nfv_conf_open(const char *path, struct nfv_conf **out, struct nfv_err *err);
 int nfv_conf_parse(
 	const char *name, const char *text, size_t len, struct nfv_conf **out, struct nfv_err *err);
 void nfv_conf_close(struct nfv_conf *conf);
+/** What it was called, and all of its text; for those who have to read it elsewhere. */
+const char *nfv_conf_name(const struct nfv_conf *conf);
+const char *nfv_conf_text(const struct nfv_conf *conf);
 
 /**
  * Fill `*to` from the top-level mapping `section`, or, if NULL, from the top level itself. A

@@ -13,6 +13,8 @@ struct place {
 
 struct nfv_conf {
 	char *name; /* as in messages */
+	char *text; /* all of it, NUL behind its `len` bytes */
+	size_t len;
 	struct place *place;
 	size_t n_place;
 	struct block *blocks; /* strings and lists of the filled structs */

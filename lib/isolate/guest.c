@@ -180,13 +180,16 @@ attach_rings(struct guest *g, int fd, struct nfv_err *err)
 	return 0;
 }
 
+/* -1: wherever it may run; not only where the worker does that started it. */
 static void
 run_on(int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET((unsigned int)cpu, &set);
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (cpu < 0 || i == cpu)
+			CPU_SET((unsigned int)i, &set);
 	/* Where that one is not to be had it runs where it may. */
 	sched_setaffinity(0, sizeof(set), &set);
 }
@@ -204,8 +207,7 @@ be_instance(struct guest *g, int shared, int sock)
 		_exit(1);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (g->told.c.cpu >= 0)
-		run_on(g->told.c.cpu);
+	run_on(g->told.c.cpu);
 	if (attach_rings(g, shared, &err) < 0 || jail_privileges(GUEST_SOCK, &err) < 0 ||
 		jail_calls(GUEST_SOCK, &err) < 0) {
 		report_failed(GUEST_SOCK, &err);
@@ -324,6 +326,7 @@ nfv_guest_run(int sock, struct nfv_err *err)
 	struct guest *g = aligned_alloc(64, (sizeof(*g) + 63) / 64 * 64);
 	int children = children_signal(), rc;
 
+	run_on(-1);
 	if (g == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
 	memset(g, 0, sizeof(*g));

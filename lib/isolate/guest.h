@@ -21,6 +21,7 @@ struct guest {
 	struct nfv_pages pages[2];
 	uint64_t tsc_zero, tsc_per_tick;
 	uint64_t key_taken;
+	uint64_t idle; /* cycles with nothing to do */
 	struct nfv_wire_shared *word;
 	struct nfv_ring_end in, out, empty;
 	struct nfv_out room;           /* armed from `empty` */

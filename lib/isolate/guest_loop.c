@@ -114,6 +114,7 @@ run_stage(struct guest *g, struct nfv_burst *b)
 				b->pkt[i].flow = nfv_flow_slot(
 					g->table[b->pkt[i].family == 6], b->pkt[i].rec);
 	}
+	b->idle = g->idle;
 	g->ops->process(g->state, b, &g->room);
 	if (g->table[0] == NULL)
 		return;
@@ -223,7 +224,7 @@ guest_loop(struct guest *g)
 	const struct timespec nap = { .tv_nsec = 50000 };
 	const uint64_t ms = g->told.c.tsc_hz / 1000 + 1;
 	const uint64_t idle = g->told.c.idle_us * (ms / 1000 + 1);
-	uint64_t beats = 0, next = 0, busy = nfv_tsc(), packets = 0;
+	uint64_t beats = 0, next = 0, busy = nfv_tsc(), last = busy, packets = 0;
 
 	arm(g);
 	while (!g->in.bad && !g->out.bad && !g->empty.bad) {
@@ -233,7 +234,10 @@ guest_loop(struct guest *g)
 		if (n > 0) {
 			packets += n;
 			busy = tsc;
+		} else {
+			g->idle += tsc - last;
 		}
+		last = tsc;
 		if (tsc >= next) {
 			tick(g, tsc);
 			atomic_store_explicit(&g->word->beat, ++beats, memory_order_relaxed);

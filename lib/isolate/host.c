@@ -109,6 +109,7 @@ nfv_isolated_create(
 	iso->base = c->pool.segment->at;
 	iso->reciprocal = ((1ull << 32) + c->pool.stride / 64 - 1) / (c->pool.stride / 64);
 	iso->ring = c->ring;
+	iso->tsc_hz = c->ctx->tsc_hz;
 	iso->on_failure = c->on_failure;
 	while (c->ops->drops != NULL && c->ops->drops[iso->drops] != NULL)
 		iso->drops++;

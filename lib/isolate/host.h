@@ -68,6 +68,7 @@ struct nfv_isolated {
 	uint8_t *base;
 	uint64_t reciprocal; /* of stride / 64 */
 	uint32_t ring, drops;
+	uint64_t tsc_hz;
 	enum nfv_on_failure on_failure;
 	/* Between them. */
 	_Atomic uint32_t attention; /* states have changed */

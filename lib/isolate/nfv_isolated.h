@@ -23,6 +23,7 @@
 #ifndef NFV_ISOLATED_H
 #define NFV_ISOLATED_H
 
+#include "nfv_away.h"
 #include "nfv_flow.h"
 #include "nfv_segment.h"
 #include "nfv_stage.h"
@@ -120,6 +121,9 @@ void nfv_isolated_process(struct nfv_isolated *iso, struct nfv_burst *burst);
  */
 uint32_t nfv_isolated_collect(
 	struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_burst origin[2]);
+
+/** The same as chains take it, which destroy it then. */
+struct nfv_away nfv_isolated_away(struct nfv_isolated *iso);
 
 /** Look after its processes: whenever there is something to do, or after `timeout_ms`. */
 void nfv_isolated_control(struct nfv_isolated *iso, int timeout_ms);

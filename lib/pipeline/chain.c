@@ -23,6 +23,14 @@ const char *const nfv_loop_drop_name[NFV_LOOP_DROPS] = {
 	[NFV_LOOP_HANDOVER_FULL] = "handover-full",
 };
 
+const char *const nfv_away_lost_name[NFV_AWAY_LOSSES] = {
+	[NFV_AWAY_FULL] = "stage-full",
+	[NFV_AWAY_DOWN] = "stage-down",
+	[NFV_AWAY_FOREIGN] = "foreign",
+	[NFV_AWAY_UNREADABLE] = "unreadable",
+	[NFV_AWAY_SWEPT] = "stage-died",
+};
+
 /* A flow is over: every stage that has a slot is told; it knows whether the slot was ever filled. */
 static void
 flow_end(void *arg, void *slots)
@@ -37,9 +45,16 @@ flow_end(void *arg, void *slots)
 	}
 }
 
+/* Whether the flow's record does not reach beyond this stage. */
+static bool
+stands_alone(const struct nfv_stage_use *use)
+{
+	return use->ops->ends_flows || use->send_away != NULL;
+}
+
 /* Cut the chain where flows end, and give each stage its place in its segment's record. */
 static void
-cut_segments(struct nfv_chain *c)
+cut_segments(struct nfv_chain *c, const struct nfv_stage_use *use)
 {
 	struct segment *seg = NULL;
 	size_t off = 0;
@@ -47,7 +62,7 @@ cut_segments(struct nfv_chain *c)
 	for (int i = 0; i < c->n; i++) {
 		struct stage *s = &c->stage[i];
 
-		if (i == 0 || s->ops->ends_flows || c->stage[i - 1].ops->ends_flows) {
+		if (i == 0 || stands_alone(&use[i]) || stands_alone(&use[i - 1])) {
 			seg = &c->segment[c->n_segments++];
 			*seg = (struct segment){ .chain = c, .first = i };
 			off = 0;
@@ -55,7 +70,7 @@ cut_segments(struct nfv_chain *c)
 		seg->last = i;
 		s->segment = c->n_segments - 1;
 		s->flow_off = (uint16_t)off;
-		off += (s->ops->flow_size + 7) / 8 * 8;
+		off += use[i].send_away == NULL ? (s->ops->flow_size + 7) / 8 * 8 : 0;
 		/* Far too much either way, and refused when the table is made. */
 		seg->slots = (uint16_t)(off < UINT16_MAX ? off : UINT16_MAX);
 	}
@@ -97,7 +112,7 @@ create_pinholes(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct n
 	int rc;
 
 	for (int i = 0; i < c->n; i++)
-		wanted |= c->stage[i].ops->pinholes;
+		wanted |= c->stage[i].ops->pinholes && conf->stage[i].send_away == NULL;
 	if (!wanted)
 		return 0;
 	max = max < 1u << 24 ? max : 1u << 24;
@@ -139,6 +154,19 @@ list_toward(const struct nfv_l3_conf *l3, uint32_t *n)
 }
 
 static int
+start_here(struct stage *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	size_t size = s->ops->state_size > 0 ? (s->ops->state_size + 63) / 64 * 64 : 64;
+
+	s->state = aligned_alloc(64, size);
+	if (s->state == NULL)
+		return nfv_fail(err, ENOMEM, "out of memory");
+	memset(s->state, 0, size);
+	s->started = true;
+	return s->ops->init != NULL ? s->ops->init(s->state, ctx, err) : 0;
+}
+
+static int
 start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_err *err)
 {
 	struct nfv_stage_ctx ctx = { .doc = conf->doc,
@@ -160,19 +188,15 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 		.socket = conf->socket };
 
 	for (int i = 0; i < c->n; i++) {
+		const struct nfv_stage_use *use = &conf->stage[i];
 		struct stage *s = &c->stage[i];
-		size_t size = s->ops->state_size > 0 ? (s->ops->state_size + 63) / 64 * 64 : 64;
 		int rc;
 
-		s->state = aligned_alloc(64, size);
-		if (s->state == NULL)
-			return nfv_fail(err, ENOMEM, "chain %s, stage %s: out of memory", c->name,
-				s->ops->name);
-		memset(s->state, 0, size);
-		s->started = true;
-		ctx.conf = conf->stage[i].conf;
+		ctx.conf = use->conf;
 		spread_context(c, i, &ctx);
-		rc = s->ops->init != NULL ? s->ops->init(s->state, &ctx, err) : 0;
+		rc = use->send_away == NULL ? start_here(s, &ctx, err) :
+					      use->send_away(use->arg, s->ops, &ctx, &s->away, err);
+		c->sends_away |= is_away(s);
 		if (rc < 0)
 			return nfv_fail_in(err, rc, "chain %s, stage %s", c->name, s->ops->name);
 	}
@@ -217,7 +241,7 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 		c->mtu[p] = conf->l3.port[p].mtu;
 	}
 	c->queue = (uint16_t)conf->shard;
-	cut_segments(c);
+	cut_segments(c, conf->stage);
 	c->toward = list_toward(&conf->l3, &c->n_toward);
 	if (c->toward == NULL)
 		rc = nfv_fail(err, ENOMEM, "chain %s: out of memory", c->name);
@@ -262,6 +286,8 @@ nfv_chain_destroy(struct nfv_chain *c)
 	for (int i = 0; i < c->n; i++) {
 		if (c->stage[i].started && c->stage[i].ops->fini != NULL)
 			c->stage[i].ops->fini(c->stage[i].state);
+		if (is_away(&c->stage[i]))
+			c->stage[i].away.ops->close(c->stage[i].away.arg);
 		free(c->stage[i].state);
 	}
 	for (int p = 0; p < 2; p++)
@@ -398,7 +424,12 @@ nfv_chain_tap_port(struct nfv_chain *c, unsigned int port, struct nfv_tap *tap)
 void
 nfv_chain_upkeep(struct nfv_chain *c, uint64_t tsc)
 {
-	for (int i = 0; i < c->n; i++)
-		if (c->stage[i].ops->upkeep != NULL)
-			c->stage[i].ops->upkeep(c->stage[i].state, tsc);
+	for (int i = 0; i < c->n; i++) {
+		const struct stage *s = &c->stage[i];
+
+		if (is_away(s))
+			s->away.ops->control(s->away.arg);
+		else if (s->ops->upkeep != NULL)
+			s->ops->upkeep(s->state, tsc);
+	}
 }

@@ -22,7 +22,8 @@ struct segment {
 struct stage {
 	const struct nfv_stage_ops *ops;
 	void *state;
-	bool started; /* init was called: fini is due */
+	bool started;         /* init was called: fini is due */
+	struct nfv_away away; /* where it is if it is not here: then it has no state */
 	uint16_t flow_off;
 	int segment;
 };
@@ -43,6 +44,7 @@ struct nfv_chain {
 	struct stage stage[NFV_STAGES_MAX];
 	struct segment segment[NFV_STAGES_MAX];
 	int n_segments;
+	bool sends_away;               /* one of its stages at least is elsewhere */
 	struct nfv_pinholes *pinholes; /* NULL if no stage opens any */
 	struct nfv_pages pinhole_pages;
 	const struct nfv_lender *lender;
@@ -71,9 +73,25 @@ void chain_arm_for(struct nfv_chain *c, struct nfv_out *out, uint16_t n);
 /* An empty packet with room for a frame of `len` bytes; false: there is no buffer. */
 bool chain_alloc(struct nfv_chain *c, uint32_t len, struct nfv_pkt *out);
 
-/* run.c, for spread.c: a burst goes on from stage `at`, in a segment that is its own. */
+/*
+ * run.c, for those who take packets from the burst's way and put them back on it.
+ */
+/* Take out what got a verdict: count it in drop[] (or *consumed), free its buffer, close the gaps.
+ * Verdicts past the table's end are counted in its last place. */
+void chain_sweep(struct nfv_burst *b, uint64_t *drop, unsigned int n_drops, uint64_t *consumed);
+/* A packet written here becomes one like any other, if it holds what it must. */
+bool chain_adopt(struct nfv_pkt *p);
+/* From stage `at` to the chain's end and out. */
+void chain_run(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth);
+/* A burst goes on from stage `at`, in a segment that is its own. */
 void chain_resume(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth);
 void chain_send_wire(struct nfv_chain *c);
+
+static inline bool
+is_away(const struct stage *s)
+{
+	return s->away.ops != NULL;
+}
 
 static inline uint32_t
 chain_tick_of(const struct nfv_chain *c, uint64_t tsc)

@@ -16,6 +16,7 @@
 
 #include <stdatomic.h>
 
+#include "nfv_away.h"
 #include "nfv_flow.h"
 #include "nfv_l3.h"
 #include "nfv_lender.h"
@@ -33,6 +34,11 @@ struct nfv_tap;
 struct nfv_stage_use {
 	const struct nfv_stage_ops *ops;
 	const void *conf; /* the filled struct of ops->conf */
+	/** Start it elsewhere, told what it would be told here; NULL: it runs in the loop. The chain closes
+	 * what it gets. */
+	int (*send_away)(void *arg, const struct nfv_stage_ops *ops,
+		const struct nfv_stage_ctx *ctx, struct nfv_away *out, struct nfv_err *err);
+	void *arg;
 };
 
 struct nfv_chain_conf {
@@ -63,6 +69,7 @@ struct nfv_stage_stats {
 	uint64_t packets, bursts, cycles;
 	uint64_t consumed, originated;
 	uint64_t drop[NFV_STAGE_DROPS];
+	uint64_t lost[NFV_AWAY_LOSSES]; /* of a stage that runs elsewhere */
 };
 
 /** The parts of the loop that are not stages. */
@@ -130,8 +137,8 @@ void nfv_chain_disarm(struct nfv_chain *chain);
 unsigned int nfv_chain_poll(struct nfv_chain *chain);
 /** The worker has had nothing to do for so many cycles; stages learn of it (nfv_burst.idle). */
 void nfv_chain_idled(struct nfv_chain *chain, uint64_t cycles);
-/** The end of a shard that polls no more: deal with what others have still handed over. Returns how many
- * packets; to be called for all shards in turn, until none has any. */
+/** The end of a chain or shard that polls no more: deal with what other shards, or stages elsewhere, have
+ * still handed over. Returns how many packets; to be called for all shards in turn, until none has any. */
 unsigned int nfv_chain_settle(struct nfv_chain *chain);
 /** Timers; about once a millisecond. */
 void nfv_chain_tick(struct nfv_chain *chain, uint64_t tsc);

@@ -9,6 +9,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
+#include "away.h"
 #include "chain.h"
 #include "records.h"
 #include "spread.h"
@@ -29,12 +30,8 @@ tap(_Atomic(struct nfv_tap *) *at, const struct nfv_pkt *pkt, unsigned int n, en
 		nfv_tap_burst(t, pkt, n, dir);
 }
 
-/*
- * Take out what got a verdict: count it in drop[] (or *consumed), free its buffer, close the gaps.
- * Verdicts past the table's end are counted in its last place.
- */
-static void
-sweep(struct nfv_burst *b, uint64_t *drop, unsigned int n_drops, uint64_t *consumed)
+void
+chain_sweep(struct nfv_burst *b, uint64_t *drop, unsigned int n_drops, uint64_t *consumed)
 {
 	struct rte_mbuf *dead[NFV_BURST_MAX];
 	unsigned int n_dead = 0, kept = 0, any = 0;
@@ -121,7 +118,7 @@ leave(struct nfv_chain *c, struct nfv_burst *b, unsigned int depth)
 		chain_arm(c, back);
 	c->stats.part[NFV_L3_OUT].packets += b->n;
 	nfv_l3_output(c->l3, b, &c->wire, back);
-	sweep(b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
+	chain_sweep(b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
 	if (nfv_watched())
 		watch_sent(c, b);
 	for (uint16_t i = 0; i < b->n; i++)
@@ -175,7 +172,7 @@ reread(struct nfv_chain *c, struct nfv_burst *b)
 	for (uint16_t i = 0; i < b->n; i++)
 		if (b->pkt[i].flags & NFV_PKT_OWN && nfv_pkt_parse_ip(&b->pkt[i]) != NFV_PARSE_OK)
 			b->pkt[i].verdict = NFV_DROP(NFV_LOOP_BAD_ORIGIN);
-	sweep(b, c->stats.loop_drop, NFV_LOOP_DROPS, &none);
+	chain_sweep(b, c->stats.loop_drop, NFV_LOOP_DROPS, &none);
 }
 
 static void
@@ -211,7 +208,7 @@ run_stage(struct nfv_chain *c, const struct segment *seg, int at, struct nfv_bur
 			records_alias(seg->table, &c->stats.key_taken, b, true);
 		originate(c, out, at, b->tsc, depth);
 	}
-	sweep(b, stats->drop, NFV_STAGE_DROPS, &stats->consumed);
+	chain_sweep(b, stats->drop, NFV_STAGE_DROPS, &stats->consumed);
 	if (s->ops->ends_flows)
 		reread(c, b);
 }
@@ -233,7 +230,10 @@ run_segment(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth
 	}
 	for (; at >= seg->first && at <= seg->last && b->n > 0; at += step) {
 		tap(&c->seam[step > 0 ? at : at + 1], b->pkt, b->n, b->dir);
-		run_stage(c, seg, at, b, depth);
+		if (__builtin_expect(is_away(&c->stage[at]), 0))
+			away_process(c, at, b);
+		else
+			run_stage(c, seg, at, b, depth);
 	}
 	if (seg->table[0] != NULL) {
 		t0 = rte_rdtsc();
@@ -261,18 +261,16 @@ chain_resume(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int dept
 		leave(c, b, depth);
 }
 
-/* From stage `at` to the chain's end and out. */
-static void
-run(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth)
+void
+chain_run(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth)
 {
 	if (__builtin_expect(c->shard != NULL, 0) && at >= 0 && at < c->n)
 		spread_sort(c, at, b, depth);
 	chain_resume(c, at, b, depth);
 }
 
-/* A packet written here becomes one like any other, if it holds what it must. */
-static bool
-adopt(struct nfv_pkt *p)
+bool
+chain_adopt(struct nfv_pkt *p)
 {
 	p->flags = NFV_PKT_OWN;
 	p->verdict = NFV_KEEP;
@@ -296,7 +294,7 @@ originate(struct nfv_chain *c, struct nfv_out *out, int from, uint64_t tsc, unsi
 	for (uint16_t i = 0; i < out->n; i++) {
 		struct nfv_burst *to = &b[out->dir[i]];
 
-		if (depth + 1 < DEPTH_MAX && adopt(&out->pkt[i])) {
+		if (depth + 1 < DEPTH_MAX && chain_adopt(&out->pkt[i])) {
 			to->pkt[to->n++] = out->pkt[i];
 			continue;
 		}
@@ -315,7 +313,7 @@ originate(struct nfv_chain *c, struct nfv_out *out, int from, uint64_t tsc, unsi
 			at = dir == NFV_OUTWARD ? 0 : c->n - 1;
 		b[dir].tsc = tsc;
 		b[dir].dir = (enum nfv_dir)dir;
-		run(c, at, &b[dir], depth + 1);
+		chain_run(c, at, &b[dir], depth + 1);
 	}
 }
 
@@ -356,10 +354,10 @@ run_whole(struct nfv_chain *c, enum nfv_dir dir, uint64_t tsc)
 			b.pkt[0] = (struct nfv_pkt){ .buf = NULL };
 		chain_arm_for(c, &c->wire, arm_of(c, len, dir == NFV_INWARD));
 		nfv_l3_take_whole(c->l3, &b.pkt[0], &c->wire);
-		sweep(&b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
+		chain_sweep(&b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
 		chain_send_wire(c);
 		if (b.n > 0)
-			run(c, dir == NFV_OUTWARD ? 0 : c->n - 1, &b, 0);
+			chain_run(c, dir == NFV_OUTWARD ? 0 : c->n - 1, &b, 0);
 	}
 }
 
@@ -387,11 +385,11 @@ poll_port(struct nfv_chain *c, unsigned int port)
 	tap(&c->port_tap[port], b.pkt, b.n, b.dir);
 	c->stats.part[NFV_L3_IN].packets += b.n;
 	whole = nfv_l3_input(c->l3, &b, &c->wire);
-	sweep(&b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
+	chain_sweep(&b, c->stats.l3_drop, NFV_L3_REASONS, &c->stats.l3_consumed);
 	chain_send_wire(c);
 	c->stats.part[NFV_L3_IN].cycles += rte_rdtsc() - t1;
 	if (b.n > 0)
-		run(c, b.dir == NFV_OUTWARD ? 0 : c->n - 1, &b, 0);
+		chain_run(c, b.dir == NFV_OUTWARD ? 0 : c->n - 1, &b, 0);
 	if (__builtin_expect(whole > 0, 0))
 		run_whole(c, b.dir, b.tsc);
 	return n;
@@ -406,6 +404,8 @@ nfv_chain_poll(struct nfv_chain *c)
 	if (__builtin_expect(c->wire.room < NFV_BURST_MAX, 0))
 		chain_arm(c, &c->wire);
 	n = poll_port(c, 0) + poll_port(c, 1);
+	if (__builtin_expect(c->sends_away, 0))
+		n += away_collect(c);
 	if (__builtin_expect(c->shard != NULL, 0)) {
 		n += spread_take(c);
 		spread_flush(c);
@@ -430,12 +430,14 @@ nfv_chain_idled(struct nfv_chain *c, uint64_t cycles)
 unsigned int
 nfv_chain_settle(struct nfv_chain *c)
 {
-	unsigned int n;
+	unsigned int n = 0;
 
-	if (c->shard == NULL)
-		return 0;
-	n = spread_take(c);
-	spread_flush(c);
+	if (c->sends_away)
+		n += away_settle(c);
+	if (c->shard != NULL) {
+		n += spread_take(c);
+		spread_flush(c);
+	}
 	flush(c, 0);
 	flush(c, 1);
 	return n;
@@ -448,7 +450,7 @@ tick_stage(struct nfv_chain *c, int at, uint64_t tsc)
 	const struct nfv_stage_ops *ops = c->stage[at].ops;
 	struct nfv_out *out = &c->out[0];
 
-	if (ops->tick == NULL)
+	if (ops->tick == NULL || is_away(&c->stage[at]))
 		return;
 	if (out->room < NFV_BURST_MAX)
 		chain_arm(c, out);

@@ -90,7 +90,9 @@ nfv_chain_show_stage(const struct nfv_chain *c, uint32_t i, FILE *to)
 {
 	const struct stage *s = &c->stage[i];
 
-	if (s->ops->show != NULL)
+	if (is_away(s))
+		s->away.ops->show(s->away.arg, to);
+	else if (s->ops->show != NULL)
 		s->ops->show(s->state, to);
 	else
 		fprintf(to, "stage %s has nothing more to show than its counters\n", s->ops->name);

@@ -210,7 +210,7 @@ hear(struct nfv_chain *c, const struct words *w, uint64_t tsc)
 	if (w->text != NULL) {
 		const struct stage *s = &c->stage[w->stage];
 
-		if (s->ops->told != NULL)
+		if (s->ops->told != NULL && !is_away(s))
 			s->ops->told(s->state, rte_pktmbuf_mtod(w->text, void *), w->text->data_len,
 				tsc);
 		rte_pktmbuf_free(w->text);
@@ -288,12 +288,13 @@ owner(const struct nfv_chain *c, int at, const struct nfv_pkt *p, enum nfv_dir d
 
 	for (; at >= seg->first && at <= seg->last; at += step) {
 		const struct stage *s = &c->stage[at];
-		int who = s->ops->steer != NULL ? s->ops->steer(s->state, p, dir) : -1;
+		int who =
+			s->ops->steer != NULL && !is_away(s) ? s->ops->steer(s->state, p, dir) : -1;
 
 		if (who >= 0)
 			return (uint32_t)who < sh->spread->n ? (uint32_t)who : sh->self;
 	}
-	if (seg->table[0] == NULL)
+	if (seg->table[0] == NULL && !is_away(&c->stage[seg->first]))
 		return sh->self;
 	return nfv_spread_hash(p, dir) % NFV_SPREAD_ENTRIES % sh->spread->n;
 }

@@ -60,7 +60,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static const char *const name[] = { "firewall", "nat", "sip" };
 	char dir[] = "/tmp/fuzz_chain.XXXXXX", conf_path[64], rules_path[64];
-	struct nfv_stage_use use[3];
+	struct nfv_stage_use use[3] = { { .ops = NULL } };
 	struct rig_conf conf = { .stage = use,
 		.n_stages = 3,
 		.flows = 64,

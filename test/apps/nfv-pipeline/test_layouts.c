@@ -85,7 +85,7 @@ bring_up(void)
 		.socket = SOCKET_ID_ANY };
 	struct mpc_layout_mover mover = { .have = pool_have, .move = pool_move };
 	static const char *const name[] = { "nat", "sip" };
-	struct nfv_stage_use use[2];
+	struct nfv_stage_use use[2] = { { .ops = NULL } };
 	struct rig_conf conf = {
 		.stage = use, .n_stages = 2, .lender = &lender, .buffers = MBUFS, .flows = 256
 	};

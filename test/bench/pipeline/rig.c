@@ -104,7 +104,7 @@ read_sections(
 		need(c->section[i] != NULL, "no memory");
 		if (nfv_conf_read(c->doc, stage[i], ops->conf, c->section[i], &err) < 0)
 			need(false, err.text);
-		use[i] = (struct nfv_stage_use){ ops, c->section[i] };
+		use[i] = (struct nfv_stage_use){ .ops = ops, .conf = c->section[i] };
 	}
 }
 

@@ -142,7 +142,7 @@ probe_rig(uint32_t n, struct rig_conf conf)
 	static struct nfv_stage_use use[PROBES];
 
 	for (uint32_t i = 0; i < n; i++)
-		use[i] = (struct nfv_stage_use){ &probe[i].ops, NULL };
+		use[i] = (struct nfv_stage_use){ .ops = &probe[i].ops };
 	conf.stage = use;
 	conf.n_stages = n;
 	return rig_open(&conf);

@@ -219,7 +219,7 @@ static void
 timers_originate_before_the_first_poll(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
-	struct nfv_stage_use use = { &probe[0].ops, NULL };
+	struct nfv_stage_use use = { .ops = &probe[0].ops };
 	struct rig_conf conf = { .stage = &use, .n_stages = 1 };
 	struct nfv_err err;
 
@@ -297,8 +297,8 @@ more_answers_than_room_are_counted(void **state)
 static void
 a_second_stage_that_fails_takes_the_first_down(void **state)
 {
-	struct nfv_stage_use use[3] = { { &probe[0].ops, NULL }, { &probe[1].ops, NULL },
-		{ &probe[2].ops, NULL } };
+	struct nfv_stage_use use[3] = { { .ops = &probe[0].ops }, { .ops = &probe[1].ops },
+		{ .ops = &probe[2].ops } };
 	struct rig_conf conf = { .stage = use, .n_stages = 3 };
 	struct rig *r = calloc(1, sizeof(*r));
 	struct nfv_err err = { "" };
@@ -329,7 +329,7 @@ too_many_stages_are_refused(void **state)
 
 	(void)state;
 	for (int i = 0; i <= NFV_STAGES_MAX; i++)
-		use[i] = (struct nfv_stage_use){ &probe[0].ops, NULL };
+		use[i] = (struct nfv_stage_use){ .ops = &probe[0].ops };
 	assert_int_equal(rig_try(r, &conf, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "16"));
 	rig_close(r);

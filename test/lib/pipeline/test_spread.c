@@ -114,7 +114,7 @@ static struct nfv_stage_ops proxy = { .name = "proxy",
 static struct rig *
 open_rig(uint32_t stages, uint32_t slots)
 {
-	static const struct nfv_stage_use use[] = { { &keeper, NULL }, { &proxy, NULL } };
+	static const struct nfv_stage_use use[] = { { .ops = &keeper }, { .ops = &proxy } };
 
 	return rig_open(&(struct rig_conf){
 		.stage = use, .n_stages = stages, .shards = SHARDS, .slots = slots });

@@ -80,7 +80,7 @@ packets_wait_for_their_neighbour(void **state)
 {
 	(void)state;
 	for (int f = 0; f < 2; f++) {
-		struct nfv_stage_use use = { &probe[0].ops, NULL };
+		struct nfv_stage_use use = { .ops = &probe[0].ops };
 		struct rig_conf conf = { .stage = &use, .n_stages = 1 };
 		struct rig *r = calloc(1, sizeof(*r));
 		struct nfv_err err;

@@ -101,10 +101,10 @@ bring_up(bool nat, bool relay)
 		const struct nfv_stage_ops *ops = name[i] != NULL ? nfv_stage_find(name[i]) : NULL;
 
 		if (ops != NULL)
-			use[conf.n_stages++] =
-				(struct nfv_stage_use){ ops, config_section(&config, ops) };
+			use[conf.n_stages++] = (struct nfv_stage_use){ .ops = ops,
+				.conf = config_section(&config, ops) };
 	}
-	use[conf.n_stages++] = (struct nfv_stage_use){ &media_ops, NULL };
+	use[conf.n_stages++] = (struct nfv_stage_use){ .ops = &media_ops };
 	stage.relayed = relay;
 	return rig_open(&conf);
 }

@@ -1,0 +1,228 @@
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "isolation.h"
+#include "nfv_isolate_pool.h"
+
+#define BACKOFF_MS 10
+
+struct isolated {
+	struct isolated *next;
+	struct nfv_isolated *stage;
+	const char *name, *chain;
+	const char *argv[4];
+	struct nfv_err told; /* the last sentence that was */
+};
+
+struct isolation {
+	struct nfv_isolate_pool pool[WORKERS_MAX];
+	struct isolated *first;
+	char program[PATH_MAX];
+};
+
+static bool
+runs(const struct conf_chain *ch, const struct config *c, uint32_t worker)
+{
+	for (uint32_t i = 0; i < config_shards(ch); i++)
+		if (config_worker(c, *config_shard(ch, i)) == (int)worker)
+			return true;
+	return false;
+}
+
+/* Whether the worker has isolated stages; and whether one of them writes. */
+static bool
+has_isolated(const struct config *c, uint32_t worker, bool *writes)
+{
+	bool any = false;
+
+	*writes = false;
+	for (uint32_t i = 0; i < c->chains.n; i++) {
+		const struct conf_chain *ch = (const struct conf_chain *)c->chains.item + i;
+
+		for (uint32_t k = 0; k < ch->stages.n && runs(ch, c, worker); k++) {
+			const char *name = ((const char *const *)ch->stages.item)[k];
+
+			if (config_isolation(c, ch, name) == NULL)
+				continue;
+			any = true;
+			*writes |= nfv_stage_find(name)->access == NFV_WRITES;
+		}
+	}
+	return any;
+}
+
+static int
+open_isolation(struct app *app, struct nfv_err *err)
+{
+	if (app->isolation == NULL)
+		app->isolation = calloc(1, sizeof(*app->isolation));
+	return app->isolation != NULL ? 0 : nfv_fail(err, ENOMEM, "out of memory");
+}
+
+int
+isolation_pool(struct app *app, uint32_t worker, uint32_t count, uint16_t room, int socket,
+	struct nfv_err *err)
+{
+	struct nfv_isolate_pool *p;
+	bool writes;
+	char name[32];
+	int rc;
+
+	if (app->opt.check || !has_isolated(&app->conf, worker, &writes))
+		return 0;
+	rc = open_isolation(app, err);
+	if (rc < 0)
+		return rc;
+	p = &app->isolation->pool[worker];
+	snprintf(name, sizeof(name), "worker%u", worker);
+	rc = nfv_isolate_pool_init(
+		p, name, count, (room + 63u) / 64 * 64, POOL_CACHE, writes, socket, err);
+	if (rc == 0)
+		app->pool[worker] = p->mp;
+	return rc;
+}
+
+bool
+isolation_pool_free(struct app *app, uint32_t worker)
+{
+	struct nfv_isolate_pool *p = app->isolation != NULL ? &app->isolation->pool[worker] : NULL;
+
+	if (p == NULL || p->mp == NULL)
+		return false;
+	nfv_isolate_pool_fini(p);
+	app->pool[worker] = NULL;
+	return true;
+}
+
+/* nfv-stage beside this program, or, as they are built, in the folder beside its own. */
+static int
+find_program(char to[PATH_MAX], struct nfv_err *err)
+{
+	static const char *const where[] = { "%s/nfv-stage", "%s/../nfv-stage/nfv-stage" };
+	char self[PATH_MAX - 64];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return nfv_fail(err, errno, "/proc/self/exe: %s", strerror(errno));
+	self[n] = '\0';
+	dirname(self);
+	for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
+		snprintf(to, PATH_MAX, where[i], self);
+		if (access(to, X_OK) == 0)
+			return 0;
+	}
+	return nfv_fail(err, ENOENT,
+		"there is no nfv-stage in %s; install it there, or name it by `program`", self);
+}
+
+static int
+send_away(void *arg, const struct nfv_stage_ops *ops, const struct nfv_stage_ctx *ctx,
+	struct nfv_away *out, struct nfv_err *err)
+{
+	const struct isolation_seat *seat = arg;
+	const struct conf_isolation *c = seat->conf;
+	struct app *app = seat->app;
+	struct isolation *is = app->isolation;
+	const struct conf_flows *f = &app->conf.flows;
+	struct isolated *s = calloc(1, sizeof(*s));
+	struct nfv_isolated_conf conf = { .ops = ops,
+		.ctx = ctx,
+		.file = nfv_conf_name(app->conf.doc),
+		.text = nfv_conf_text(app->conf.doc),
+		.flows = f->max,
+		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
+		.pool = nfv_isolate_pool_of(&is->pool[seat->worker]),
+		.sock = -1,
+		.cpu = c->cpus.n > 0 ? (int)*(const uint32_t *)c->cpus.item : -1,
+		.ring = c->ring,
+		.idle_us = c->idle,
+		.on_failure = (enum nfv_on_failure)c->on_failure,
+		.backoff_ms = BACKOFF_MS,
+		.restarts = c->restarts,
+		.memory = (uint64_t)c->memory << 20 };
+	struct nfv_err why = { "" };
+	int rc = 0;
+
+	if (s == NULL)
+		return nfv_fail(err, ENOMEM, "out of memory");
+	*s = (struct isolated){ .next = is->first,
+		.name = ops->name,
+		.chain = seat->chain->name,
+		.argv = { c->program, "--fd", "3" } };
+	if (c->program == NULL || c->program[0] == '\0') {
+		rc = find_program(is->program, &why);
+		s->argv[0] = is->program;
+	}
+	conf.argv = s->argv;
+	if (rc == 0)
+		rc = nfv_isolated_create(&conf, &s->stage, &why);
+	if (rc < 0) {
+		free(s);
+		return nfv_conf_fail(app->conf.doc, &c->stage, err, "%s", why.text);
+	}
+	is->first = s;
+	*out = nfv_isolated_away(s->stage);
+	return 0;
+}
+
+void
+isolation_use(struct app *app, const struct conf_chain *ch, int worker, struct nfv_stage_use *use,
+	struct isolation_seat *seat)
+{
+	const struct conf_isolation *c = config_isolation(&app->conf, ch, use->ops->name);
+
+	if (c == NULL)
+		return;
+	*seat = (struct isolation_seat){ app, c, ch, worker };
+	use->send_away = send_away;
+	use->arg = seat;
+}
+
+static struct isolated *
+first(const struct app *app)
+{
+	return app->isolation != NULL ? app->isolation->first : NULL;
+}
+
+void
+isolation_tick(struct app *app)
+{
+	for (struct isolated *s = first(app); s != NULL; s = s->next) {
+		const char *last = nfv_isolated_last(s->stage);
+
+		if (strcmp(last, s->told.text) == 0)
+			continue;
+		snprintf(s->told.text, sizeof(s->told.text), "%s", last);
+		fprintf(stderr, "nfv-pipeline: chain %s, %s\n", s->chain, last);
+	}
+}
+
+void
+isolation_restart(struct app *app, const char *stage, struct nfv_err *err)
+{
+	bool any = false;
+
+	for (const struct isolated *s = first(app); s != NULL; s = s->next) {
+		if (strcmp(s->name, stage) != 0)
+			continue;
+		any = true;
+		if (nfv_isolated_replace(s->stage, err) < 0)
+			return;
+	}
+	if (!any)
+		nfv_fail(err, ENOENT, "no chain has a stage \"%s\" in a process of its own", stage);
+}
+
+void
+isolation_close(struct app *app)
+{
+	for (struct isolated *s = first(app), *next; s != NULL; s = next) {
+		next = s->next;
+		free(s);
+	}
+	free(app->isolation);
+	app->isolation = NULL;
+}

@@ -1,0 +1,35 @@
+/**
+ * @file
+ * Stages in processes of their own, as the configuration's `isolation:` says: their workers' pools lie in
+ * shared memory, their processes are started with the chain and looked after while it runs.
+ *
+ * Threads: control; isolation_use's stage is started on its chain's worker, before that runs.
+ */
+#ifndef ISOLATION_H
+#define ISOLATION_H
+
+#include "app.h"
+
+/** A stage's place, while its chain is created. */
+struct isolation_seat {
+	struct app *app;
+	const struct conf_isolation *conf;
+	const struct conf_chain *chain;
+	int worker;
+};
+
+/** A worker's pool in memory that its isolated stages can map, into app->pool; untouched if it has none. */
+int isolation_pool(struct app *app, uint32_t worker, uint32_t count, uint16_t room, int socket,
+	struct nfv_err *err);
+/** Whether it was one. All buffers must be back. */
+bool isolation_pool_free(struct app *app, uint32_t worker);
+/** If the stage is to be isolated, see to it that its chain sends it away. */
+void isolation_use(struct app *app, const struct conf_chain *ch, int worker,
+	struct nfv_stage_use *use, struct isolation_seat *seat);
+/** Tell on standard error what has gone wrong since. */
+void isolation_tick(struct app *app);
+/** Put the stage's spare in the place of the process that works, in all chains that have it isolated. */
+void isolation_restart(struct app *app, const char *stage, struct nfv_err *err);
+void isolation_close(struct app *app);
+
+#endif

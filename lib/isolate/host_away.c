@@ -1,0 +1,88 @@
+/* An isolated stage as chains know stages that run elsewhere. */
+#include <inttypes.h>
+
+#include "host.h"
+
+static void
+process(void *arg, struct nfv_burst *b)
+{
+	nfv_isolated_process(arg, b);
+}
+
+static uint32_t
+collect(void *arg, struct nfv_burst back[2], struct nfv_burst origin[2])
+{
+	return nfv_isolated_collect(arg, back, origin);
+}
+
+static uint32_t
+waiting(const void *arg)
+{
+	const struct nfv_isolated *iso = arg;
+	uint32_t n = iso->held_head - iso->held_tail;
+
+	for (int i = 0; i < INSTANCES; i++)
+		n += atomic_load_explicit(&iso->slot[i].in_flight, memory_order_relaxed);
+	return n;
+}
+
+static void
+lost(const void *arg, uint64_t out[NFV_AWAY_LOSSES])
+{
+	const struct nfv_isolated_stats *s = nfv_isolated_stats(arg);
+
+	out[NFV_AWAY_FULL] = s->full;
+	out[NFV_AWAY_DOWN] = s->down;
+	out[NFV_AWAY_FOREIGN] = s->foreign;
+	out[NFV_AWAY_UNREADABLE] = s->unreadable;
+	out[NFV_AWAY_SWEPT] = s->swept;
+}
+
+static void
+control(void *arg)
+{
+	nfv_isolated_control(arg, 0);
+}
+
+static void
+show(void *arg, FILE *to)
+{
+	const struct nfv_isolated_stats *s = nfv_isolated_stats(arg);
+	struct nfv_err err = { "" };
+	int pid;
+
+	if (nfv_isolated_live(arg, &pid))
+		fprintf(to, "isolated, process %d, %s\n", pid,
+			nfv_isolated_spare(arg) ? "a spare waits" : "no spare");
+	else
+		fputs("isolated, no process\n", to);
+	fprintf(to,
+		"handed over %" PRIu64 ", returned %" PRIu64 ", passed on %" PRIu64
+		", waited %" PRIu64 ", longest without a process %.3f ms\n",
+		s->handed, s->returned, s->bypassed, s->held,
+		(double)s->pause_tsc * 1000 / (double)((struct nfv_isolated *)arg)->tsc_hz);
+	fprintf(to, "forks %" PRIu64 ", templates %" PRIu64, s->forks, s->templates);
+	for (int i = 0; i < NFV_ENDS; i++)
+		if (s->ends[i] > 0)
+			fprintf(to, ", %s %" PRIu64, nfv_end_name[i], s->ends[i]);
+	fputc('\n', to);
+	if (nfv_isolated_last(arg)[0] != '\0')
+		fprintf(to, "last: %s\n", nfv_isolated_last(arg));
+	if (nfv_isolated_show(arg, to, &err) < 0)
+		fprintf(to, "%s\n", err.text);
+}
+
+static void
+end(void *arg)
+{
+	nfv_isolated_destroy(arg);
+}
+
+struct nfv_away
+nfv_isolated_away(struct nfv_isolated *iso)
+{
+	static const struct nfv_away_ops ops = { process, collect, waiting, lost, control, show,
+		end };
+
+	return (struct nfv_away){ &ops, iso };
+}
