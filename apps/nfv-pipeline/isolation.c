@@ -135,7 +135,7 @@ send_away(void *arg, const struct nfv_stage_ops *ops, const struct nfv_stage_ctx
 		.flows = f->max,
 		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
 		.pool = nfv_isolate_pool_of(&is->pool[seat->worker]),
-		.sock = -1,
+		.socket = c->socket,
 		.cpu = c->cpus.n > 0 ? (int)*(const uint32_t *)c->cpus.item : -1,
 		.ring = c->ring,
 		.idle_us = c->idle,
@@ -151,12 +151,18 @@ send_away(void *arg, const struct nfv_stage_ops *ops, const struct nfv_stage_ctx
 	*s = (struct isolated){ .next = is->first,
 		.name = ops->name,
 		.chain = seat->chain->name,
-		.argv = { c->program, "--fd", "3" } };
-	if (c->program == NULL || c->program[0] == '\0') {
+		.argv = { c->program != NULL && c->program[0] != '\0' ? c->program : NULL, "--fd",
+			"3" } };
+	if (c->run == ISOLATION_PROCESS && s->argv[0] == NULL) {
 		rc = find_program(is->program, &why);
 		s->argv[0] = is->program;
 	}
-	conf.argv = s->argv;
+	if (c->run == ISOLATION_PROCESS)
+		conf.argv = s->argv;
+	else
+		fprintf(stderr,
+			"nfv-pipeline: chain %s, stage %s: waiting for nfv-stage to connect to %s\n",
+			s->chain, s->name, c->socket);
 	if (rc == 0)
 		rc = nfv_isolated_create(&conf, &s->stage, &why);
 	if (rc < 0) {

@@ -7,7 +7,8 @@
 
 #include "host.h"
 
-#define START_MS 10000
+#define START_MS   10000
+#define CONNECT_MS 30000
 
 static int
 check(const struct nfv_isolated_conf *c, struct nfv_err *err)
@@ -24,6 +25,10 @@ check(const struct nfv_isolated_conf *c, struct nfv_err *err)
 			"stage %s: %u buffers of %u bytes, a multiple of 64, are not what the pool "
 			"holds",
 			c->ops->name, p->buffers, p->stride);
+	if (c->argv == NULL && c->socket == NULL)
+		return nfv_fail(err, EINVAL,
+			"stage %s: neither a program nor a socket for one to connect to",
+			c->ops->name);
 	if (strlen(c->ops->name) >= NFV_WIRE_NAME || strlen(c->ctx->chain) >= NFV_WIRE_NAME)
 		return nfv_fail(err, EINVAL, "stage %s of chain %s: names have at most %d letters",
 			c->ops->name, c->ctx->chain, NFV_WIRE_NAME - 1);
@@ -102,6 +107,8 @@ nfv_isolated_create(
 	iso->conf.text = iso->conf.file = NULL;
 	if (iso->conf.beat_ms == 0)
 		iso->conf.beat_ms = 1000;
+	if (iso->conf.connect_ms == 0)
+		iso->conf.connect_ms = CONNECT_MS;
 	if (iso->conf.progress_ms == 0)
 		iso->conf.progress_ms = 1000;
 	iso->ops = c->ops;
@@ -113,13 +120,15 @@ nfv_isolated_create(
 	iso->on_failure = c->on_failure;
 	while (c->ops->drops != NULL && c->ops->drops[iso->drops] != NULL)
 		iso->drops++;
-	iso->template_sock = iso->template_pidfd = -1;
+	iso->door = iso->template_sock = iso->template_pidfd = -1;
 	for (int i = 0; i < INSTANCES; i++)
 		iso->slot[i].sock = iso->slot[i].pidfd = -1;
 	rc = pack(iso, c, err);
 	if (rc == 0)
 		rc = path_init(iso, err);
-	if (rc == 0)
+	if (rc == 0 && c->argv == NULL)
+		rc = iso->door = door_open(c->socket, err);
+	if (rc >= 0)
 		rc = template_start(iso, err);
 	if (rc == 0)
 		rc = first(iso, err);
@@ -152,6 +161,7 @@ nfv_isolated_destroy(struct nfv_isolated *iso)
 	for (int i = 0; i < INSTANCES; i++)
 		stop(iso, &iso->slot[i]);
 	template_end(iso);
+	door_close(iso->door, iso->conf.socket);
 	path_fini(iso);
 	free(iso->config);
 	free(iso->text);

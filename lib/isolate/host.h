@@ -87,6 +87,7 @@ struct nfv_isolated {
 	struct nfv_isolated_conf conf;
 	uint8_t *config; /* as it goes over */
 	uint32_t config_len;
+	int door; /* where templates connect that are not spawned here, or -1 */
 	int template_sock, template_pidfd, template_pid;
 	bool spawned; /* the template is our child */
 	bool template_ready;
@@ -107,6 +108,10 @@ void path_fini(struct nfv_isolated *iso);
 /* Processes: the template started and told, or -errno with a sentence. */
 int template_start(struct nfv_isolated *iso, struct nfv_err *err);
 void template_end(struct nfv_isolated *iso);
+/* The door at `path`: a descriptor or -errno with a sentence; who has knocked, or -EAGAIN; and shut. */
+int door_open(const char *path, struct nfv_err *err);
+int door_await(int fd, int timeout_ms);
+void door_close(int fd, const char *path);
 /* Ask for an instance in a free slot. */
 int instance_ask(struct nfv_isolated *iso, struct instance *in, struct nfv_err *err);
 /* The process that `pidfd` is of, if it is a child of `parent`; -EPERM if not. */

@@ -362,10 +362,17 @@ provide(struct nfv_isolated *iso, uint64_t now)
 		offer(iso, now);
 	if (in_state(iso, FORKING, WARM) != NULL || now < iso->not_before || given_up(iso))
 		return;
-	if (iso->template_sock < 0 &&
-		(iso->conf.argv == NULL || template_start(iso, &iso->last) < 0)) {
-		back_off(iso, now);
-		return;
+	if (iso->template_sock < 0) {
+		struct nfv_err why = { "" };
+		int rc = template_start(iso, &why);
+
+		/* That nobody is at the door yet is nothing to tell. */
+		if (rc < 0 && rc != -EAGAIN) {
+			iso->last = why;
+			back_off(iso, now);
+		}
+		if (rc < 0)
+			return;
 	}
 	in = in_state(iso, FREE, FREE);
 	if (in == NULL)

@@ -43,6 +43,30 @@ spawn(const char *const *argv, int sock, pid_t *pid)
 	return rc;
 }
 
+/* Who is at the door: at the start one waits for him, later he has knocked, or not. */
+static int
+let_in(struct nfv_isolated *iso, struct nfv_err *err)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+	int wait = iso->stats.templates == 0 ? (int)iso->conf.connect_ms : 0;
+	int sock = door_await(iso->door, wait);
+
+	if (sock < 0)
+		return nfv_fail(err, -sock,
+			"stage %s: nobody has connected to %s; start nfv-stage "
+			"--socket there",
+			iso->ops->name, iso->conf.socket);
+	iso->template_sock = sock;
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0)
+		return nfv_fail(err, ENOTCONN,
+			"stage %s: who has connected to %s is in another PID namespace, where it could "
+			"not be ended; share it (docker: --pid container:NAME)",
+			iso->ops->name, iso->conf.socket);
+	iso->template_pid = peer.pid;
+	return 0;
+}
+
 /* The template's socket, and its process by pid and pidfd. */
 static int
 connect_template(struct nfv_isolated *iso, struct nfv_err *err)
@@ -51,17 +75,9 @@ connect_template(struct nfv_isolated *iso, struct nfv_err *err)
 	int pair[2], rc;
 
 	if (c->argv == NULL) {
-		struct ucred peer = { 0 };
-		socklen_t len = sizeof(peer);
-
-		iso->template_sock = c->sock;
-		iso->conf.sock = -1;
-		if (iso->template_sock < 0 ||
-			getsockopt(iso->template_sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
-			peer.pid <= 0)
-			return nfv_fail(err, ENOTCONN, "stage %s: its process is not connected",
-				iso->ops->name);
-		iso->template_pid = peer.pid;
+		rc = let_in(iso, err);
+		if (rc < 0)
+			return rc;
 	} else {
 		pid_t pid;
 
@@ -85,6 +101,11 @@ connect_template(struct nfv_isolated *iso, struct nfv_err *err)
 	iso->template_pidfd = (int)syscall(SYS_pidfd_open, iso->template_pid, 0);
 	if (iso->template_pidfd < 0)
 		return nfv_fail(err, errno, "stage %s: its process has no handle: %s",
+			iso->ops->name, strerror(errno));
+	if (syscall(SYS_pidfd_send_signal, iso->template_pidfd, 0, NULL, 0) < 0)
+		return nfv_fail(err, errno,
+			"stage %s: its process could not be ended: %s; run it as the same user as the "
+			"pipeline",
 			iso->ops->name, strerror(errno));
 	iso->stats.templates++;
 	return 0;

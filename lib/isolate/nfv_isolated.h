@@ -54,10 +54,14 @@ struct nfv_isolated_conf {
 	struct nfv_isolated_pool pool;
 	/** The stage's program, by its path, which finds its socket at descriptor 3; outlives this. */
 	const char *const *argv;
-	int sock;         /* if argv is NULL, that of one which has connected; taken */
-	int cpu;          /* for instances; -1: any */
-	uint32_t ring;    /* packets on their way at most; a power of two */
-	uint32_t idle_us; /* until an instance naps; 0: never */
+	/** If argv is NULL: where a program that somebody else starts connects, and connects again should
+	 * it end (`nfv-stage --socket`); outlives this. It has to run as the same user and to be seen by its
+	 * process id, since it is ended by it. */
+	const char *socket;
+	uint32_t connect_ms; /* for it to connect, at the start; 0: 30 s */
+	int cpu;             /* for instances; -1: any */
+	uint32_t ring;       /* packets on their way at most; a power of two */
+	uint32_t idle_us;    /* until an instance naps; 0: never */
 	enum nfv_on_failure on_failure;
 	uint32_t beat_ms;     /* without a heartbeat: dead; 0: 1000 */
 	uint32_t progress_ms; /* with packets on their way and none returned; 0: 1000 */

@@ -286,6 +286,11 @@ main(int argc, char **argv)
 {
 	struct nfv_err err = { "" };
 
+	if (argc > 2 && strcmp(argv[1], "connect") == 0) {
+		int to = nfv_guest_connect(argv[2], &err);
+
+		return to < 0 || nfv_guest_run(to, &err) < 0;
+	}
 	if (argc > 1 && strcmp(argv[1], "stage") != 0)
 		return template(argv[1]);
 	return nfv_guest_run(SOCK, &err) < 0;
