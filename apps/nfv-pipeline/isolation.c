@@ -13,6 +13,7 @@ struct isolated {
 	struct isolated *next;
 	struct nfv_isolated *stage;
 	const char *name, *chain;
+	char program[PATH_MAX];
 	const char *argv[4];
 	struct nfv_err told; /* the last sentence that was */
 };
@@ -20,7 +21,6 @@ struct isolated {
 struct isolation {
 	struct nfv_isolate_pool pool[WORKERS_MAX];
 	struct isolated *first;
-	char program[PATH_MAX];
 };
 
 static bool
@@ -97,12 +97,12 @@ isolation_pool_free(struct app *app, uint32_t worker)
 	return true;
 }
 
-/* nfv-stage beside this program, or, as they are built, in the folder beside its own. */
+/* Beside this program, or, as they are built, in the folder beside its own. */
 static int
-find_program(char to[PATH_MAX], struct nfv_err *err)
+find_program(const char *name, char to[PATH_MAX], struct nfv_err *err)
 {
-	static const char *const where[] = { "%s/nfv-stage", "%s/../nfv-stage/nfv-stage" };
-	char self[PATH_MAX - 64];
+	static const char *const where[] = { "%s/%s", "%s/../nfv-stage/%s" };
+	char self[PATH_MAX - 128];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (n < 0)
@@ -110,12 +110,12 @@ find_program(char to[PATH_MAX], struct nfv_err *err)
 	self[n] = '\0';
 	dirname(self);
 	for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
-		snprintf(to, PATH_MAX, where[i], self);
+		snprintf(to, PATH_MAX, where[i], self, name);
 		if (access(to, X_OK) == 0)
 			return 0;
 	}
 	return nfv_fail(err, ENOENT,
-		"there is no nfv-stage in %s; install it there, or name it by `program`", self);
+		"there is no %s in %s; install it there, or name it by `program`", name, self);
 }
 
 static int
@@ -154,8 +154,8 @@ send_away(void *arg, const struct nfv_stage_ops *ops, const struct nfv_stage_ctx
 		.argv = { c->program != NULL && c->program[0] != '\0' ? c->program : NULL, "--fd",
 			"3" } };
 	if (c->run == ISOLATION_PROCESS && s->argv[0] == NULL) {
-		rc = find_program(is->program, &why);
-		s->argv[0] = is->program;
+		rc = find_program(ops->dpdk ? "nfv-stage-dpdk" : "nfv-stage", s->program, &why);
+		s->argv[0] = s->program;
 	}
 	if (c->run == ISOLATION_PROCESS)
 		conf.argv = s->argv;

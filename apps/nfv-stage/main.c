@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "environment.h"
 #include "nfv_guest.h"
 #include "nfv_stage.h"
 
@@ -70,7 +71,7 @@ main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	if (nfv_guest_run(sock, &err) == 0)
+	if (environment_start(argv[0], &err) == 0 && nfv_guest_run(sock, &err) == 0)
 		return 0;
 fail:
 	fprintf(stderr, "nfv-stage: %s\n", err.text);

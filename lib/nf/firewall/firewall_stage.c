@@ -95,6 +95,7 @@ firewall_fini(void *state)
 static struct nfv_stage_ops firewall_ops = {
 	.name = "firewall",
 	.access = NFV_READS,
+	.dpdk = true,
 	.state_size = sizeof(struct firewall),
 	.flow_size = sizeof(struct fw_flow),
 	.conf = &firewall_schema,
