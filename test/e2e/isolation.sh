@@ -3,14 +3,7 @@
 # processes are killed and replaced; when they cannot come back, packets go as configured. What they may not do
 # they cannot: they have no capability, no file but a socket, a filter of system calls.
 . "$(dirname "$0")/sip.bash"
-testbed_up
-cat "$CONFIG" - >"$WORK/base.yaml" <<'END'
-isolation:
-  - {stage: firewall, idle: 50, on-failure: hold}
-  - {stage: nat, idle: 50, on-failure: hold}
-  - {stage: sip, idle: 50, on-failure: hold}
-END
-CONFIG=$WORK/base.yaml
+CONFIG=$ROOT/config/isolated.yaml
 sip_up 'port: 5060'
 
 # live STAGE: its process.

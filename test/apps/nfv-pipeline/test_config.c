@@ -225,6 +225,26 @@ static const struct mistake mistake[] = {
 	{ 11, 11, "  - {at: 'edge:1', file: x}\n  - {at: ^'edge:firewall-nat', file: y}",
 		"already" },
 	{ 11, 11, "  - {at: inside, file: x}\n  - {at: ^inside, file: y}", "already" },
+	/* stages in processes of their own */
+	{ 12, 12, "isolation: ^{stage: nat}", "list" },
+	{ 12, 12, "isolation: [{stage: ^gnat}]", "no chain has a stage \"gnat\"" },
+	{ 12, 12, "isolation: [{stage: ^sip}]", "no chain has a stage \"sip\"" },
+	{ 12, 12, "isolation: [{stage: nat}, {stage: ^nat, chain: edge}]", "isolated already" },
+	{ 12, 12, "isolation: [{stage: nat, chain: ^hedge}]", "no chain named \"hedge\"" },
+	{ 12, 12, "isolation: [{stage: nat, run: ^pod}]", "one of process container" },
+	{ 12, 12, "isolation: [{stage: nat, run: ^container}]", "`socket`" },
+	{ 12, 12, "isolation: [{stage: nat, socket: /run/nat, run: ^process}]", "`socket`" },
+	{ 12, 12, "isolation: [{stage: nat, run: container, socket: ^/run/nat, program: /x}]",
+		"starts its own" },
+	{ 12, 12, "isolation: [{stage: nat, on-failure: ^pass}]", "drop bypass hold" },
+	{ 12, 12, "isolation: [{stage: nat, ring: ^100}]", "no power of two" },
+	{ 12, 12, "isolation: [{stage: nat, ring: ^32}]", "64 to 32768" },
+	{ 12, 12, "isolation: [{stage: nat, cpus: [^1024]}]", "0 to 1023" },
+	{ 7, 9,
+		"  - {name: w0, lcore: 1}\n  - {name: w1, lcore: 2}\nchains:\n  - {name: edge, workers: "
+		"[w0, w1], inside: inside, outside: outside, stages: [firewall, nat]}\n"
+		"isolation: [{stage: ^nat}]",
+		"its other workers know|one worker" },
 	/* the rest */
 	{ 12, 12, "flows: {max: ^63}", "64 to" },
 	{ 12, 12, "flows: {udp: ^0}", "udp" },
