@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The demonstration in containers, with an engine of its own and what is compiled already: every call
-# succeeds, and neither a whole run nor an interrupted one leaves anything behind.
+# succeeds, though a stage's container dies meanwhile and is started again; and neither a whole run nor an
+# interrupted one leaves anything behind.
 . "$(dirname "$0")/testbed.sh"
 need_root
 for tool in dockerd debootstrap; do
@@ -36,15 +37,26 @@ demo() {
 	DEMO=$!
 }
 
-demo --calls 200
+demo --calls 400
 rc=0 demo=$DEMO
+engine() { docker -H "unix://${TMPDIR:-/tmp}/nfv-$demo/docker.sock" "$@"; }
+firewall() { engine ps -a --filter name=_firewall_ --format '{{.ID}}'; }
+told() { engine inspect -f "$1" "$(firewall)" 2>/dev/null || :; }
+calls_run() { ! kill -0 "$demo" 2>/dev/null || grep -q 'offloads.* s$' "$WORK/demo"; }
+restarted() { [ "$(told '{{.RestartCount}} {{.State.Running}}')" = '1 true' ]; }
+wait_for 60 calls_run || die "calls do not begin"
+if kill -0 "$demo" 2>/dev/null; then
+	sleep 1
+	kill -KILL "$(told '{{.State.Pid}}')"
+	expect "a stage's container that died is started again" wait_for 20 restarted
+fi
 wait "$DEMO" || rc=$?
 DEMO=
 [ $rc -ne 77 ] || skip "$(tail -n 1 "$WORK/demo")"
 cat "$WORK/demo"
 [ $rc -eq 0 ] || die "ends with $rc: $(tail -n 30 "$WORK/demo.err")"
 expect "every call succeeds" \
-	grep -qx "calls attempted=200 successful=200 failed=0" <(tail -n 1 "$WORK/demo")
+	grep -qx "calls attempted=400 successful=400 failed=0" <(tail -n 1 "$WORK/demo")
 expect "a whole run leaves nothing" nothing_left "$demo"
 
 # interrupt WHEN: once it says that.
