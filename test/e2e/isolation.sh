@@ -61,10 +61,10 @@ expect "a family that was killed comes back" wait_for 10 came nat "$old"
 expect "the other one, too" wait_for 10 has_spare sip
 ladder 20 60 '>INVITE <180 <200 >ACK >BYE <200'
 templates=$(pgrep -d, -P "$PIPELINE")
-none_left() { ! pgrep -g "$templates" >/dev/null; } # each is the first of a group
+none_left() { ! pgrep -r D,R,S,T -g "$templates" >/dev/null; } # each is the first of a group
 expect "there are processes to end" [ "$(pgrep -c -P "$templates")" -ge 3 ]
 expect "it ends in order" pipeline_stop TERM
-expect "no process of its stages is left" none_left
+expect "no process of its stages is left" wait_for 5 none_left
 
 PIPELINE_IN=/dev/null
 pipeline_start "$WORK/sip.yaml"
