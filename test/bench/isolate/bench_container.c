@@ -50,6 +50,7 @@ start(char **command, const char *socket, uint64_t *t0)
 	while (access(socket, F_OK) != 0)
 		usleep(100);
 	*t0 = nfv_tsc();
+	dup2(STDERR_FILENO, STDOUT_FILENO); /* standard output is for figures */
 	execvp(command[0], command);
 	perror(command[0]);
 	_exit(127);
