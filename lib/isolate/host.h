@@ -19,7 +19,7 @@ enum state { FREE, FORKING, WARM, OFFERED, LIVE, DRAINING, DRAINED, CONDEMNED, D
 
 /* A packet on its way, as it was. */
 struct flight {
-	void *buf;
+	void *buf, *rec;
 	uint32_t index, hash;
 	uint16_t off, len, l3, l4, flags;
 	uint8_t family, proto, dir, port;

@@ -64,6 +64,7 @@ hand(struct nfv_isolated *iso, struct instance *in, struct nfv_pkt *pkt, uint32_
 			continue;
 		}
 		*to = (struct flight){ .buf = p->buf,
+			.rec = p->rec,
 			.index = index,
 			.hash = p->hash,
 			.off = p->headroom,
@@ -157,6 +158,7 @@ reopen(const struct nfv_isolated *iso, const struct nfv_desc *d, const struct fl
 {
 	return (struct nfv_pkt){ .data = iso->base + (size_t)f->index * iso->pool.stride + d->off,
 		.buf = f->buf,
+		.rec = f->rec,
 		.len = d->len,
 		.headroom = d->off,
 		.tailroom = (uint16_t)(iso->pool.stride - d->off - d->len),
