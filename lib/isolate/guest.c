@@ -101,6 +101,9 @@ start_stage(struct guest *g, struct nfv_err *err)
 		.tsc_hz = c->tsc_hz,
 		.tsc = nfv_tsc(),
 		.seed = c->seed,
+		.shard = c->shard,
+		.shards = c->shards,
+		.group_seed = c->group_seed,
 		.socket = c->socket };
 	size_t size = (g->ops->state_size / 64 + 1) * 64;
 	int rc;

@@ -24,7 +24,7 @@
 #include "nfv_ring.h"
 #include "nfv_stage.h"
 
-#define NFV_WIRE_ABI  1u
+#define NFV_WIRE_ABI  2u
 #define NFV_WIRE_MAX  98304u /* bytes of a message's body: a configuration, mostly */
 #define NFV_WIRE_FDS  4
 #define NFV_WIRE_NAME 64
@@ -71,7 +71,8 @@ struct nfv_wire_config {
 	uint32_t buffers, stride; /* of the pool; a buffer's room is its stride */
 	uint64_t pool_size;
 	uint32_t ring, empties; /* places in the rings */
-	uint64_t tsc_hz, seed;
+	uint64_t tsc_hz, seed, group_seed;
+	uint32_t shard, shards; /* as nfv_stage_ctx has them */
 	struct nfv_flow_timeouts timeouts;
 	uint32_t flows;   /* records of each family */
 	int32_t socket;   /* NUMA node */

@@ -211,6 +211,8 @@ wrong(const struct nfv_wire_told *t)
 		return "a name has no end";
 	if (c->access > NFV_WRITES || c->tsc_hz == 0)
 		return "access or clock is wrong";
+	if (c->shards > 0 && c->shard >= c->shards)
+		return "there is no such shard";
 	if (c->stride == 0 || c->stride > UINT16_MAX || c->buffers == 0 ||
 		(uint64_t)c->buffers * c->stride > c->pool_size)
 		return "the pool is smaller than its buffers";
