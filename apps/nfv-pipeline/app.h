@@ -28,6 +28,7 @@ struct options {
 struct colour;
 struct isolation;
 struct profile;
+struct scaled;
 
 struct app_tap {
 	struct nfv_tap *tap;
@@ -55,6 +56,7 @@ struct app {
 	struct colour *colour;       /* colour.c's; NULL: memory as it comes */
 	struct profile *profile;     /* profile.c's */
 	struct isolation *isolation; /* isolation.c's; NULL: no stage is isolated */
+	struct scaled *scaled;       /* scale.c's */
 	struct app_tap tap[TAPS_MAX];
 	uint32_t n_taps;
 	uint64_t tsc_hz, start_tsc;

@@ -112,8 +112,16 @@ static const struct nfv_conf_field isolation_fields[] = {
 		.type = NFV_CONF_PATH, .def = ""),
 	FIELD(conf_isolation, socket, "socket", "where nfv-stage --socket connects; made anew",
 		.type = NFV_CONF_PATH, .def = ""),
-	FIELD(conf_isolation, cpus, "cpus", "the processor it runs on, its own; without: any",
+	FIELD(conf_isolation, cpus, "cpus",
+		"the processors that its instances run on, one each; without: any",
 		.type = NFV_CONF_UINT, .max = 1023, .list = true, .def = ""),
+	FIELD(conf_isolation, instances, "instances",
+		"processes side by side, over which flows are spread; `scale` changes how many",
+		.type = NFV_CONF_UINT, .min = 1, .max = NFV_LANES_MAX, .def = "1"),
+	FIELD(conf_isolation, most, "instances-most",
+		"how many `scale` may make of them; each has such a part of what is counted, as NAT's "
+		"ports; 0: no more than `instances`",
+		.type = NFV_CONF_UINT, .max = NFV_LANES_MAX, .def = "0"),
 	FIELD(conf_isolation, ring, "ring", "packets on their way to it and back; a power of two",
 		.type = NFV_CONF_UINT, .min = 64, .max = 32768, .def = "1024"),
 	FIELD(conf_isolation, idle, "idle",
@@ -285,6 +293,12 @@ config_isolation(const struct config *c, const struct conf_chain *ch, const char
 				strcmp(iso[i].chain, ch->name) == 0))
 			return &iso[i];
 	return NULL;
+}
+
+uint32_t
+config_instances(const struct conf_isolation *iso)
+{
+	return iso->most > iso->instances ? iso->most : iso->instances;
 }
 
 static bool

@@ -7,6 +7,7 @@
 
 #include "nfv_conf.h"
 #include "nfv_l3.h"
+#include "nfv_lanes.h"
 #include "nfv_pipeline.h"
 
 #define PORTS_MAX   32
@@ -58,6 +59,7 @@ struct conf_isolation {
 	uint32_t run;      /* enum conf_isolation_run */
 	const char *program, *socket;
 	struct nfv_conf_list cpus; /* uint32_t */
+	uint32_t instances, most;  /* the second 0: no more than the first */
 	uint32_t ring, idle, on_failure /* enum nfv_on_failure */, memory, restarts;
 };
 
@@ -105,6 +107,8 @@ const char *const *config_shard(const struct conf_chain *ch, uint32_t i);
 /** How a stage of a chain is isolated; NULL: it runs in its worker's loop. */
 const struct conf_isolation *config_isolation(
 	const struct config *c, const struct conf_chain *ch, const char *stage);
+/** How many instances of a stage may run side by side. */
+uint32_t config_instances(const struct conf_isolation *iso);
 /** The filled section of a stage, or NULL. */
 const void *config_section(const struct config *c, const struct nfv_stage_ops *ops);
 

@@ -279,6 +279,28 @@ uses(const struct config *c, const struct conf_isolation *iso, const struct conf
 	return n;
 }
 
+static int
+check_instances(const struct config *c, const struct conf_isolation *iso,
+	const struct nfv_stage_ops *ops, struct nfv_err *err)
+{
+	const char *why;
+
+	if (iso->most > 0 && iso->most < iso->instances)
+		return nfv_conf_fail(c->doc, &iso->most, err,
+			"instances-most: %u are fewer than the %u instances there are to begin with",
+			iso->most, iso->instances);
+	if (config_instances(iso) == 1)
+		return 0;
+	if (iso->run == ISOLATION_CONTAINER)
+		return nfv_conf_fail(c->doc, iso->most > 1 ? &iso->most : &iso->instances, err,
+			"a stage in a container has one instance: its program is started by "
+			"somebody else; have it started here (run: process)");
+	if (!nfv_lanes_can(ops, &why))
+		return nfv_conf_fail(c->doc, iso->most > 1 ? &iso->most : &iso->instances, err,
+			"stage \"%s\" has one instance only: %s", iso->stage, why);
+	return 0;
+}
+
 /* Behind check_chain. */
 static int
 check_isolation(const struct config *c, const struct conf_isolation *iso, struct nfv_err *err)
@@ -310,7 +332,7 @@ check_isolation(const struct config *c, const struct conf_isolation *iso, struct
 		return nfv_conf_fail(c->doc, &iso->socket, err,
 			n > 1 ? "one socket is for one stage of one chain: name the chain" :
 				"`program` is not for a container, which starts its own");
-	return 0;
+	return check_instances(c, iso, ops, err);
 }
 
 /* Behind check_chain: whoever is not an end of a chain is polled by nobody. */

@@ -6,6 +6,7 @@
 
 #include "isolation.h"
 #include "nfv_isolate_pool.h"
+#include "scale.h"
 
 #define BACKOFF_MS 10
 
@@ -118,11 +119,18 @@ find_program(const char *name, char to[PATH_MAX], struct nfv_err *err)
 		"there is no %s in %s; install it there, or name it by `program`", name, self);
 }
 
+/* The processor of the i-th instance. */
 static int
-send_away(void *arg, const struct nfv_stage_ops *ops, const struct nfv_stage_ctx *ctx,
-	struct nfv_away *out, struct nfv_err *err)
+cpu_of(const struct conf_isolation *c, uint32_t i)
 {
-	const struct isolation_seat *seat = arg;
+	return i < c->cpus.n ? (int)((const uint32_t *)c->cpus.item)[i] : -1;
+}
+
+int
+isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *ops,
+	const struct nfv_stage_ctx *ctx, uint32_t instance, struct nfv_away *out,
+	struct nfv_err *err)
+{
 	const struct conf_isolation *c = seat->conf;
 	struct app *app = seat->app;
 	struct isolation *is = app->isolation;
@@ -136,7 +144,7 @@ send_away(void *arg, const struct nfv_stage_ops *ops, const struct nfv_stage_ctx
 		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
 		.pool = nfv_isolate_pool_of(&is->pool[seat->worker]),
 		.socket = c->socket,
-		.cpu = c->cpus.n > 0 ? (int)*(const uint32_t *)c->cpus.item : -1,
+		.cpu = cpu_of(c, instance),
 		.ring = c->ring,
 		.idle_us = c->idle,
 		.on_failure = (enum nfv_on_failure)c->on_failure,
@@ -175,6 +183,30 @@ send_away(void *arg, const struct nfv_stage_ops *ops, const struct nfv_stage_ctx
 }
 
 void
+isolation_end(struct app *app, const struct nfv_away *away)
+{
+	struct isolated **at = &app->isolation->first, *s;
+
+	while (*at != NULL && (*at)->stage != away->arg)
+		at = &(*at)->next;
+	s = *at;
+	if (s != NULL)
+		*at = s->next;
+	away->ops->close(away->arg);
+	free(s);
+}
+
+static int
+send_away(void *arg, const struct nfv_stage_ops *ops, const struct nfv_stage_ctx *ctx,
+	struct nfv_away *out, struct nfv_err *err)
+{
+	const struct isolation_seat *seat = arg;
+
+	return config_instances(seat->conf) > 1 ? scale_start(seat, ops, ctx, out, err) :
+						  isolation_start(seat, ops, ctx, 0, out, err);
+}
+
+void
 isolation_use(struct app *app, const struct conf_chain *ch, int worker, struct nfv_stage_use *use,
 	struct isolation_seat *seat)
 {
@@ -191,6 +223,15 @@ static struct isolated *
 first(const struct app *app)
 {
 	return app->isolation != NULL ? app->isolation->first : NULL;
+}
+
+bool
+isolation_has(const struct app *app, const char *stage)
+{
+	for (const struct isolated *s = first(app); s != NULL; s = s->next)
+		if (strcmp(s->name, stage) == 0)
+			return true;
+	return false;
 }
 
 void
@@ -231,4 +272,5 @@ isolation_close(struct app *app)
 	}
 	free(app->isolation);
 	app->isolation = NULL;
+	scale_close(app);
 }

@@ -10,6 +10,7 @@
 #include "app.h"
 #include "colour.h"
 #include "isolation.h"
+#include "scale.h"
 
 volatile sig_atomic_t app_quit;
 
@@ -88,6 +89,7 @@ serve(struct app *app)
 		colour_tick(app);
 		profile_tick(app);
 		isolation_tick(app);
+		scale_tick(app);
 		for (uint32_t i = 0; i < app->conf.chains.n; i++)
 			for (uint32_t k = 0; k < app->chain[i].n; k++)
 				nfv_chain_upkeep(app->chain[i].shard[k], rte_rdtsc());

@@ -17,6 +17,7 @@
 #include "app.h"
 #include "colour.h"
 #include "isolation.h"
+#include "scale.h"
 
 #define FLOWS_SHOWN 50
 #define SNAPLEN     2048 /* whole packets of ordinary links */
@@ -230,6 +231,12 @@ do_restart(struct app *app, const struct words *w, struct nfv_err *err)
 	isolation_restart(app, w->name, err);
 }
 
+static void
+do_scale(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	scale_to(app, w->name, w->extra, w->object[0] != '\0', stdout, err);
+}
+
 static void do_help(struct app *app, const struct words *w, struct nfv_err *err);
 
 static const struct command {
@@ -251,6 +258,8 @@ static const struct command {
 		"lay pools and tables out anew, by FILE's plan, while they are in use" },
 	{ "restart", NULL, do_restart, "STAGE",
 		"put the spare of an isolated stage in the place of the process that works" },
+	{ "scale", NULL, do_scale, "STAGE N [now]",
+		"N instances of an isolated stage; too many end with their flows, or now" },
 	{ "clear", NULL, do_clear, "", "counters start from zero" },
 	{ "capture", "start", do_capture_start, "WHERE FILE [FILTER]",
 		"to pcapng; WHERE: a port, or CHAIN:SEAM such as edge:firewall-nat" },
@@ -305,6 +314,8 @@ static cmdline_parse_token_string_t capture_start_word = WORD(object, "start");
 static cmdline_parse_token_string_t capture_stop_word = WORD(object, "stop");
 static cmdline_parse_token_string_t replan_word = WORD(verb, "replan");
 static cmdline_parse_token_string_t restart_word = WORD(verb, "restart");
+static cmdline_parse_token_string_t scale_word = WORD(verb, "scale");
+static cmdline_parse_token_string_t now_word = WORD(object, "now");
 static cmdline_parse_token_string_t profile_word = WORD(verb, "profile");
 static cmdline_parse_token_string_t any_name = WORD(name, NULL);
 static cmdline_parse_token_string_t file_name = WORD(extra, NULL);
@@ -324,6 +335,9 @@ COMMAND(cmd_show_all, "show port|chain|flows|l3|captures|colour", (void *)&show_
 	(void *)&show_what);
 COMMAND(cmd_replan, "replan off|static|FILE", (void *)&replan_word, (void *)&file_name);
 COMMAND(cmd_restart, "restart STAGE", (void *)&restart_word, (void *)&any_name);
+COMMAND(cmd_scale, "scale STAGE N", (void *)&scale_word, (void *)&any_name, (void *)&file_name);
+COMMAND(cmd_scale_now, "scale STAGE N now", (void *)&scale_word, (void *)&any_name,
+	(void *)&file_name, (void *)&now_word);
 COMMAND(cmd_capture, "capture start WHERE FILE", (void *)&capture_word, (void *)&capture_start_word,
 	(void *)&any_name, (void *)&file_name);
 COMMAND(cmd_capture_filter, "capture start WHERE FILE FILTER", (void *)&capture_word,
@@ -337,8 +351,8 @@ COMMAND(cmd_profile_seconds, "profile start FILE SECONDS", (void *)&profile_word
 COMMAND(cmd_profile_stop, "profile stop", (void *)&profile_word, (void *)&capture_stop_word);
 
 static cmdline_parse_ctx_t commands[] = { &cmd_plain, &cmd_show, &cmd_show_all, &cmd_capture,
-	&cmd_capture_filter, &cmd_capture_stop, &cmd_replan, &cmd_restart, &cmd_profile,
-	&cmd_profile_seconds, &cmd_profile_stop, NULL };
+	&cmd_capture_filter, &cmd_capture_stop, &cmd_replan, &cmd_restart, &cmd_scale,
+	&cmd_scale_now, &cmd_profile, &cmd_profile_seconds, &cmd_profile_stop, NULL };
 
 struct prompt *
 prompt_open(struct app *app)

@@ -10,6 +10,7 @@
 #include <rte_cycles.h>
 
 #include "app.h"
+#include "scale.h"
 
 struct baseline {
 	struct nfv_chain_stats *shard[PORTS_MAX / 2]; /* of each chain as many as it has */
@@ -293,6 +294,29 @@ json_shards(const struct app *app, uint32_t i)
 	return o;
 }
 
+/* Instances that are side by side, those of the first worker first. */
+static void
+json_lanes(const struct app *app, uint32_t chain, const char *stage, json_t *into)
+{
+	json_t *lanes = json_array();
+	const struct nfv_lanes *l;
+
+	for (uint32_t k = 0; (l = scale_lanes(app, chain, stage, k)) != NULL; k++)
+		for (uint32_t i = 0; i < nfv_lanes_most(l); i++) {
+			struct nfv_lane_stats s = nfv_lane_stats(l, i);
+
+			if (s.open)
+				json_array_append_new(lanes,
+					json_pack("{s:i,s:i,s:b,s:i,s:o,s:o}", "worker", (int)k,
+						"instance", (int)i, "new-flows", s.dealt, "flows",
+						(int)s.flows, "packets", count(s.packets),
+						"returned", count(s.returned)));
+		}
+	if (json_array_size(lanes) > 0)
+		json_object_set(into, "lanes", lanes);
+	json_decref(lanes);
+}
+
 static json_t *
 json_chain(const struct app *app, uint32_t i)
 {
@@ -319,6 +343,7 @@ json_chain(const struct app *app, uint32_t i)
 				json_drops(json_drops(json_object(), st->drop, NFV_STAGE_DROPS, ops,
 						   NULL),
 					st->lost, NFV_AWAY_LOSSES, NULL, nfv_away_lost_name)));
+		json_lanes(app, i, ops->name, json_object_get(stages, stage_label(c, k, label)));
 	}
 	json_object_set_new(o, "parts", parts);
 	json_object_set_new(o, "stages", stages);
