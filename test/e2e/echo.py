@@ -3,6 +3,10 @@
 serve ADDRESS PORT            echo until killed
 ask ADDRESS PORT SOURCE...    from the same 20 ports of every SOURCE, all at once; ends with 1 unless
                               each gets back what it sent
+keep ADDRESS PORT SECONDS SOURCE...    ask by UDP from 20 ports of every SOURCE, again and again, from
+                              which port that is seen; ends with 1 unless each question is answered,
+                              one port is seen for each all the time, and no two have the same;
+                              and something from a new port now and then, which is answered as well
 """
 import selectors
 import socket
@@ -31,7 +35,7 @@ def serve(addr, port):
             s = key.fileobj
             if key.data == socket.SOCK_DGRAM:
                 data, peer = s.recvfrom(65535)
-                s.sendto(data, peer)
+                s.sendto(b"%s %d" % (data, peer[1]) if data.startswith(b"seen") else data, peer)
             elif key.data == socket.SOCK_STREAM:
                 sel.register(s.accept()[0], selectors.EVENT_READ, None)
             else:
@@ -74,6 +78,40 @@ def ask(target, sources):
     return lost
 
 
+def keep(target, seconds, sources):
+    socks = {(source, port): connected(socket.SOCK_DGRAM, source, port, target)
+             for source in sources for port in range(41000, 41020)}
+    seen, wrong, n = {}, 0, 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        n += 1
+        for who, s in socks.items():
+            s.settimeout(1)
+            s.send(b"seen %d" % n)
+            try:
+                _, number, port = s.recv(65535).split()
+            except OSError as e:
+                wrong += 1
+                print(f"question {n} of {who}: {e}")
+                continue
+            if int(number) != n or seen.setdefault(who, port) != port:
+                wrong += 1
+                print(f"question {n} of {who}: answer {number}, seen as {port} and {seen[who]}")
+        with connected(socket.SOCK_DGRAM, sources[0], 42000 + n % 1000, target) as s:
+            s.settimeout(1)
+            s.send(b"new")
+            try:
+                s.recv(65535)
+            except OSError as e:
+                wrong += 1
+                print(f"new flow {n}: {e}")
+        time.sleep(0.02)
+    print(f"{n * len(socks)} questions, {len(set(seen.values()))} ports")
+    return wrong + len(socks) - len(set(seen.values()))
+
+
+if sys.argv[1] == "keep":
+    sys.exit(keep((sys.argv[2], int(sys.argv[3])), float(sys.argv[4]), sys.argv[5:]) > 0)
 if sys.argv[1] == "serve":
     serve(sys.argv[2], int(sys.argv[3]))
 sys.exit(ask((sys.argv[2], int(sys.argv[3])), sys.argv[4:]) > 0)
