@@ -245,6 +245,17 @@ static const struct mistake mistake[] = {
 		"[w0, w1], inside: inside, outside: outside, stages: [firewall, nat]}\n"
 		"isolation: [{stage: ^nat}]",
 		"its other workers know|one worker" },
+	/* instances */
+	{ 12, 12, "isolation: [{stage: nat, instances: ^0}]", "instances|1 to 8" },
+	{ 12, 12, "isolation: [{stage: nat, instances-most: ^9}]", "instances-most|0 to 8" },
+	{ 12, 12, "isolation: [{stage: nat, instances: 4, instances-most: ^2}]",
+		"2 are fewer|4 instances" },
+	{ 12, 12, "isolation: [{stage: nat, run: container, socket: /x, instances: ^2}]",
+		"container|run: process" },
+	{ 9, 9,
+		"  - {name: edge, worker: w0, inside: inside, outside: outside, stages: [firewall, nat, "
+		"sip]}\nisolation: [{stage: sip, instances-most: ^2}]",
+		"one instance only|workers" },
 	/* the rest */
 	{ 12, 12, "flows: {max: ^63}", "64 to" },
 	{ 12, 12, "flows: {udp: ^0}", "udp" },
