@@ -33,6 +33,7 @@ asked "scale firewall 2" 'no chain has a stage "firewall" in a process of its ow
 asked "scale sip 2" 'no chain has'
 
 spawn servers python3 "$E2E/echo.py" serve 10.2.0.2 7000 >/dev/null
+wait_for 5 bound servers 7000 || die "nobody echoes"
 LIMIT=50 spawn clients python3 "$E2E/echo.py" keep 10.2.0.2 7000 12 10.1.0.2 10.1.0.3 >"$WORK/kept"
 KEEP=$!
 spawn clients ping -q -i 0.02 -c 500 10.2.0.2 >"$WORK/pinged"
