@@ -86,7 +86,7 @@ def keep(target, seconds, sources):
     while time.monotonic() < end:
         n += 1
         for who, s in socks.items():
-            s.settimeout(1)
+            s.settimeout(5)
             s.send(b"seen %d" % n)
             try:
                 _, number, port = s.recv(65535).split()
@@ -96,9 +96,9 @@ def keep(target, seconds, sources):
                 continue
             if int(number) != n or seen.setdefault(who, port) != port:
                 wrong += 1
-                print(f"question {n} of {who}: answer {number}, seen as {port} and {seen[who]}")
+                print(f"question {n} of {who}: answer {number}, seen as {port} and {seen.get(who)}")
         with connected(socket.SOCK_DGRAM, sources[0], 42000 + n % 1000, target) as s:
-            s.settimeout(1)
+            s.settimeout(5)
             s.send(b"new")
             try:
                 s.recv(65535)
