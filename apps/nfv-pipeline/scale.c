@@ -1,5 +1,7 @@
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 
@@ -113,6 +115,48 @@ do_close(void *arg)
 
 /* --- asked for at the prompt --- */
 
+/* An instance started by a thread of its own: it may take its time. */
+struct start {
+	const struct scaled *s;
+	uint32_t i;
+	struct nfv_away away;
+	struct nfv_err err;
+	int rc;
+	_Atomic bool done;
+};
+
+static void *
+start_aside(void *arg)
+{
+	struct start *st = arg;
+
+	st->rc = start_instance(st->s, st->i, &st->away, &st->err);
+	atomic_store(&st->done, true);
+	return NULL;
+}
+
+/* Meanwhile all others are looked after. */
+static int
+start_and_wait(const struct scaled *s, uint32_t i, struct nfv_away *out, struct nfv_err *err)
+{
+	struct start st = { .s = s, .i = i };
+	const struct app *app = s->seat.app;
+	pthread_t thread;
+	int rc = pthread_create(&thread, NULL, start_aside, &st);
+
+	if (rc != 0)
+		return nfv_fail(err, rc, "no thread to start an instance: %s", strerror(rc));
+	while (!atomic_load(&st.done)) {
+		for (uint32_t c = 0; c < app->conf.chains.n; c++)
+			for (uint32_t k = 0; k < app->chain[c].n; k++)
+				nfv_chain_upkeep(app->chain[c].shard[k], rte_rdtsc());
+		usleep(1000);
+	}
+	pthread_join(thread, NULL);
+	*out = st.away;
+	return st.rc < 0 ? nfv_fail(err, -st.rc, "%s", st.err.text) : 0;
+}
+
 static int
 grow(const struct scaled *s, uint32_t n, FILE *to, struct nfv_err *err)
 {
@@ -123,7 +167,7 @@ grow(const struct scaled *s, uint32_t n, FILE *to, struct nfv_err *err)
 		/* One that was to end has not yet. */
 		if (nfv_lane_stats(s->lanes, i).open)
 			continue;
-		rc = start_instance(s, i, &e.away, err);
+		rc = start_and_wait(s, i, &e.away, err);
 		if (rc < 0)
 			return rc;
 		between(s, do_open, &e);

@@ -59,7 +59,7 @@ expect "and the first goes on" test "$(instance 0)" -gt "$before"
 
 asked "scale nat 1" 'instance 1 of nat gets no new flows, and ends when its [0-9]+ are over'
 ladder 20 20 '>INVITE <180 <200 >ACK >BYE <200' servers clients
-wait $KEEP || die "flows that there were have noticed: $(cat "$WORK/kept")"
+wait $KEEP || die "flows that there were have noticed: $(head -n 5 "$WORK/kept"; show stage nat; cat "$WORK/pipeline.err")"
 say "ok: kept all the time, by the same port: $(tail -n 1 "$WORK/kept")"
 wait $PING || die "echoes are lost: $(cat "$WORK/pinged")"
 say "ok: $(grep loss "$WORK/pinged")"
