@@ -64,7 +64,8 @@ struct nfv_away nfv_lanes_away(struct nfv_lanes *l);
 
 /** Fill lane `i`, which is not open; asked for at `asked`, 0: at the start. */
 void nfv_lanes_open(struct nfv_lanes *l, uint32_t i, struct nfv_away away, uint64_t asked);
-/** From now on deal new flows out over the first `n` lanes, which are open. */
+/** From now on deal new flows out over the first `n` lanes, which are open; at least one, as long as there are
+ * packets. */
 void nfv_lanes_deal(struct nfv_lanes *l, uint32_t n);
 /** End all flows of lanes that get no new ones; how many. Looks at every record. */
 uint32_t nfv_lanes_purge(struct nfv_lanes *l);

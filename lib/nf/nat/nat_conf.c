@@ -230,8 +230,8 @@ take_share(struct nat *nat, const struct nfv_stage_ctx *ctx, struct nat_table_co
 	part = (table->hi - table->lo + 1) / ctx->shards;
 	if (part == 0)
 		return nfv_conf_fail(ctx->doc, &conf->ports, err,
-			"ports: %u are too few for %u workers or instances", table->hi - table->lo + 1,
-			ctx->shards);
+			"ports: %u are too few for %u workers or instances",
+			table->hi - table->lo + 1, ctx->shards);
 	table->lo += ctx->shard * part;
 	if (ctx->shard + 1 < ctx->shards)
 		table->hi = table->lo + part - 1;
