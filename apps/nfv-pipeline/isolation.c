@@ -183,7 +183,7 @@ isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *o
 }
 
 void
-isolation_end(struct app *app, const struct nfv_away *away)
+isolation_forget(struct app *app, const struct nfv_away *away)
 {
 	struct isolated **at = &app->isolation->first, *s;
 
@@ -192,7 +192,6 @@ isolation_end(struct app *app, const struct nfv_away *away)
 	s = *at;
 	if (s != NULL)
 		*at = s->next;
-	away->ops->close(away->arg);
 	free(s);
 }
 
@@ -272,5 +271,4 @@ isolation_close(struct app *app)
 	}
 	free(app->isolation);
 	app->isolation = NULL;
-	scale_close(app);
 }

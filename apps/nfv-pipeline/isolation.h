@@ -26,11 +26,12 @@ bool isolation_pool_free(struct app *app, uint32_t worker);
 /** If the stage is to be isolated, see to it that its chain sends it away. */
 void isolation_use(struct app *app, const struct conf_chain *ch, int worker,
 	struct nfv_stage_use *use, struct isolation_seat *seat);
-/** Start the stage's i-th instance, and end one, on the control thread or before the worker runs. */
+/** Start the stage's i-th instance; on any thread, one at a time. */
 int isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *ops,
 	const struct nfv_stage_ctx *ctx, uint32_t instance, struct nfv_away *out,
 	struct nfv_err *err);
-void isolation_end(struct app *app, const struct nfv_away *away);
+/** One that is about to be closed; from now on nothing is told of it. */
+void isolation_forget(struct app *app, const struct nfv_away *away);
 /** Whether a stage of this name is isolated in any chain. */
 bool isolation_has(const struct app *app, const char *stage);
 /** Tell on standard error what has gone wrong since. */

@@ -9,12 +9,21 @@
 
 #define PATIENCE_S 1 /* for packets of an instance without flows to come back */
 
+/* The end of an instance, by a thread of its own: until the kernel is done with a process may take seconds. */
+struct ending {
+	struct nfv_away away;
+	pthread_t thread;
+	bool busy;
+	_Atomic bool done;
+};
+
 struct scaled {
 	struct scaled *next;
 	struct isolation_seat seat;
 	const struct nfv_stage_ops *ops;
 	struct nfv_stage_ctx ctx; /* what it points to the chain has */
 	struct nfv_lanes *lanes;  /* the chain's */
+	struct ending ending[NFV_LANES_MAX];
 };
 
 /* Of the ports and mappings that all instances share each has its part, whether or not it is there. */
@@ -253,20 +262,51 @@ scale_to(struct app *app, const char *stage, const char *n, bool now, FILE *to, 
 	}
 }
 
+static void *
+end_aside(void *arg)
+{
+	struct ending *e = arg;
+
+	e->away.ops->close(e->away.arg);
+	atomic_store(&e->done, true);
+	return NULL;
+}
+
+static void
+begin_end(struct app *app, struct ending *e, const struct nfv_away *away)
+{
+	isolation_forget(app, away);
+	e->away = *away;
+	atomic_store(&e->done, false);
+	e->busy = pthread_create(&e->thread, NULL, end_aside, e) == 0;
+	if (!e->busy)
+		end_aside(e);
+}
+
+static void
+join(struct ending *e, bool wait)
+{
+	if (!e->busy || (!wait && !atomic_load(&e->done)))
+		return;
+	pthread_join(e->thread, NULL);
+	e->busy = false;
+}
+
 void
 scale_tick(struct app *app)
 {
-	for (const struct scaled *s = app->scaled; s != NULL; s = s->next) {
-		for (uint32_t i = nfv_lanes_dealt(s->lanes); i < nfv_lanes_most(s->lanes); i++) {
+	for (struct scaled *s = app->scaled; s != NULL; s = s->next) {
+		for (uint32_t i = 0; i < nfv_lanes_most(s->lanes); i++) {
 			struct nfv_lane_stats lane = nfv_lane_stats(s->lanes, i);
 			struct errand e = { .i = i,
 				.now = rte_rdtsc() - lane.left > PATIENCE_S * app->tsc_hz };
 
-			if (!lane.open || lane.flows > 0)
+			join(&s->ending[i], false);
+			if (!lane.open || lane.dealt || lane.flows > 0 || s->ending[i].busy)
 				continue;
 			between(s, do_close, &e);
 			if (e.done)
-				isolation_end(app, &e.away);
+				begin_end(app, &s->ending[i], &e.away);
 		}
 	}
 }
@@ -287,6 +327,8 @@ scale_close(struct app *app)
 {
 	for (struct scaled *s = app->scaled, *next; s != NULL; s = next) {
 		next = s->next;
+		for (int i = 0; i < NFV_LANES_MAX; i++)
+			join(&s->ending[i], true);
 		free(s);
 	}
 	app->scaled = NULL;

@@ -24,7 +24,7 @@ void scale_tick(struct app *app);
 /** The k-th instances of a chain's stage, by the order of its shards; NULL: there are no more. */
 const struct nfv_lanes *scale_lanes(
 	const struct app *app, uint32_t chain, const char *stage, uint32_t k);
-/** Forget all; chains are destroyed before. */
+/** Forget all, once those that end have; chains are destroyed before, pools after. */
 void scale_close(struct app *app);
 
 #endif

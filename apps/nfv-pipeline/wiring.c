@@ -11,6 +11,7 @@
 #include "app.h"
 #include "colour.h"
 #include "isolation.h"
+#include "scale.h"
 
 /* Of 64 KiB, for each chain. */
 #define LARGE_BUFFERS 16
@@ -481,6 +482,7 @@ wiring_down(struct app *app)
 	captures_stop_all(app);
 	for (uint32_t i = 0; i < app->conf.chains.n; i++)
 		destroy_chain(app, i, false);
+	scale_close(app);
 	for (uint32_t i = 0; i < app->conf.ports.n; i++)
 		nfv_port_close(&app->port[i]);
 	for (uint32_t i = 0; i < app->conf.workers.n; i++)
