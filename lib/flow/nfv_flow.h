@@ -21,7 +21,7 @@
 #include <stdbool.h>
 
 #include "nfv_err.h"
-#include "nfv_pages.h"
+#include "nfv_lender.h"
 #include "nfv_pkt.h"
 
 #define NFV_FLOW_HZ 8u
@@ -86,6 +86,7 @@ struct nfv_flow_conf {
 	/** Called with a record's slots before it goes, for whatever reason; may be NULL. */
 	void (*end)(void *arg, void *slots);
 	void *arg;
+	const struct nfv_lender *lender; /* of what changes beside the pages; NULL: the heap */
 };
 
 struct nfv_flow_table;
@@ -148,6 +149,25 @@ void nfv_flow_track(const struct nfv_flow_table *t, struct nfv_flow *flow, const
 
 /** Turn the wheel to `now`, ending at most `budget` flows in this call; the rest follows later. */
 void nfv_flow_expire(struct nfv_flow_table *t, uint32_t now, unsigned int budget);
+
+/** What mending has come to, and how it says that it is getting on. */
+struct nfv_flow_mend {
+	uint32_t now;            /* tick */
+	void (*beat)(void *arg); /* every few thousand records; may be NULL */
+	void *arg;
+	uint32_t kept;
+	uint32_t vain;    /* gone: no packet of theirs had passed yet */
+	uint32_t dropped; /* gone: made no sense, or another record has the same key */
+};
+
+/**
+ * Make everything anew that leads to the records, which are the truth: for a table whose owner has died
+ * in the middle of a call, or has written where it must not. Whatever is found in its pages and heads,
+ * it is consistent afterwards. Flows that are CONFIRMED and make sense are found by the keys they had
+ * and keep their slots; those that go are not ended (conf.end), since what their slots say may not be
+ * true: who keeps something for them counts it anew.
+ */
+void nfv_flow_mend(struct nfv_flow_table *t, struct nfv_flow_mend *mend);
 
 /** Live records in order: start with *at == 0, ends with NULL. */
 const struct nfv_flow *nfv_flow_each(const struct nfv_flow_table *t, uint32_t *at);

@@ -53,6 +53,7 @@ nfv_flow_create(const struct nfv_flow_conf *conf, const struct nfv_pages *pages,
 {
 	struct shape s = shape_of(conf);
 	struct nfv_flow_table *t;
+	struct heads *heads;
 
 	if (conf->max == 0 || conf->max > 1u << 25)
 		return nfv_fail(err, EINVAL, "a flow table holds 1 to %u flows, not %u", 1u << 25,
@@ -65,9 +66,15 @@ nfv_flow_create(const struct nfv_flow_conf *conf, const struct nfv_pages *pages,
 		return nfv_fail(err, ENOMEM, "%u flows need %zu pages, %zu were given", conf->max,
 			nfv_flow_pages(conf), pages->n);
 	t = aligned_alloc(LINE, (sizeof(*t) + LINE - 1) / LINE * LINE);
-	if (t == NULL)
+	heads = nfv_lender_alloc(conf->lender, sizeof(*heads));
+	if (t == NULL || heads == NULL) {
+		free(t);
+		nfv_lender_free(conf->lender, heads);
 		return nfv_fail(err, ENOMEM, "out of memory");
-	*t = (struct nfv_flow_table){ .bucket_page = pages->page,
+	}
+	*t = (struct nfv_flow_table){ .heads = heads,
+		.lender = conf->lender,
+		.bucket_page = pages->page,
 		.record_page = pages->page + bucket_pages(&s),
 		.bucket_mask = s.buckets - 1,
 		.per_page = s.per_page,
@@ -79,16 +86,16 @@ nfv_flow_create(const struct nfv_flow_conf *conf, const struct nfv_pages *pages,
 		.hash_key = nfv_hash_key(conf->seed),
 		.max = conf->max,
 		.timeouts = in_ticks(conf->timeouts),
-		.stats = { .max = conf->max },
 		.end = conf->end,
 		.arg = conf->arg };
-	memset(t->wheel, 0xff, sizeof(t->wheel));
-	t->free = NIL;
+	memset(heads->wheel, 0xff, sizeof(heads->wheel));
+	heads->stats.max = conf->max;
+	heads->free = NIL;
 	for (uint32_t i = conf->max; i-- > 0;) {
 		struct nfv_flow *f = record_at(t, i);
 
-		*f = (struct nfv_flow){ .index = i, .next = t->free };
-		t->free = i;
+		*f = (struct nfv_flow){ .index = i, .next = heads->free };
+		heads->free = i;
 	}
 	*out = t;
 	return 0;
@@ -102,6 +109,7 @@ nfv_flow_destroy(struct nfv_flow_table *t)
 	for (uint32_t i = 0; i < t->max; i++)
 		if (record_at(t, i)->flags & NFV_FLOW_LIVE)
 			nfv_flow_del(t, record_at(t, i));
+	nfv_lender_free(t->lender, t->heads);
 	free(t);
 }
 
@@ -132,5 +140,5 @@ nfv_flow_each(const struct nfv_flow_table *t, uint32_t *at)
 struct nfv_flow_stats
 nfv_flow_stats(const struct nfv_flow_table *t)
 {
-	return t->stats;
+	return t->heads->stats;
 }

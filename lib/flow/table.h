@@ -20,7 +20,17 @@ struct bucket {
 _Static_assert(sizeof(struct bucket) == 64, "a bucket is a cache line");
 _Static_assert(sizeof(struct nfv_flow) == 32, "head and two IPv4 keys share a cache line");
 
+/* Beside the pages all that changes; made of the records again by nfv_flow_mend. */
+struct heads {
+	uint32_t free, hand;
+	uint32_t tick; /* the wheel has been turned up to here */
+	struct nfv_flow_stats stats;
+	uint32_t wheel[WHEEL];
+};
+
 struct nfv_flow_table {
+	struct heads *heads;
+	const struct nfv_lender *lender;
 	uint8_t **bucket_page, **record_page;
 	uint32_t bucket_mask;
 	uint32_t per_page;    /* records a page */
@@ -29,14 +39,17 @@ struct nfv_flow_table {
 	uint16_t key_len, slot_off;
 	uint8_t family;
 	struct nfv_hash_key hash_key;
-	uint32_t max, free, hand;
-	uint32_t tick;                     /* the wheel has been turned up to here */
+	uint32_t max;
 	struct nfv_flow_timeouts timeouts; /* ticks */
-	struct nfv_flow_stats stats;
 	void (*end)(void *arg, void *slots);
 	void *arg;
-	uint32_t wheel[WHEEL];
 };
+
+/* Put a reference into the key's first bucket, or the second. -ENOSPC if both are full. */
+int flow_insert(struct nfv_flow_table *t, uint64_t hash, uint32_t ref);
+void flow_withdraw(struct nfv_flow_table *t, const struct nfv_flow_key *key, uint32_t ref);
+/* Put a record on the wheel, at least one tick after `base`. */
+void flow_arm(struct nfv_flow_table *t, struct nfv_flow *f, uint32_t base);
 
 static inline struct bucket *
 bucket_at(const struct nfv_flow_table *t, uint32_t i)

@@ -60,7 +60,7 @@ take_back(void *arg, struct nfv_pages *pages)
 		assert_true(mpc_layout_give(layout, pages));
 }
 
-static const struct nfv_lender lender = { NULL, lend, take_back };
+static const struct nfv_lender lender = { .take = lend, .give = take_back };
 
 static void
 pool_have(void *arg, uint32_t have[MPC_LAYOUT_COLOURS])
