@@ -10,6 +10,9 @@
  * A stage is one static `struct nfv_stage_ops` and NFV_STAGE_REGISTER. docs/writing-a-stage.md walks
  * through a whole one.
  *
+ * What changes after init belongs where a process that dies leaves it to the next: in the state, in slots,
+ * in what the lender gave. Other memory that init takes is for what stays as it is.
+ *
  * Threads: init, process, steer, told, tick, flow_end and fini run on the worker's own lcore, one at a time; so
  * memory that init touches first lies on the worker's NUMA node. show and upkeep run on the control
  * thread while process may be running: show reads plain counters and tolerates that they move.
@@ -70,6 +73,24 @@ struct nfv_stage_ctx {
 	int socket;                  /* NUMA node of the worker, for libraries that ask for one */
 };
 
+/** A flow that is left when a stage mends its state; all zero to begin with. */
+struct nfv_mend_flow {
+	void *slot;                     /* this stage's part of the record */
+	const struct nfv_flow_key *key; /* of the packet that began the flow (nfv_flow.h) */
+	uint8_t family;
+	uint32_t next; /* for `next` alone */
+};
+
+/** What a stage is told when it is to mend its state. */
+struct nfv_mend {
+	uint64_t tsc; /* now */
+	/** The next flow, in any order; false: there are no more. Only flows of which a packet has passed. */
+	bool (*next)(const struct nfv_mend *mend, struct nfv_mend_flow *f);
+	/** Its slot says what cannot be: the flow goes, without flow_end. */
+	void (*drop)(const struct nfv_mend *mend, const struct nfv_mend_flow *f);
+	void *arg;
+};
+
 struct nfv_stage_ops {
 	const char *name; /* in `stages:`, and of its section in the configuration */
 	enum nfv_access access;
@@ -101,6 +122,12 @@ struct nfv_stage_ops {
 	/** A flow is over; `slot` is this stage's part of its record, still zeroed if its packets were
 	 * dropped before they reached the stage. Once for each record; may be NULL. */
 	void (*flow_end)(void *state, void *slot);
+	/** The process that ran the stage has died in the middle of a call, and this one goes on with its
+	 * state, the pages and the slots it had (docs/containers.md): make them consistent, whatever is found
+	 * there, or say by -errno that it cannot be done. Flows' records are mended before; what came of flows
+	 * that are gone is to be counted anew, flow_end is not called for them. Must not allocate, nor call
+	 * the system. NULL: it cannot be done, such a stage begins afresh. */
+	int (*mend)(void *state, const struct nfv_mend *mend);
 	/** Counters and tables for a person (`show stage NAME`); may be NULL. */
 	void (*show)(const void *state, FILE *to);
 	void (*fini)(void *state); /* may be NULL */

@@ -9,7 +9,7 @@
  * forwards) hold themselves. UDP, TCP and ICMP have port spaces of their own; an ICMP echo's
  * identifier is its port.
  *
- * All memory is taken by nat_table_create, most of it in pages of a lender. Finding a mapping by either
+ * All memory is taken by nat_table_create, and all of it that changes of a lender. Finding a mapping by either
  * endpoint, making one and dropping one take constant time; the hashes are keyed by a secret, so nobody
  * can aim at a bucket. Addresses and ports are in network order, in fields that say so. Threads: one
  * owner; nat_table_show may run beside it.
@@ -95,6 +95,17 @@ int nat_map_static(
 
 void nat_hold(struct nat_mapping *m);
 void nat_release(struct nat_table *t, struct nat_mapping *m);
+
+/*
+ * Mending (nfv_stage_ops.mend): of the table nothing is believed. It is made anew of the static mappings
+ * and of what each flow says that it holds.
+ */
+void nat_mend_begin(struct nat_table *t);
+/** A flow says that it holds mapping `id`: it is there again. NULL: that cannot be, since the mapping
+ * would have another's number, port or inside endpoint, or none that may be. */
+struct nat_mapping *nat_mend_hold(struct nat_table *t, uint32_t id, enum nat_proto proto,
+	struct nat_endpoint in, struct nat_endpoint ext);
+void nat_mend_end(struct nat_table *t);
 
 /** Whether this is one of its external addresses. */
 bool nat_table_has(const struct nat_table *t, uint32_t be_addr);

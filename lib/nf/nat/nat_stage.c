@@ -3,6 +3,7 @@
  * The stage `nat`: bursts in, verdicts out. What it does to a packet is in nat.c.
  */
 #include "nat_conf.h"
+#include "nat_mend.h"
 
 static int
 init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
@@ -38,6 +39,12 @@ flow_end(void *state, void *slot)
 	nat_flow_end(state, slot);
 }
 
+static int
+mend(void *state, const struct nfv_mend *m)
+{
+	return nat_mend(state, m);
+}
+
 static void
 show(const void *state, FILE *to)
 {
@@ -63,6 +70,7 @@ static struct nfv_stage_ops ops = {
 	.process = process,
 	.steer = steer,
 	.flow_end = flow_end,
+	.mend = mend,
 	.show = show,
 	.fini = fini,
 };
