@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -45,7 +46,7 @@ flow_end(void *arg, void *slots)
 {
 	const struct guest *g = arg;
 
-	if (g->ops->flow_end != NULL)
+	if (g->ops->flow_end != NULL && !g->mending)
 		g->ops->flow_end(g->state, slots);
 }
 
@@ -61,10 +62,13 @@ create_tables(struct guest *g, struct nfv_err *err)
 			.seed = g->told.c.seed,
 			.timeouts = g->told.c.timeouts,
 			.end = flow_end,
-			.arg = g };
+			.arg = g,
+			.lender = &g->kept.lender };
 		int rc;
 
-		g->pages[i] = nfv_pages_alloc(nfv_flow_pages(&flow));
+		g->pages[i] = nfv_lender_take(&g->kept.lender, "flows", nfv_flow_pages(&flow));
+		if (g->pages[i].page == NULL)
+			return nfv_fail(err, ENOMEM, "flows: max: no memory for %u", flow.max);
 		rc = nfv_flow_create(&flow, &g->pages[i], &g->table[i], err);
 		if (rc < 0)
 			return nfv_fail_in(err, rc, "flows: max: %u", g->told.c.flows);
@@ -104,17 +108,16 @@ start_stage(struct guest *g, struct nfv_err *err)
 		.shard = c->shard,
 		.shards = c->shards,
 		.group_seed = c->group_seed,
+		.lender = &g->kept.lender,
 		.socket = c->socket };
-	size_t size = (g->ops->state_size / 64 + 1) * 64;
 	int rc;
 
 	ctx.conf = g->conf;
-	g->state = aligned_alloc(64, size);
+	g->state = nfv_lender_alloc(&g->kept.lender, g->ops->state_size + 1);
 	g->shown = calloc(1, SHOW_MAX);
 	g->show = g->shown != NULL ? fmemopen(g->shown, SHOW_MAX, "w") : NULL;
 	if (g->state == NULL || g->show == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
-	memset(g->state, 0, size);
 	rc = g->ops->init != NULL ? g->ops->init(g->state, &ctx, err) : 0;
 	/* Once while there still are system calls: what printing needs of memory it has from then on. */
 	if (rc == 0 && g->ops->show != NULL)
@@ -140,11 +143,15 @@ set_up(struct guest *g, struct nfv_err *err)
 		return nfv_fail(err, ENOENT, "stage %s is not in this program", g->told.c.stage);
 	g->tsc_zero = nfv_tsc();
 	g->tsc_per_tick = g->told.c.tsc_hz / NFV_FLOW_HZ + 1;
-	rc = read_conf(g, err);
+	rc = state_init(&g->kept, err);
+	if (rc == 0)
+		rc = read_conf(g, err);
 	if (rc == 0)
 		rc = create_tables(g, err);
 	if (rc == 0)
 		rc = start_stage(g, err);
+	if (rc == 0)
+		rc = state_keep(&g->kept, err);
 	return rc < 0 ? nfv_fail_in(err, rc, "stage %s", g->told.c.stage) : 0;
 }
 
@@ -197,6 +204,31 @@ run_on(int cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
+/* Wait for GO, and then until nobody else has its turn: the one before has stepped back, as it leaves word of
+ * in shared memory, or is dead, as the manager does by another GO. */
+static void
+await_turn(struct guest *g)
+{
+	const struct timespec nap = { .tv_nsec = 10000 };
+	struct nfv_wire_go go;
+
+	if (nfv_wire_recv(GUEST_SOCK, true, &g->msg, NULL) != 1 || g->msg.type != NFV_WIRE_GO)
+		_exit(0);
+	memcpy(&go, g->msg.body, sizeof(go));
+	while (go.after != 0 &&
+		atomic_load_explicit(&g->kept.head->left, memory_order_acquire) != go.after) {
+		int rc = nfv_wire_recv(GUEST_SOCK, false, &g->msg, NULL);
+
+		if (rc == 1 && g->msg.type == NFV_WIRE_GO)
+			memcpy(&go, g->msg.body, sizeof(go));
+		else if (rc != -EAGAIN && (rc != 1 || g->msg.type == NFV_WIRE_STOP))
+			_exit(0);
+		atomic_fetch_add_explicit(&g->word->beat, 1, memory_order_relaxed);
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	}
+	guest_take_turn(g, go.afresh != 0);
+}
+
 /* The child: its files are two, and soon one. */
 static _Noreturn void
 be_instance(struct guest *g, int shared, int sock)
@@ -211,15 +243,18 @@ be_instance(struct guest *g, int shared, int sock)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	run_on(g->told.c.cpu);
+	memcpy(&g->serial, g->msg.body, sizeof(g->serial));
+	state_touch(&g->kept);
 	if (attach_rings(g, shared, &err) < 0 || jail_privileges(GUEST_SOCK, &err) < 0 ||
 		jail_calls(GUEST_SOCK, &err) < 0) {
 		report_failed(GUEST_SOCK, &err);
 		_exit(1);
 	}
-	if (report_ready(g, GUEST_SOCK, &err) < 0 ||
-		nfv_wire_recv(GUEST_SOCK, true, &g->msg, &err) != 1 || g->msg.type != NFV_WIRE_GO)
+	if (report_ready(g, GUEST_SOCK, &err) < 0)
 		_exit(0);
+	await_turn(g);
 	guest_loop(g);
+	state_leave(&g->kept, g->serial);
 	_exit(0);
 }
 
@@ -295,16 +330,20 @@ serve(struct guest *g, int sock, int children, struct nfv_err *err)
 static void
 free_guest(struct guest *g)
 {
-	for (int i = 0; i < 2; i++) {
+	/* Instances may live on: what they share is not the template's to take apart. */
+	bool own = state_own(&g->kept);
+
+	for (int i = 0; i < 2 && own; i++) {
 		nfv_flow_destroy(g->table[i]);
-		nfv_pages_free(&g->pages[i]);
+		if (g->pages[i].page != NULL)
+			nfv_lender_give(&g->kept.lender, &g->pages[i]);
 	}
-	if (g->state != NULL && g->ops->fini != NULL)
+	if (own && g->state != NULL && g->ops->fini != NULL)
 		g->ops->fini(g->state);
+	state_fini(&g->kept);
 	if (g->show != NULL)
 		fclose(g->show);
 	free(g->shown);
-	free(g->state);
 	free(g->conf);
 	nfv_conf_close(g->doc);
 	nfv_segment_fini(&g->pool);

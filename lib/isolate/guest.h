@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "guest_state.h"
 #include "nfv_segment.h"
 #include "nfv_wire.h"
 
@@ -20,8 +21,10 @@ struct guest {
 	struct nfv_flow_table *table[2];
 	struct nfv_pages pages[2];
 	uint64_t tsc_zero, tsc_per_tick;
-	uint64_t key_taken;
-	uint64_t idle; /* cycles with nothing to do */
+	struct guest_state kept; /* `state` and the tables lie in it */
+	uint32_t serial;         /* an instance's; 0: the template */
+	bool mending;            /* flows that go are not ended */
+	struct nfv_wire_state report;
 	struct nfv_wire_shared *word;
 	struct nfv_ring_end in, out, empty;
 	struct nfv_out room;           /* armed from `empty` */
@@ -33,6 +36,14 @@ struct guest {
 	struct nfv_wire_msg msg;
 };
 
+static inline uint32_t
+guest_tick(const struct guest *g, uint64_t tsc)
+{
+	return (uint32_t)((tsc - g->tsc_zero) / g->tsc_per_tick);
+}
+
+/* Nobody else touches the state any more: make it good, or `afresh`, if need be, and tell. */
+void guest_take_turn(struct guest *g, bool afresh);
 /* Move bursts until the manager stops it or is gone, or speaks nonsense. */
 void guest_loop(struct guest *g);
 

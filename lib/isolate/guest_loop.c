@@ -82,12 +82,6 @@ send_origins(struct guest *g)
 		arm(g);
 }
 
-static uint32_t
-tick_of(const struct guest *g, uint64_t tsc)
-{
-	return (uint32_t)((tsc - g->tsc_zero) / g->tsc_per_tick);
-}
-
 /* Dropped packets leave the burst that settles; `b` keeps them for their way back. */
 static void
 settle(struct guest *g, const struct nfv_burst *b, struct fresh *fresh)
@@ -99,7 +93,7 @@ settle(struct guest *g, const struct nfv_burst *b, struct fresh *fresh)
 	for (uint16_t i = 0; i < b->n; i++)
 		if (b->pkt[i].verdict == NFV_KEEP)
 			kept.pkt[kept.n++] = b->pkt[i];
-	records_settle(g->table, &g->key_taken, &kept, fresh, tick_of(g, b->tsc));
+	records_settle(g->table, &g->kept.head->key_taken, &kept, fresh, guest_tick(g, b->tsc));
 }
 
 static void
@@ -108,19 +102,19 @@ run_stage(struct guest *g, struct nfv_burst *b)
 	struct fresh fresh = { .n = 0 };
 
 	if (g->table[0] != NULL) {
-		records_attach(g->table, b, tick_of(g, b->tsc), &fresh);
+		records_attach(g->table, b, guest_tick(g, b->tsc), &fresh);
 		for (uint16_t i = 0; i < b->n; i++)
 			if (b->pkt[i].rec != NULL)
 				b->pkt[i].flow = nfv_flow_slot(
 					g->table[b->pkt[i].family == 6], b->pkt[i].rec);
 	}
-	b->idle = g->idle;
+	b->idle = g->kept.head->idle;
 	g->ops->process(g->state, b, &g->room);
 	if (g->table[0] == NULL)
 		return;
 	/* Answers to a new flow have to find its record already. */
 	if (g->room.n > 0)
-		records_alias(g->table, &g->key_taken, b, true);
+		records_alias(g->table, &g->kept.head->key_taken, b, true);
 	settle(g, b, &fresh);
 }
 
@@ -148,7 +142,9 @@ move(struct guest *g, uint64_t tsc)
 		index[b.n++] = d.index;
 	}
 	nfv_ring_release(&g->in, k);
+	state_begin(&g->kept);
 	run_stage(g, &b);
+	state_end(&g->kept);
 	send_origins(g);
 	/* There is always room: the ring has places for all that can be on its way. */
 	k = nfv_ring_room(&g->out, b.n);
@@ -168,19 +164,21 @@ tick(struct guest *g, uint64_t tsc)
 	enum { FLOWS_A_TICK = 64 };
 	uint32_t flows = 0;
 
-	for (int f = 0; f < 2; f++)
-		if (g->table[f] != NULL) {
-			nfv_flow_expire(g->table[f], tick_of(g, tsc), FLOWS_A_TICK);
-			flows += nfv_flow_stats(g->table[f]).live;
-		}
 	if (g->room.room < NFV_BURST_MAX)
 		arm(g);
-	if (g->ops->tick != NULL) {
+	state_begin(&g->kept);
+	for (int f = 0; f < 2; f++)
+		if (g->table[f] != NULL) {
+			nfv_flow_expire(g->table[f], guest_tick(g, tsc), FLOWS_A_TICK);
+			flows += nfv_flow_stats(g->table[f]).live;
+		}
+	if (g->ops->tick != NULL)
 		g->ops->tick(g->state, tsc, &g->room);
+	state_end(&g->kept);
+	if (g->ops->tick != NULL)
 		send_origins(g);
-	}
 	atomic_store_explicit(&g->word->flows, flows, memory_order_relaxed);
-	atomic_store_explicit(&g->word->key_taken, g->key_taken, memory_order_relaxed);
+	atomic_store_explicit(&g->word->key_taken, g->kept.head->key_taken, memory_order_relaxed);
 }
 
 static void
@@ -208,12 +206,15 @@ listen_to(struct guest *g)
 		return true;
 	if (rc != 1)
 		return false;
-	if (g->msg.type == NFV_WIRE_SHOW)
+	if (g->msg.type == NFV_WIRE_SHOW) {
 		show(g);
-	else if (g->msg.type == NFV_WIRE_UPKEEP && g->ops->upkeep != NULL)
+	} else if (g->msg.type == NFV_WIRE_UPKEEP && g->ops->upkeep != NULL) {
+		state_begin(&g->kept);
 		g->ops->upkeep(g->state, nfv_tsc());
-	else if (g->msg.type == NFV_WIRE_STOP)
+		state_end(&g->kept);
+	} else if (g->msg.type == NFV_WIRE_STOP) {
 		return false;
+	}
 	nfv_wire_close(&g->msg);
 	return true;
 }
@@ -224,7 +225,7 @@ guest_loop(struct guest *g)
 	const struct timespec nap = { .tv_nsec = 50000 };
 	const uint64_t ms = g->told.c.tsc_hz / 1000 + 1;
 	const uint64_t idle = g->told.c.idle_us * (ms / 1000 + 1);
-	uint64_t beats = 0, next = 0, busy = nfv_tsc(), last = busy, packets = 0;
+	uint64_t next = 0, busy = nfv_tsc(), last = busy, packets = 0;
 
 	arm(g);
 	while (!g->in.bad && !g->out.bad && !g->empty.bad) {
@@ -235,12 +236,15 @@ guest_loop(struct guest *g)
 			packets += n;
 			busy = tsc;
 		} else {
-			g->idle += tsc - last;
+			g->kept.head->idle += tsc - last;
 		}
 		last = tsc;
+		/* Nothing is on its way to it then. */
+		if (atomic_load_explicit(&g->word->stop, memory_order_relaxed) != 0)
+			return;
 		if (tsc >= next) {
 			tick(g, tsc);
-			atomic_store_explicit(&g->word->beat, ++beats, memory_order_relaxed);
+			atomic_fetch_add_explicit(&g->word->beat, 1, memory_order_relaxed);
 			atomic_store_explicit(&g->word->packets, packets, memory_order_relaxed);
 			if (!listen_to(g))
 				return;

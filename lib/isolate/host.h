@@ -48,11 +48,15 @@ struct instance {
 	bool killed;
 	bool filtered; /* ended by the filter of system calls */
 	bool ready;    /* it waits, as it has said */
+	bool gone_to;  /* it has been told GO, so it may touch the state */
+	bool waits;    /* as long as another of its template may */
+	bool told;     /* what it did with the state it found */
 	uint32_t serial;
-	int pid;          /* as the manager sees it */
-	int template_pid; /* as the template does */
-	uint64_t since;   /* ns: of the state it is in */
-	uint64_t asked;   /* ns: for the fork */
+	uint64_t template; /* the how manieth it is of */
+	int pid;           /* as the manager sees it */
+	int template_pid;  /* as the template does */
+	uint64_t since;    /* ns: of the state it is in */
+	uint64_t asked;    /* ns: for the fork */
 	uint64_t beat, beat_at, done, done_at, polls;
 };
 
@@ -92,6 +96,7 @@ struct nfv_isolated {
 	bool spawned; /* the template is our child */
 	bool template_ready;
 	uint32_t serial, early;
+	uint32_t faults;     /* ends in a row that were the stage's own fault */
 	uint64_t not_before; /* ns: no fork until then */
 	struct nfv_err last;
 	char *text; /* what was shown last */
@@ -119,6 +124,12 @@ int instance_pid(int pidfd, int parent);
 void instance_kill(struct nfv_isolated *iso, struct instance *in);
 /* Give back all a slot has; its buffers are swept already. */
 void instance_free(struct instance *in);
+
+/* Turns: tell one GO, or that it has to wait for its turn; those that wait, as soon as they need not; and
+ * hear what one has done with the state that it found. */
+bool turn_go(struct nfv_isolated *iso, struct instance *in);
+void turn_pass(struct nfv_isolated *iso);
+void turn_told(struct nfv_isolated *iso, struct instance *in);
 
 static inline bool
 condemn(struct nfv_isolated *iso, struct instance *in, enum nfv_end why)

@@ -65,7 +65,10 @@ show(void *arg, FILE *to)
 	for (int i = 0; i < NFV_ENDS; i++)
 		if (s->ends[i] > 0)
 			fprintf(to, ", %s %" PRIu64, nfv_end_name[i], s->ends[i]);
-	fputc('\n', to);
+	fprintf(to,
+		"\nstate mended %" PRIu64 ", flows dropped %" PRIu64
+		", %.3f ms the last time, afresh %" PRIu64 "\n",
+		s->mended, s->mend_dropped, (double)s->mend_ns / 1e6, s->afresh);
 	if (nfv_isolated_last(arg)[0] != '\0')
 		fprintf(to, "last: %s\n", nfv_isolated_last(arg));
 	if (nfv_isolated_show(arg, to, &err) < 0)

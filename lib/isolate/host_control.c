@@ -95,6 +95,7 @@ execute(struct nfv_isolated *iso, struct instance *in)
 			in->filtered ? by_filter : sentence[why]);
 	if (why != NFV_END_REPLACED && now - in->since < STABLE_MS * MS)
 		back_off(iso, now);
+	iso->faults += why != NFV_END_REPLACED && why != NFV_END_GONE;
 	instance_kill(iso, in);
 }
 
@@ -141,7 +142,8 @@ template_lost(struct nfv_isolated *iso, const char *why)
 {
 	struct instance *in;
 
-	nfv_fail(&iso->last, EIO, "stage %s: its template (process %d) is ended: %s",
+	nfv_fail(&iso->last, EIO,
+		"stage %s: its template (process %d) is ended, and the next one begins afresh: %s",
 		iso->ops->name, iso->template_pid, why);
 	template_end(iso);
 	/* What it was asked for will not come; what lives, lives on, if it is let. */
@@ -199,6 +201,8 @@ exited(struct nfv_isolated *iso)
 	struct nfv_wire_forked f;
 
 	memcpy(&f, iso->msg.body, sizeof(f));
+	/* SIGKILL comes from elsewhere. */
+	iso->faults += WIFSIGNALED(f.status) ? WTERMSIG(f.status) != SIGKILL : f.status != 0;
 	if (!WIFSIGNALED(f.status) || WTERMSIG(f.status) != SIGSYS)
 		return;
 	iso->stats.filtered++;
@@ -250,6 +254,8 @@ hear(struct nfv_isolated *iso, struct instance *in)
 		if (iso->msg.type == NFV_WIRE_READY && !in->ready) {
 			in->ready = true;
 			warm(iso, in);
+		} else if (iso->msg.type == NFV_WIRE_STATE && in->gone_to && !in->told) {
+			turn_told(iso, in);
 		} else if (iso->msg.type == NFV_WIRE_SHOWN) {
 			free(iso->text);
 			iso->text = malloc(iso->msg.len + 1);
@@ -267,9 +273,9 @@ hear(struct nfv_isolated *iso, struct instance *in)
 			end(iso, in, NFV_END_MESSAGE);
 		}
 	}
-	/* A closed socket is an end too, whoever still runs. */
+	/* A closed socket is an end too, whoever still runs; and what is expected of one that steps back. */
 	if (in->hung_up)
-		end(iso, in, NFV_END_GONE);
+		end(iso, in, atomic_load(&in->state) == DRAINED ? NFV_END_REPLACED : NFV_END_GONE);
 }
 
 /* --- whether it lives ---------------------------------------------------------------------------- */
@@ -311,7 +317,7 @@ look_after(struct nfv_isolated *iso, struct instance *in, uint64_t now)
 	case LIVE:
 		feel(iso, in, now);
 		if (now - in->since > STABLE_MS * MS)
-			iso->early = 0;
+			iso->early = iso->faults = 0;
 		break;
 	case DRAINING:
 		feel(iso, in, now);
@@ -319,12 +325,14 @@ look_after(struct nfv_isolated *iso, struct instance *in, uint64_t now)
 			end(iso, in, NFV_END_DRAIN);
 		break;
 	case DRAINED:
-		end(iso, in, NFV_END_REPLACED);
+		/* It steps back and ends by itself. */
+		if (now - in->done_at > DRAIN_MS * MS)
+			end(iso, in, NFV_END_DRAIN);
 		break;
 	case CONDEMNED:
 		execute(iso, in);
-		/* Never forked, as far as we know: then there is nothing that could run. */
-		if (in->pidfd < 0)
+		/* The next one waits for its death. Never forked, as far as we know: nothing could run. */
+		if (in->pidfd < 0 || poll(&(struct pollfd){ in->pidfd, POLLIN, 0 }, 1, 1) > 0)
 			bury(iso, in);
 		break;
 	case SWEPT:
@@ -343,7 +351,7 @@ offer(struct nfv_isolated *iso, uint64_t now)
 	struct instance *in = in_state(iso, WARM, WARM);
 	int was = WARM;
 
-	if (in == NULL || nfv_wire_send(in->sock, NFV_WIRE_GO, NULL, 0, NULL, 0, NULL) < 0)
+	if (in == NULL || !turn_go(iso, in))
 		return false;
 	in->since = in->beat_at = in->done_at = now;
 	if (!atomic_compare_exchange_strong(&in->state, &was, OFFERED))
@@ -360,6 +368,7 @@ provide(struct nfv_isolated *iso, uint64_t now)
 
 	if (in_state(iso, OFFERED, LIVE) == NULL)
 		offer(iso, now);
+	turn_pass(iso);
 	if (in_state(iso, FORKING, WARM) != NULL || now < iso->not_before || given_up(iso))
 		return;
 	if (iso->template_sock < 0) {
@@ -373,6 +382,7 @@ provide(struct nfv_isolated *iso, uint64_t now)
 		}
 		if (rc < 0)
 			return;
+		iso->stats.afresh++;
 	}
 	in = in_state(iso, FREE, FREE);
 	if (in == NULL)

@@ -312,6 +312,15 @@ attend(struct nfv_isolated *iso)
 	}
 }
 
+/* It has nothing to do any more, and the next one waits for the state to be its own. */
+static void
+step_back(struct instance *in)
+{
+	struct nfv_wire_shared *word = (struct nfv_wire_shared *)in->shared.at;
+
+	atomic_store_explicit(&word->stop, 1, memory_order_release);
+}
+
 /* Instances that leave: what they have put out is still taken, once; then they are done. */
 static uint32_t
 collect_others(struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_burst origin[2])
@@ -335,6 +344,7 @@ collect_others(struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_bu
 			path_sweep(iso, in);
 			atomic_store(&in->state, SWEPT);
 		} else if (state == DRAINING && oldest(&in->on_way) == NULL) {
+			step_back(in);
 			atomic_compare_exchange_strong(&in->state, &state, DRAINED);
 		} else if (state == DRAINING) {
 			continue;

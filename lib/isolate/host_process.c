@@ -223,6 +223,8 @@ instance_ask(struct nfv_isolated *iso, struct instance *in, struct nfv_err *err)
 	in->pidfd = -1;
 	in->pid = in->template_pid = 0;
 	in->hung_up = in->killed = in->caught = in->ready = in->filtered = false;
+	in->gone_to = in->waits = in->told = false;
+	in->template = iso->stats.templates;
 	in->beat = in->done = in->polls = 0;
 	in->in = nfv_ring_end(in->shared.at + l.in, iso->ring);
 	in->out = nfv_ring_end(in->shared.at + l.out, 2 * iso->ring);

@@ -13,6 +13,10 @@
  * goes back to the pool, and the spare is live meanwhile. Until there is one, `on_failure` says what
  * becomes of packets. Every end has its counter, and its sentence (nfv_isolated_last).
  *
+ * The instances of a template share the stage's state, and go on with it, one after the other. One that
+ * died in the middle of a burst leaves it torn: the next one mends it, or puts it back to how it was at
+ * first where the stage cannot mend, or has ended three times in a row by its own fault.
+ *
  * A stage that reads only has the pool mapped read-only. One that writes could write at any time into
  * any buffer of its pool, even those of others: give stages that you do not trust pools of their own.
  * Packets that such a one returns have their headers read again.
@@ -103,7 +107,11 @@ struct nfv_isolated_stats {
 	uint64_t ends[NFV_ENDS];
 	uint64_t filtered; /* of these: ended by the filter of system calls */
 	uint64_t forks, templates, kills;
-	uint64_t fork_ns; /* the last one: from the request until it waited for packets */
+	uint64_t fork_ns;      /* the last one: from the request until it waited for packets */
+	uint64_t mended;       /* state found in the middle of a change, and made consistent */
+	uint64_t mend_dropped; /* flows that did not survive that */
+	uint64_t mend_ns;      /* the last one */
+	uint64_t afresh; /* state put back to how it was at first, or lost with its template */
 };
 
 struct nfv_isolated;

@@ -6,7 +6,8 @@
  * A stage has one template process, which is told everything once, starts the stage, and then forks
  * instances on request; each instance has a socket of its own. Template: HELLO, then CONFIG is
  * answered by READY or FAILED, then each FORK by FORKED, and EXITED follows for each that has ended.
- * Instance: READY when it waits, GO, then SHOW and UPKEEP at any time; STOP or end-of-file ends it.
+ * Instance: READY when it waits; GO, and GO again when one that ran before it is dead; STATE, where the
+ * state it found was torn; SHOW and UPKEEP at any time; STOP or end-of-file ends it.
  *
  * Every length is checked on arrival; what is malformed is refused with a sentence, and whoever sent
  * it is not spoken to again. Descriptors that nobody asked for are closed.
@@ -38,7 +39,8 @@ enum nfv_wire_type {
 	NFV_WIRE_FORK,      /* manager: uint32_t serial; the instance's segment, its socket */
 	NFV_WIRE_FORKED,    /* template: struct nfv_wire_forked; a pidfd */
 	NFV_WIRE_EXITED,    /* template: struct nfv_wire_forked */
-	NFV_WIRE_GO,        /* manager: no body */
+	NFV_WIRE_GO,        /* manager: struct nfv_wire_go */
+	NFV_WIRE_STATE,     /* struct nfv_wire_state */
 	NFV_WIRE_SHOW,      /* manager: no body */
 	NFV_WIRE_SHOWN,     /* text */
 	NFV_WIRE_UPKEEP,    /* manager: no body */
@@ -55,6 +57,22 @@ struct nfv_wire_ready {
 	char stage[NFV_WIRE_NAME];
 	uint32_t access; /* enum nfv_access */
 	uint32_t drops;
+};
+
+/** An instance of the same template may still run, and the state is both's: `after` is its serial. The new
+ * one waits until it has stepped back, or for another GO. */
+struct nfv_wire_go {
+	uint32_t after;  /* 0: nobody runs; NFV_WIRE_NEVER: nobody who will step back */
+	uint32_t afresh; /* begin as if there had been nothing */
+};
+#define NFV_WIRE_NEVER UINT32_MAX
+
+/** What an instance found, and did. */
+struct nfv_wire_state {
+	enum nfv_wire_how { NFV_STATE_MENDED, NFV_STATE_AFRESH } how;
+	uint32_t kept, dropped; /* flows */
+	uint32_t zero;
+	uint64_t cycles;
 };
 
 struct nfv_wire_forked {
@@ -95,6 +113,8 @@ struct nfv_wire_shared {
 	_Alignas(128) _Atomic uint64_t beat; /* counts on as long as it lives */
 	_Atomic uint64_t bursts, packets, cycles;
 	_Atomic uint64_t key_taken, flows;
+	_Alignas(128) _Atomic uint32_t
+		stop; /* the manager's: it has all that is on its way, step back */
 };
 
 struct nfv_wire_layout {

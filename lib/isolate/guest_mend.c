@@ -1,0 +1,99 @@
+/* An instance takes its turn: it goes on with what the one before it has left, mended or put back. */
+#include "guest.h"
+#include "nfv_tsc.h"
+
+#define SECOND (1u << 31) /* in nfv_mend_flow.next: of the table of IPv6 */
+
+/* For the manager, who would take a long silence for death. */
+static void
+beat(void *arg)
+{
+	struct guest *g = arg;
+
+	atomic_fetch_add_explicit(&g->word->beat, 1, memory_order_relaxed);
+}
+
+static bool
+next_flow(const struct nfv_mend *mend, struct nfv_mend_flow *f)
+{
+	struct guest *g = mend->arg;
+
+	for (;;) {
+		uint32_t six = f->next & SECOND, at = f->next & ~SECOND;
+		const struct nfv_flow_table *t = g->table[six != 0];
+		const struct nfv_flow *flow = t != NULL ? nfv_flow_each(t, &at) : NULL;
+
+		f->next = at | six;
+		if (flow == NULL && six != 0)
+			return false;
+		if (flow == NULL) {
+			f->next = SECOND;
+			continue;
+		}
+		if (at % 4096 == 0)
+			beat(g);
+		f->slot = nfv_flow_slot(t, flow);
+		f->key = nfv_flow_key_of(t, flow, 0);
+		f->family = six != 0 ? 6 : 4;
+		return true;
+	}
+}
+
+static void
+drop_flow(const struct nfv_mend *mend, const struct nfv_mend_flow *f)
+{
+	struct guest *g = mend->arg;
+	struct nfv_flow_table *t = g->table[f->family == 6];
+	uint32_t at = (f->next & ~SECOND) - 1;
+
+	nfv_flow_del(t, (struct nfv_flow *)(uintptr_t)nfv_flow_each(t, &at));
+	g->report.dropped++;
+	g->report.kept--;
+}
+
+/* Flow tables first, then the stage's own. */
+static bool
+mend(struct guest *g, uint64_t tsc)
+{
+	struct nfv_mend m = { .tsc = tsc, .next = next_flow, .drop = drop_flow, .arg = g };
+	int rc;
+
+	if (g->ops->mend == NULL)
+		return false;
+	for (int i = 0; i < 2 && g->table[i] != NULL; i++) {
+		struct nfv_flow_mend f = { .now = guest_tick(g, tsc), .beat = beat, .arg = g };
+
+		nfv_flow_mend(g->table[i], &f);
+		g->report.kept += f.kept;
+		g->report.dropped += f.vain + f.dropped;
+	}
+	g->mending = true;
+	rc = g->ops->mend(g->state, &m);
+	g->mending = false;
+	return rc == 0;
+}
+
+void
+guest_take_turn(struct guest *g, bool afresh)
+{
+	_Atomic uint32_t *doing = &g->kept.head->doing;
+	uint32_t was = atomic_load(doing);
+	bool stateless = g->ops->state_size == 0 && g->ops->flow_size == 0;
+	uint64_t tsc = nfv_tsc();
+
+	g->report = (struct nfv_wire_state){ .how = NFV_STATE_MENDED };
+	if ((was == STATE_NOTHING && !afresh) || stateless) {
+		atomic_store(doing, STATE_NOTHING);
+		return;
+	}
+	atomic_store(doing, was == STATE_CALL ? STATE_MEND : STATE_MEND_2);
+	/* Whoever died mending may have been unlucky; not two in a row. */
+	if (afresh || (was != STATE_CALL && was != STATE_MEND) || !mend(g, tsc)) {
+		atomic_store(doing, STATE_AFRESH);
+		state_restore(&g->kept);
+		g->report = (struct nfv_wire_state){ .how = NFV_STATE_AFRESH };
+	}
+	atomic_store(doing, STATE_NOTHING);
+	g->report.cycles = nfv_tsc() - tsc;
+	nfv_wire_send(GUEST_SOCK, NFV_WIRE_STATE, &g->report, sizeof(g->report), NULL, 0, NULL);
+}
