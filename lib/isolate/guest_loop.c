@@ -166,6 +166,8 @@ tick(struct guest *g, uint64_t tsc)
 
 	if (g->room.room < NFV_BURST_MAX)
 		arm(g);
+	if (g->table[0] == NULL && g->ops->tick == NULL)
+		return;
 	state_begin(&g->kept);
 	for (int f = 0; f < 2; f++)
 		if (g->table[f] != NULL) {

@@ -86,8 +86,8 @@ guest_take_turn(struct guest *g, bool afresh)
 		atomic_store(doing, STATE_NOTHING);
 		return;
 	}
-	atomic_store(doing, was == STATE_CALL ? STATE_MEND : STATE_MEND_2);
-	/* Whoever died mending may have been unlucky; not two in a row. */
+	/* Who dies over mending is followed by one that tries again, until the manager has seen enough. */
+	atomic_store(doing, was == STATE_CALL ? STATE_MEND : was);
 	if (afresh || (was != STATE_CALL && was != STATE_MEND) || !mend(g, tsc)) {
 		atomic_store(doing, STATE_AFRESH);
 		state_restore(&g->kept);

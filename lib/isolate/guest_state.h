@@ -26,7 +26,6 @@ enum state_doing {
 	STATE_NOTHING,
 	STATE_CALL,   /* in the middle of a burst, a tick: whoever dies now leaves it torn */
 	STATE_MEND,   /* it is being mended */
-	STATE_MEND_2, /* for the second time */
 	STATE_AFRESH, /* it is being put back to how it was at first */
 };
 

@@ -8,8 +8,13 @@ nat_ports_init(struct nat_ports *p, uint32_t lo, uint32_t hi)
 	memset(p, 0, sizeof(*p));
 	p->lo = lo;
 	p->hi = hi;
-	for (uint32_t port = lo; port <= hi; port++)
-		nat_ports_give(p, (uint16_t)port);
+	p->n_free = hi - lo + 1;
+	for (uint32_t w = lo / 64; w <= hi / 64; w++) {
+		p->word[w] = ~0ull;
+		p->summary[w / 64] |= 1ull << w % 64;
+	}
+	p->word[lo / 64] &= ~0ull << lo % 64;
+	p->word[hi / 64] &= ~0ull >> (63 - hi % 64);
 }
 
 bool

@@ -143,6 +143,18 @@ mirror(void *state, struct nfv_burst *b, struct nfv_out *out)
 	process(state, b, out);
 }
 
+/* Its slots are numbers, of which none can be wrong. Or, as configured, it cannot, or dies over it. */
+static int
+mend(void *state, const struct nfv_mend *m)
+{
+	const struct state *s = state;
+
+	(void)m;
+	if (s->limit == 97)
+		misbehave(ASK_CRASH, NULL);
+	return s->limit == 98 ? -EIO : 0;
+}
+
 static void
 show(const void *state, FILE *to)
 {
@@ -168,6 +180,7 @@ struct nfv_stage_ops stage_mirror = {
 	.drops = drops,
 	.init = init,
 	.process = mirror,
+	.mend = mend,
 	.show = show,
 };
 struct nfv_stage_ops stage_look = {

@@ -25,9 +25,9 @@ struct counts_slot {
 };
 
 /* Swaps the ports of UDP; writes. Counts a flow's packets in its slot and in the payload's second
- * byte. */
+ * byte. Mends. */
 extern struct nfv_stage_ops stage_mirror;
-/* Reads only. */
+/* Reads only; does not mend. */
 extern struct nfv_stage_ops stage_look;
 /* Does nothing; for speed. `noop` writes, as far as it is known. */
 extern struct nfv_stage_ops stage_noop, stage_noop_reader;
