@@ -60,7 +60,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint64_t file[(JOURNAL_HEAD + 2 * HALF) / 8];
-	struct sip_location_conf loc = { 64, 64, 64, 8, 1000000, 1000000, 1, 2 };
+	struct sip_location_conf loc = { 64, 64, 64, 8, 1000000, 1000000, 1, 2, NULL };
 	struct sip_journal_conf conf = { .path = "fuzz", .tsc_hz = 1000000, .now = 1000000 };
 	uint8_t *map = (uint8_t *)file;
 	struct journal_head head = {

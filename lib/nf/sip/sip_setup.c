@@ -136,7 +136,8 @@ init_relay(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err 
 		.any = conf->media_any,
 		.drops = SIP_DROPS,
 		.seed = ctx->seed,
-		.tsc_hz = ctx->tsc_hz };
+		.tsc_hz = ctx->tsc_hz,
+		.lender = s->lender };
 
 	if (rc.lo >= rc.hi || (conf->port >= rc.lo && conf->port <= rc.hi))
 		return nfv_conf_fail(ctx->doc, &conf->rtp_ports, err,

@@ -37,6 +37,7 @@ struct sip_media {
 	struct nfv_pages call_pages;
 	struct nfv_wheel wheel;
 	struct sip_media_stats stats;
+	const struct nfv_lender *lender;
 };
 
 /* Calls are numbered from 1; 0 is none. */

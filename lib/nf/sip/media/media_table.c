@@ -56,10 +56,11 @@ sip_media_create(const struct sip_media_conf *conf, const struct nfv_stage_ctx *
 			"media of 1 to %u calls can be watched, idle for 2 seconds or more; "
 			"not %u, %u seconds",
 			1u << 24, conf->calls, conf->idle);
-	m = pages->page != NULL ? calloc(1, sizeof(*m)) : NULL;
+	m = pages->page != NULL ? nfv_lender_alloc(ctx->lender, sizeof(*m)) : NULL;
 	if (m == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory for media of %u calls", conf->calls);
 	m->conf = *conf;
+	m->lender = ctx->lender;
 	m->head_page = pages->page;
 	m->call_page = pages->page + heads / HEADS;
 	m->call_pages = (struct nfv_pages){ m->call_page, (conf->calls + PER_PAGE - 1) / PER_PAGE };
@@ -126,7 +127,7 @@ sip_media_destroy(struct sip_media *m)
 	for (uint32_t i = 1; i <= m->conf.calls; i++)
 		if (media_call(m, i)->id != 0)
 			media_end(m, i);
-	free(m);
+	nfv_lender_free(m->lender, m);
 }
 
 uint64_t

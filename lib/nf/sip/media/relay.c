@@ -68,15 +68,15 @@ sip_relay_create(const struct sip_relay_conf *conf, const struct nfv_pages *page
 			conf->lo, conf->hi);
 	if (conf->streams == 0)
 		return nfv_fail(err, EINVAL, "a relay of no streams relays nothing");
-	r = pages->page != NULL ? calloc(1, sizeof(*r)) : NULL;
+	r = pages->page != NULL ? nfv_lender_alloc(conf->lender, sizeof(*r)) : NULL;
 	if (r == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory for %u streams", conf->streams);
 	r->conf = *conf;
 	r->page = pages->page;
 	r->n_streams = conf->streams;
 	r->n_pairs = r->n_free = (conf->hi - conf->lo + 1u) / 2;
-	r->of_pair = calloc(r->n_pairs, sizeof(*r->of_pair));
-	r->free_pair = calloc(r->n_pairs, sizeof(*r->free_pair));
+	r->of_pair = nfv_lender_alloc(conf->lender, r->n_pairs * sizeof(*r->of_pair));
+	r->free_pair = nfv_lender_alloc(conf->lender, r->n_pairs * sizeof(*r->free_pair));
 	if (r->of_pair == NULL || r->free_pair == NULL) {
 		sip_relay_destroy(r);
 		return nfv_fail(
@@ -96,9 +96,9 @@ sip_relay_destroy(struct sip_relay *r)
 {
 	if (r == NULL)
 		return;
-	free(r->of_pair);
-	free(r->free_pair);
-	free(r);
+	nfv_lender_free(r->conf.lender, r->of_pair);
+	nfv_lender_free(r->conf.lender, r->free_pair);
+	nfv_lender_free(r->conf.lender, r);
 }
 
 static uint16_t

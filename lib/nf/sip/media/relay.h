@@ -38,7 +38,7 @@
 
 #include "nfv_addr.h"
 #include "nfv_err.h"
-#include "nfv_pages.h"
+#include "nfv_lender.h"
 #include "nfv_pkt.h"
 #include "rtp.h"
 
@@ -69,6 +69,7 @@ struct sip_relay_conf {
 	bool any;         /* a source of rank 1 may latch */
 	uint8_t drops;    /* index of the stage's first drop reason of these */
 	uint64_t seed, tsc_hz;
+	const struct nfv_lender *lender; /* of what changes beside the pages; NULL: the heap */
 };
 
 struct sip_relay_side {

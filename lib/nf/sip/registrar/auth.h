@@ -22,6 +22,7 @@
 #define AUTH_H
 
 #include "nfv_digest.h"
+#include "nfv_lender.h"
 #include "proxy.h"
 
 #define SIP_AUTH_USER_MAX  128u
@@ -42,8 +43,9 @@ extern const char *const sip_auth_name[SIP_AUTH_OUTCOMES];
 struct sip_auth;
 
 struct sip_auth_conf {
-	uint8_t key[NFV_DIGEST_KEY]; /* of nonces; random */
-	uint64_t lifetime_ms;        /* of a nonce */
+	uint8_t key[NFV_DIGEST_KEY];     /* of nonces; random */
+	uint64_t lifetime_ms;            /* of a nonce */
+	const struct nfv_lender *lender; /* of what changes; NULL: the heap */
 };
 
 /** Errors: as open and read; -EACCES: others may read it; -EINVAL, -E2BIG with file:line. */

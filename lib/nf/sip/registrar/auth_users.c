@@ -165,7 +165,7 @@ int
 sip_auth_parse(const char *name, char *text, size_t n, const struct sip_auth_conf *conf,
 	struct sip_auth **out, struct nfv_err *err)
 {
-	struct sip_auth *a = calloc(1, sizeof(*a));
+	struct sip_auth *a = nfv_lender_alloc(conf->lender, sizeof(*a));
 	struct reader r = { a, name, 0, err };
 	uint64_t seed;
 	int rc;
@@ -175,6 +175,7 @@ sip_auth_parse(const char *name, char *text, size_t n, const struct sip_auth_con
 		return nfv_fail(err, ENOMEM, "no memory for the users in %s", name);
 	}
 	a->text = text;
+	a->lender = conf->lender;
 	memcpy(&seed, conf->key, sizeof(seed));
 	a->key = nfv_hash_key(seed);
 	rc = make_slots(a, name, nfv_sv(text, n), err);
@@ -254,7 +255,7 @@ sip_auth_destroy(struct sip_auth *a)
 		return;
 	free(a->slot);
 	free(a->text);
-	free(a);
+	nfv_lender_free(a->lender, a);
 }
 
 uint32_t

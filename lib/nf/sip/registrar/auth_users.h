@@ -26,6 +26,7 @@ struct sip_auth {
 	struct nfv_sv realm;
 	struct nfv_digest_server server[AUTH_KINDS];
 	uint64_t count[SIP_AUTH_OUTCOMES];
+	const struct nfv_lender *lender;
 };
 
 /** The slot of a user, or the free one where it would be. */

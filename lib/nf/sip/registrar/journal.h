@@ -44,7 +44,8 @@ struct sip_journal_conf {
 	uint32_t n_own;
 	bool durable; /* sip_journal_sync will be called */
 	uint64_t tsc_hz;
-	uint64_t now, wall_ms; /* one moment: of the TSC, and in ms since 1970 */
+	uint64_t now, wall_ms;           /* one moment: of the TSC, and in ms since 1970 */
+	const struct nfv_lender *lender; /* of what changes beside the file; NULL: the heap */
 };
 
 /**

@@ -239,7 +239,7 @@ int
 sip_journal_create(const struct sip_journal_conf *conf, struct sip_location *l,
 	struct sip_journal **out, struct nfv_err *err)
 {
-	struct sip_journal *j = calloc(1, sizeof(*j));
+	struct sip_journal *j = nfv_lender_alloc(conf->lender, sizeof(*j));
 	char name[PATH_MAX];
 	int rc, old = -1;
 
@@ -286,5 +286,5 @@ sip_journal_destroy(struct sip_journal *j)
 	}
 	if (j->fd >= 0)
 		close(j->fd);
-	free(j);
+	nfv_lender_free(j->conf.lender, j);
 }

@@ -393,9 +393,10 @@ sip_location_create(const struct sip_location_conf *conf,
 
 	if (rc < 0)
 		return rc;
-	l = calloc(1, sizeof(*l));
+	l = nfv_lender_alloc(conf->lender, sizeof(*l));
 	if (l == NULL)
 		goto fail;
+	l->lender = conf->lender;
 	l->text = malloc((size_t)conf->per_aor * SIP_BINDING_TEXT_MAX);
 	if (l->text == NULL)
 		goto fail;
@@ -424,5 +425,5 @@ sip_location_destroy(struct sip_location *l)
 	if (l == NULL)
 		return;
 	free(l->text);
-	free(l);
+	nfv_lender_free(l->lender, l);
 }

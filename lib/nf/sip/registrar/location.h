@@ -27,7 +27,7 @@
 #include "nfv_addr.h"
 #include "nfv_err.h"
 #include "nfv_hash.h"
-#include "nfv_pages.h"
+#include "nfv_lender.h"
 #include "nfv_sip.h"
 #include "nfv_sv.h"
 
@@ -50,8 +50,9 @@ struct sip_location_conf {
 	uint32_t aors, bindings, chunks; /* at most; rounded up to whole pages */
 	uint32_t per_aor;                /* bindings of one AOR at most, up to SIP_PER_AOR_MAX */
 	uint64_t tsc_hz, now;
-	uint64_t seed;     /* of the table's hash; random */
-	uint64_t identity; /* of hashes that are kept: the same after a restart */
+	uint64_t seed;                   /* of the table's hash; random */
+	uint64_t identity;               /* of hashes that are kept: the same after a restart */
+	const struct nfv_lender *lender; /* of what changes beside the pages; NULL: the heap */
 };
 
 /** A binding as a view. */

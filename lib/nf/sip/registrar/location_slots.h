@@ -57,6 +57,7 @@ struct sip_location {
 	char aor_key[SIP_AOR_TEXT_MAX];
 	char *text; /* per_aor texts in one piece */
 	struct nfv_wheel wheel;
+	const struct nfv_lender *lender;
 };
 
 #define SLOT(slots, type, i)                                                                       \

@@ -43,7 +43,8 @@ open_location(struct sip_users *u, struct nfv_err *err)
 		.tsc_hz = c->tsc_hz,
 		.now = c->now,
 		.seed = c->seed,
-		.identity = c->seed ^ 0x9e3779b97f4a7c15u };
+		.identity = c->seed ^ 0x9e3779b97f4a7c15u,
+		.lender = c->lender };
 	static const char *const class_name[SIP_LOCATION_PARTS] = {
 		[SIP_LOCATION_HEADS] = "sip.location.heads",
 		[SIP_LOCATION_AORS] = "sip.location.users",
@@ -75,7 +76,8 @@ open_registrar(struct sip_users *u, struct nfv_err *err)
 		.durable = c->sync_ms != 0,
 		.tsc_hz = c->tsc_hz,
 		.now = c->now,
-		.wall_ms = wall_ms() };
+		.wall_ms = wall_ms(),
+		.lender = c->lender };
 	struct sip_registrar_conf rc = { .min_expires = c->min_expires,
 		.max_expires = c->max_expires,
 		.default_expires = c->default_expires,
@@ -98,8 +100,8 @@ open_registrar(struct sip_users *u, struct nfv_err *err)
 int
 sip_users_create(const struct sip_users_conf *conf, struct sip_users **out, struct nfv_err *err)
 {
-	struct sip_users *u = calloc(1, sizeof(*u));
-	struct sip_auth_conf ac = { .lifetime_ms = 300000 };
+	struct sip_users *u = nfv_lender_alloc(conf->lender, sizeof(*u));
+	struct sip_auth_conf ac = { .lifetime_ms = 300000, .lender = conf->lender };
 	uint64_t word = conf->seed;
 	int rc = 0;
 
@@ -132,7 +134,7 @@ sip_users_destroy(struct sip_users *u)
 	sip_location_destroy(u->location);
 	for (int i = 0; i < SIP_LOCATION_PARTS; i++)
 		nfv_lender_give(u->conf.lender, &u->part[i]);
-	free(u);
+	nfv_lender_free(u->conf.lender, u);
 }
 
 bool

@@ -27,7 +27,7 @@ struct sip_users_conf {
 	uint32_t sync_ms;        /* between syncs; 0: the kernel's to decide */
 	const char *credentials; /* a path, or "": nobody is asked */
 	enum sip_authenticate authenticate;
-	const struct nfv_lender *lender; /* of the location's pages; NULL: plain ones */
+	const struct nfv_lender *lender; /* of all that changes; NULL: plain pages */
 	const struct sip_own *own;
 	uint32_t n_own;
 	uint64_t tsc_hz, now, seed;

@@ -19,7 +19,7 @@
 static struct register_world w;
 static struct sip_auth *auth;
 static struct nfv_err err;
-static struct sip_auth_conf conf = { { 1, 2, 3 }, LIFE };
+static struct sip_auth_conf conf = { .key = { 1, 2, 3 }, .lifetime_ms = LIFE };
 
 /* A line of the file, with the hashes that are asked for. */
 static size_t

@@ -416,7 +416,9 @@ all_or_nothing(void **state)
 static void
 refuses(void **state)
 {
-	struct sip_location_conf conf = { 1, 1, 0, SIP_PER_AOR_MAX + 1, HZ, 0, 0, 0 };
+	struct sip_location_conf conf = {
+		.aors = 1, .bindings = 1, .per_aor = SIP_PER_AOR_MAX + 1, .tsc_hz = HZ
+	};
 	struct nfv_pages part[SIP_LOCATION_PARTS] = { { NULL, 0 } };
 	struct sip_location *out = NULL;
 	struct nfv_err err;
