@@ -3,13 +3,15 @@
  *
  *   bench_isolate PROGRAM [--json] [--seconds S] [--kills N] [--cpu N]
  *
- * PROGRAM is the one that has the stage `noop`. 64-byte packets go over a DPDK pool in shared memory
+ * PROGRAM is the one that has the stages `noop` and `nat`. 64-byte packets go over a DPDK pool in shared memory
  * to the stage and back, bursts of 32, on one core each side (this one on 0, the stage on --cpu).
  * Rate: a window of packets kept on its way; of the parts of a millisecond, what one in ten exceeds,
  * since on a machine with other work the rest tell how the two were scheduled. Round trip: one packet
  * on its way at a time, from before it is handed over until it is back; median.
  * Kills: SIGKILL at random moments with the window full; every buffer is accounted for at the end,
  * and every packet that comes back is one that was sent, in order.
+ * Sessions: SIGKILLs as before, of a NAT that has sessions to keep while others begin: at the end each
+ * is asked, both ways, whether it still has the port that it had.
  * Replacements: the same without killing. Pauses are the longest times in which nothing came back.
  */
 #define _GNU_SOURCE
@@ -30,12 +32,14 @@
 #include "mkpkt.h"
 #include "nfv_isolate_pool.h"
 #include "nfv_tsc.h"
+#include "sessions.h"
 #include "stages.h"
 
 #define BUFFERS 4095u
 #define STRIDE  2048u
 #define WINDOW  512u
 #define TRIPS   200000
+#define KEPT    1024u /* sessions */
 
 static struct nfv_isolate_pool pool;
 static struct nfv_isolated *iso;
@@ -46,6 +50,7 @@ static uint64_t hz, wrong, sent;
 static uint32_t next_seq, last_seq;
 static uint8_t frame[64];
 static _Atomic bool control_ends, replace;
+static struct sessions sessions = { .n = KEPT };
 
 static void
 give_up(const char *why)
@@ -74,10 +79,15 @@ static void
 start(const struct nfv_stage_ops *ops, enum nfv_on_failure on_failure)
 {
 	static const char *argv[3];
-	struct nfv_stage_ctx ctx = { .chain = "bench", .tsc_hz = hz, .seed = 1 };
+	struct nfv_stage_ctx ctx = { .chain = "bench",
+		.tsc_hz = hz,
+		.seed = 1,
+		.own = { [NFV_OUTWARD] = sessions_own },
+		.n_own = { [NFV_OUTWARD] = 1 } };
 	struct nfv_isolated_conf conf = { .ops = ops,
 		.ctx = &ctx,
-		.flows = 64,
+		.flows = 16384,
+		.text = sessions_conf,
 		.timeouts = { 300, 7440, 240, 60, 600 },
 		.argv = argv,
 		.cpu = cpu,
@@ -222,18 +232,10 @@ rate(const struct nfv_stage_ops *ops, double s)
 	return r;
 }
 
-static int
-by_size(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
 static double
 round_trip(void)
 {
-	static uint64_t took[TRIPS];
+	static double took[TRIPS];
 
 	start(&stage_noop, NFV_FAIL_DROP);
 	for (int i = 0; i < TRIPS; i++) {
@@ -242,11 +244,11 @@ round_trip(void)
 		send_burst(1, i < (int)BUFFERS);
 		while (on_way() > 0)
 			collect(false);
-		took[i] = nfv_tsc() - t0;
+		took[i] = seconds(nfv_tsc() - t0) * 1e6;
 	}
 	finish();
-	qsort(took, TRIPS, sizeof(took[0]), by_size);
-	return seconds(took[TRIPS / 2]) * 1e6;
+	qsort(took, TRIPS, sizeof(took[0]), by_rate);
+	return took[TRIPS / 2];
 }
 
 static void *
@@ -325,6 +327,85 @@ deaths(uint32_t times, bool kills)
 	return d;
 }
 
+/* --- sessions ------------------------------------------------------------------------------------ */
+
+static void
+send_sessions(uint32_t first, enum nfv_dir dir)
+{
+	const struct nfv_isolated_pool of = nfv_isolate_pool_of(&pool);
+
+	sent += sessions_send(&sessions, iso, &of, first, dir);
+}
+
+static uint32_t
+collect_sessions(void)
+{
+	const struct nfv_isolated_pool of = nfv_isolate_pool_of(&pool);
+
+	return sessions_collect(&sessions, iso, &of);
+}
+
+/* Each out and back in; how many were answered where they had been before. */
+static uint32_t
+ask_sessions(void)
+{
+	sessions_ask(&sessions);
+	for (uint32_t i = 0; i < KEPT; i += NFV_BURST_MAX)
+		for (int dir = 0; dir < 2; dir++) {
+			send_sessions(i, (enum nfv_dir)dir);
+			while (on_way() > 0)
+				if (collect_sessions() == 0)
+					nfv_isolated_control(iso, 0);
+		}
+	return sessions_kept(&sessions);
+}
+
+struct survivors {
+	uint64_t kills, kept, mended, afresh, lost_buffers;
+	double mend_ms;
+};
+
+static struct survivors
+survivors(uint32_t times)
+{
+	struct survivors s = { 0 };
+	uint32_t others = KEPT;
+	pthread_t thread;
+
+	start(nfv_stage_find("nat"), NFV_FAIL_DROP);
+	if (ask_sessions() != KEPT)
+		give_up("sessions do not come about");
+	atomic_store(&control_ends, false);
+	if (pthread_create(&thread, NULL, control, NULL) != 0)
+		give_up("no thread");
+	for (uint64_t next = nfv_tsc(); s.kills < times;) {
+		int pid;
+
+		if (on_way() < WINDOW) {
+			send_sessions((uint32_t)random() % KEPT, (enum nfv_dir)(random() % 2));
+			others += random() % 8 == 0 ? NFV_BURST_MAX : 0;
+			send_sessions(others, NFV_OUTWARD);
+		}
+		collect_sessions();
+		if (nfv_tsc() < next || !nfv_isolated_spare(iso) || !nfv_isolated_live(iso, &pid))
+			continue;
+		next = nfv_tsc() + (uint64_t)random() % (hz / 500);
+		s.kills += kill(pid, SIGKILL) == 0;
+	}
+	atomic_store(&control_ends, true);
+	pthread_join(thread, NULL);
+	while (on_way() > 0 || !nfv_isolated_live(iso, NULL) || !nfv_isolated_spare(iso)) {
+		collect_sessions();
+		nfv_isolated_control(iso, 1);
+	}
+	s.kept = ask_sessions();
+	s.mended = stats->mended;
+	s.afresh = stats->afresh;
+	s.mend_ms = (double)stats->mend_ns / 1e6;
+	s.lost_buffers = finish();
+	return s;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -335,6 +416,7 @@ main(int argc, char **argv)
 	uint32_t kills = 1000;
 	double s = 3, rw, ro, p50;
 	struct deaths killed, replaced;
+	struct survivors kept;
 	bool json = false;
 	struct nfv_pkt p;
 	struct mk m;
@@ -366,31 +448,40 @@ main(int argc, char **argv)
 	ro = rate(&stage_noop_reader, s);
 	p50 = round_trip();
 	killed = deaths(kills, true);
+	kept = survivors(kills);
 	replaced = deaths(kills / 10 + 1, false);
 	printf("round trip         %8.1f M packets/s, %.1f where the stage only reads\n"
 	       "                   %8.2f us, median, one packet at a time\n"
 	       "fork               %8.2f ms from the request until it waits, median\n"
 	       "kills              %8lu survived, %lu buffers lost, %lu packets with them, "
 	       "%lu wrong, longest pause %.1f ms\n"
+	       "sessions           %8lu of %u kept over %lu kills, %lu wrong; mended %lu times, "
+	       "%.2f ms the last one, afresh %lu\n"
 	       "replacements       %8lu, %lu packets lost, longest pause %.1f ms\n",
 		rw, ro, p50, killed.fork_ms, (unsigned long)killed.times,
 		(unsigned long)killed.lost_buffers, (unsigned long)killed.swept,
-		(unsigned long)wrong, killed.pause_ms, (unsigned long)replaced.times,
-		(unsigned long)replaced.lost, replaced.pause_ms);
+		(unsigned long)wrong, killed.pause_ms, (unsigned long)kept.kept, KEPT,
+		(unsigned long)kept.kills, (unsigned long)sessions.wrong,
+		(unsigned long)kept.mended, kept.mend_ms, (unsigned long)kept.afresh,
+		(unsigned long)replaced.times, (unsigned long)replaced.lost, replaced.pause_ms);
 	if (json) {
-		json_t *o = json_pack("{s:f s:f s:f s:f s:I s:I s:I s:I s:f s:I s:I s:f}",
+		json_t *o = json_pack(
+			"{s:f s:f s:f s:f s:I s:I s:I s:I s:f s:I s:I s:I s:I s:f s:I s:I s:f}",
 			"roundtrip_mpps", rw, "roundtrip_readonly_mpps", ro, "roundtrip_p50_us",
 			p50, "fork_ms", killed.fork_ms, "kills", (json_int_t)killed.times,
 			"kill_lost_buffers", (json_int_t)killed.lost_buffers, "kill_lost_packets",
 			(json_int_t)killed.swept, "kill_wrong_packets", (json_int_t)wrong,
-			"kill_max_pause_ms", killed.pause_ms, "replacements",
-			(json_int_t)replaced.times, "replace_lost_packets",
-			(json_int_t)replaced.lost, "replace_max_pause_ms", replaced.pause_ms);
+			"kill_max_pause_ms", killed.pause_ms, "sessions", (json_int_t)KEPT,
+			"sessions_kept", (json_int_t)kept.kept, "session_kills",
+			(json_int_t)kept.kills, "mended", (json_int_t)kept.mended, "mend_ms",
+			kept.mend_ms, "replacements", (json_int_t)replaced.times,
+			"replace_lost_packets", (json_int_t)replaced.lost, "replace_max_pause_ms",
+			replaced.pause_ms);
 
 		json_dumpf(o, stdout, JSON_REAL_PRECISION(6));
 		putchar('\n');
 		json_decref(o);
 	}
-	return wrong > 0 || killed.lost_buffers > 0 || replaced.lost_buffers > 0 ||
-		killed.times < kills;
+	return wrong + sessions.wrong > 0 || killed.lost_buffers > 0 || kept.lost_buffers > 0 ||
+		replaced.lost_buffers > 0 || killed.times < kills || kept.kept < KEPT;
 }

@@ -1,6 +1,8 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "nfv_csum.h"
+#include "nfv_tsc.h"
 #include "sessions.h"
 
 #define HOST(i)   htobe32(0x0a010000u + (i) % 1000 + 2)
@@ -28,13 +30,29 @@ write_udp(struct nfv_pkt *p, uint32_t be_src, uint16_t be_sport, uint32_t be_dst
 	nfv_csum_l4_set(p);
 }
 
-void
-sessions_write(const struct sessions *x, struct nfv_pkt *p, uint32_t i, enum nfv_dir dir)
+static void
+write_one(const struct sessions *x, struct nfv_pkt *p, uint32_t i, enum nfv_dir dir)
 {
 	if (dir == NFV_OUTWARD)
 		write_udp(p, HOST(i), PORT(i), REMOTE, BE_REMOTE, i);
 	else
 		write_udp(p, REMOTE, BE_REMOTE, x->s[i].be_addr, x->s[i].be_port, i);
+}
+
+uint16_t
+sessions_send(struct sessions *x, struct nfv_isolated *iso, const struct nfv_isolated_pool *pool,
+	uint32_t first, enum nfv_dir dir)
+{
+	struct nfv_burst b = { .dir = dir, .tsc = nfv_tsc() };
+	uint16_t n = b.n = (uint16_t)pool->take(pool->arg, b.pkt, NFV_BURST_MAX);
+
+	for (uint16_t i = 0; i < n; i++) {
+		write_one(x, &b.pkt[i], first < x->n ? (first + i) % x->n : first + i, dir);
+		if (nfv_pkt_parse_ip(&b.pkt[i]) != NFV_PARSE_OK)
+			abort();
+	}
+	nfv_isolated_process(iso, &b);
+	return n;
 }
 
 static bool
@@ -59,8 +77,8 @@ is_right(struct sessions *x, const struct nfv_pkt *p, uint32_t i, enum nfv_dir d
 	return i >= x->n || (x->s[i].be_addr == ip->be_src && x->s[i].be_port == u->be_sport);
 }
 
-void
-sessions_read(struct sessions *x, const struct nfv_pkt *p, enum nfv_dir dir)
+static void
+read_one(struct sessions *x, const struct nfv_pkt *p, enum nfv_dir dir)
 {
 	uint32_t i;
 
@@ -71,6 +89,20 @@ sessions_read(struct sessions *x, const struct nfv_pkt *p, enum nfv_dir dir)
 		x->wrong++;
 	else if (i < x->n && dir == NFV_INWARD)
 		x->s[i].kept = true;
+}
+
+uint32_t
+sessions_collect(struct sessions *x, struct nfv_isolated *iso, const struct nfv_isolated_pool *pool)
+{
+	struct nfv_burst back[2], origin[2];
+	uint32_t n = nfv_isolated_collect(iso, back, origin);
+
+	for (int dir = 0; dir < 2; dir++)
+		for (uint16_t i = 0; i < back[dir].n; i++) {
+			read_one(x, &back[dir].pkt[i], (enum nfv_dir)dir);
+			pool->give(pool->arg, &back[dir].pkt[i].buf, 1);
+		}
+	return n;
 }
 
 void

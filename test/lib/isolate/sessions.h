@@ -7,7 +7,7 @@
 #ifndef SESSIONS_H
 #define SESSIONS_H
 
-#include "nfv_stage.h"
+#include "nfv_isolated.h"
 
 #define SESSIONS_MAX 4096u
 
@@ -25,10 +25,13 @@ struct sessions {
 	uint64_t wrong; /* packets with what is not theirs */
 };
 
-/** Write a packet of session `i` into an empty one; inward only of one that has been out. */
-void sessions_write(const struct sessions *x, struct nfv_pkt *p, uint32_t i, enum nfv_dir dir);
-/** Look at one that has come back. */
-void sessions_read(struct sessions *x, const struct nfv_pkt *p, enum nfv_dir dir);
+/** Send a burst of sessions from `first` on, or beginning with it if it is none to be kept; inward only of
+ * those that have been out. How many. */
+uint16_t sessions_send(struct sessions *x, struct nfv_isolated *iso,
+	const struct nfv_isolated_pool *pool, uint32_t first, enum nfv_dir dir);
+/** Look at what has come back, and give it back to the pool; how many. */
+uint32_t sessions_collect(
+	struct sessions *x, struct nfv_isolated *iso, const struct nfv_isolated_pool *pool);
 /** Forget what was answered; how many were. */
 void sessions_ask(struct sessions *x);
 uint32_t sessions_kept(const struct sessions *x);

@@ -227,30 +227,14 @@ static struct sessions sessions;
 static void
 collect(struct iso_rig *r)
 {
-	struct nfv_burst back[2], origin[2];
-
-	if (nfv_isolated_collect(r->iso, back, origin) == 0)
+	if (sessions_collect(&sessions, r->iso, &r->conf.pool) == 0)
 		nfv_isolated_control(r->iso, 0);
-	for (int dir = 0; dir < 2; dir++)
-		for (uint16_t i = 0; i < back[dir].n; i++) {
-			sessions_read(&sessions, &back[dir].pkt[i], dir);
-			r->conf.pool.give(r->conf.pool.arg, &back[dir].pkt[i].buf, 1);
-		}
 }
 
-/* Sessions from `first` on, as many as a burst holds. */
 static void
 send(struct iso_rig *r, uint32_t first, enum nfv_dir dir)
 {
-	struct nfv_burst b = { .dir = dir, .tsc = nfv_tsc() };
-
-	b.n = (uint16_t)r->conf.pool.take(r->conf.pool.arg, b.pkt, NFV_BURST_MAX);
-	for (uint16_t i = 0; i < b.n; i++) {
-		sessions_write(&sessions, &b.pkt[i],
-			first < sessions.n ? (first + i) % sessions.n : first + i, dir);
-		assert_int_equal(nfv_pkt_parse_ip(&b.pkt[i]), NFV_PARSE_OK);
-	}
-	nfv_isolated_process(r->iso, &b);
+	sessions_send(&sessions, r->iso, &r->conf.pool, first, dir);
 }
 
 static void
