@@ -255,6 +255,8 @@ be_instance(struct guest *g, int shared, int sock)
 	await_turn(g);
 	guest_loop(g);
 	state_leave(&g->kept, g->serial);
+	/* Without what a sanitizer does in _exit, for which there are no system calls. */
+	syscall(SYS_exit_group, 0);
 	_exit(0);
 }
 

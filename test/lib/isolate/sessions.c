@@ -70,11 +70,11 @@ is_right(struct sessions *x, const struct nfv_pkt *p, uint32_t i, enum nfv_dir d
 	if (i < x->n && x->s[i].be_port == 0) {
 		x->s[i].be_addr = ip->be_src;
 		x->s[i].be_port = u->be_sport;
+		x->taken[u->be_sport] = true;
 	}
-	for (uint32_t k = 0; i >= x->n && k < x->n; k++)
-		if (x->s[k].be_port == u->be_sport)
-			return false; /* somebody who came later has its endpoint */
-	return i >= x->n || (x->s[i].be_addr == ip->be_src && x->s[i].be_port == u->be_sport);
+	/* Nobody who came later has the endpoint of one that is kept. */
+	return i >= x->n ? !x->taken[u->be_sport] :
+			   x->s[i].be_addr == ip->be_src && x->s[i].be_port == u->be_sport;
 }
 
 static void

@@ -22,7 +22,8 @@ struct sessions {
 		uint16_t be_port;
 		bool kept; /* answered since it was last asked */
 	} s[SESSIONS_MAX];
-	uint64_t wrong; /* packets with what is not theirs */
+	bool taken[65536]; /* by port, as it lies in packets */
+	uint64_t wrong;    /* packets with what is not theirs */
 };
 
 /** Send a burst of sessions from `first` on, or beginning with it if it is none to be kept; inward only of
