@@ -266,7 +266,9 @@ colour_lender(struct app *app, const char *name, struct nfv_worker *w)
 	if (c == NULL || c->n_lenders == LENDERS)
 		return NULL;
 	l = &c->lender[c->n_lenders++];
-	*l = (struct lender){ .lender = { l, lend, take_back }, .app = app, .worker = w };
+	*l = (struct lender){
+		.lender = { .arg = l, .take = lend, .give = take_back }, .app = app, .worker = w
+	};
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	return &l->lender;
 }

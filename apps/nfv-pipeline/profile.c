@@ -171,9 +171,10 @@ profile_lender(
 	if (p == NULL || p->lenders == LENDERS)
 		return inner;
 	l = &p->lender[p->lenders++];
-	*l = (struct lender){
-		.lender = { l, lend, take_back }, .inner = inner, .profile = p, .worker = w
-	};
+	*l = (struct lender){ .lender = { .arg = l, .take = lend, .give = take_back },
+		.inner = inner,
+		.profile = p,
+		.worker = w };
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	return &l->lender;
 }
