@@ -68,13 +68,30 @@ firewall_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 		return nfv_fail(err, -rc, "%s", inner.text);
 	if (rc < 0)
 		return nfv_conf_fail(ctx->doc, &conf->rules, err, "%s", inner.text);
-	return fw_set_create(conf->rules, rules, ctx->socket, 1, &fw->set, err);
+	return fw_set_create(conf->rules, rules, ctx->socket, 1, ctx->lender, &fw->set, err);
 }
 
 static void
 stage_process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 {
 	firewall_process(state, burst, out);
+}
+
+/* Slots are what there is: one that says what no rule set of ours has written goes. */
+static int
+firewall_mend(void *state, const struct nfv_mend *mend)
+{
+	const struct firewall *fw = state;
+	struct nfv_mend_flow f = { .slot = NULL };
+
+	while (mend->next(mend, &f)) {
+		const struct fw_flow *flow = f.slot;
+
+		if (flow->generation > fw->set->generation || flow->rule > fw->set->rules->n ||
+			(flow->pinhole != 0 && fw->pinholes == NULL))
+			mend->drop(mend, &f);
+	}
+	return 0;
 }
 
 static void
@@ -102,6 +119,7 @@ static struct nfv_stage_ops firewall_ops = {
 	.drops = fw_drop_name,
 	.init = firewall_init,
 	.process = stage_process,
+	.mend = firewall_mend,
 	.show = stage_show,
 	.fini = firewall_fini,
 };

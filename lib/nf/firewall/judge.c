@@ -18,7 +18,7 @@ const char *const fw_drop_name[FW_DROPS + 1] = {
 
 int
 fw_set_create(const char *name, struct fw_rules *rules, int socket, uint32_t generation,
-	struct fw_set **out, struct nfv_err *err)
+	const struct nfv_lender *lender, struct fw_set **out, struct nfv_err *err)
 {
 	struct fw_set *set = calloc(1, sizeof(*set));
 	int rc = -ENOMEM;
@@ -27,8 +27,8 @@ fw_set_create(const char *name, struct fw_rules *rules, int socket, uint32_t gen
 		fw_rules_destroy(rules);
 		return nfv_fail(err, ENOMEM, "%s: out of memory", name);
 	}
-	*set = (struct fw_set){ .rules = rules, .generation = generation };
-	set->hits = calloc(rules->n + 1, sizeof(*set->hits));
+	*set = (struct fw_set){ .rules = rules, .generation = generation, .lender = lender };
+	set->hits = nfv_lender_alloc(lender, (rules->n + 1) * sizeof(*set->hits));
 	if (set->hits == NULL)
 		nfv_fail(err, ENOMEM, "%s: out of memory", name);
 	else
@@ -48,7 +48,7 @@ fw_set_destroy(struct fw_set *set)
 		return;
 	fw_acl_destroy(set->acl);
 	fw_rules_destroy(set->rules);
-	free(set->hits);
+	nfv_lender_free(set->lender, set->hits);
 	free(set);
 }
 

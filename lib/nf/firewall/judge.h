@@ -20,6 +20,7 @@
 #define JUDGE_H
 
 #include "acl.h"
+#include "nfv_lender.h"
 #include "nfv_pinhole.h"
 #include "reject.h"
 
@@ -48,11 +49,12 @@ struct fw_set {
 	struct fw_acl *acl;
 	struct fw_hits *hits;
 	uint32_t generation; /* never 0 */
+	const struct nfv_lender *lender;
 };
 
-/** Takes the rules over, also when it fails. */
+/** Takes the rules over, also when it fails. `lender`: of the counters; NULL: the heap. */
 int fw_set_create(const char *name, struct fw_rules *rules, int socket, uint32_t generation,
-	struct fw_set **out, struct nfv_err *err);
+	const struct nfv_lender *lender, struct fw_set **out, struct nfv_err *err);
 void fw_set_destroy(struct fw_set *set);
 
 /** The slot of a flow record. */

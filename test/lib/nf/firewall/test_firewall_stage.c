@@ -118,6 +118,51 @@ from_configuration_to_verdict(void **state)
 	free(st);
 }
 
+/* Of a stage that has died in the middle: the first two are as they may be, the rest is not. */
+static struct fw_flow torn[] = { { 1, 0, 0 }, { 0, 0, 0 }, { 2, 0, 0 }, { 1, 3, 0 }, { 1, 0, 7 } };
+static uint32_t dropped;
+
+static bool
+next_torn(const struct nfv_mend *m, struct nfv_mend_flow *f)
+{
+	(void)m;
+	f->slot = f->next < sizeof(torn) / sizeof(torn[0]) ? &torn[f->next] : NULL;
+	f->next++;
+	return f->slot != NULL;
+}
+
+static void
+drop_torn(const struct nfv_mend *m, const struct nfv_mend_flow *f)
+{
+	(void)m;
+	assert_true((struct fw_flow *)f->slot >= &torn[2]);
+	dropped++;
+}
+
+static void
+slots_that_say_what_cannot_be_go(void **state)
+{
+	const struct nfv_stage_ops *ops = firewall_ops();
+	const struct nfv_mend mend = { .next = next_torn, .drop = drop_torn };
+	struct nfv_stage_ctx ctx = { .tsc_hz = 1000, .socket = -1 };
+	void *st = calloc(1, ops->state_size);
+	struct nfv_err err;
+	struct home h;
+
+	(void)state;
+	home_init(&h, ops, "firewall: {rules: r}\n",
+		"allow tcp from any to any\nallow udp from any to any\n");
+	ctx.conf = h.filled;
+	ctx.doc = h.conf;
+	if (ops->init(st, &ctx, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(ops->mend(st, &mend), 0);
+	assert_int_equal(dropped, 3);
+	ops->fini(st);
+	home_fini(&h);
+	free(st);
+}
+
 static void
 mistakes_are_told_with_their_place(void **state)
 {
@@ -167,6 +212,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_configuration_to_verdict),
+		cmocka_unit_test(slots_that_say_what_cannot_be_go),
 		cmocka_unit_test(mistakes_are_told_with_their_place),
 		cmocka_unit_test(every_reason_has_a_name),
 	};

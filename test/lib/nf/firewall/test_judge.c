@@ -29,7 +29,7 @@ make_set(const char *text, uint32_t generation)
 	struct nfv_err err;
 
 	if (fw_rules_parse("t", text, strlen(text), FW_DROP, &rules, &err) < 0 ||
-		fw_set_create("t", rules, -1, generation, &set, &err) < 0)
+		fw_set_create("t", rules, -1, generation, NULL, &set, &err) < 0)
 		fail_msg("%s", err.text);
 	return set;
 }
