@@ -101,7 +101,7 @@ enter(struct nfv_flow_table *t, struct nfv_flow *f)
 static void
 mend_record(struct nfv_flow_table *t, struct nfv_flow *f, struct nfv_flow_mend *m)
 {
-	uint32_t *count = &m->kept;
+	uint32_t *count;
 
 	if (!(f->flags & NFV_FLOW_LIVE))
 		count = NULL;
@@ -109,8 +109,8 @@ mend_record(struct nfv_flow_table *t, struct nfv_flow *f, struct nfv_flow_mend *
 		count = &m->dropped;
 	else if (!(f->flags & NFV_FLOW_CONFIRMED))
 		count = &m->vain;
-	else if (!enter(t, f))
-		count = &m->dropped;
+	else
+		count = enter(t, f) ? &m->kept : &m->dropped;
 	if (count != NULL)
 		(*count)++;
 	if (count == &m->kept) {

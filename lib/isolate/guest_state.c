@@ -24,11 +24,14 @@ populate(uint8_t *at, size_t size)
 static void *
 take_region(struct guest_state *s, size_t size)
 {
-	struct state_region *more = realloc(s->region, (s->n + 1) * sizeof(*more));
+	struct state_region *more;
 	uint8_t *at;
 
+	if (size == 0)
+		return NULL;
 	size = (size + NFV_PAGE - 1) / NFV_PAGE * NFV_PAGE;
-	if (more == NULL || size == 0)
+	more = realloc(s->region, (s->n + 1) * sizeof(*more));
+	if (more == NULL)
 		return NULL;
 	s->region = more;
 	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

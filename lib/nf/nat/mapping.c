@@ -324,7 +324,7 @@ take_memory(struct nat_table *t, uint32_t statics)
 	t->hosts = nfv_lender_take(t->lender, "nat.hosts", (n + HOSTS - 1) / HOSTS);
 	t->heads = nfv_lender_take(t->lender, "nat.buckets", (heads + HEADS - 1) / HEADS);
 	t->counts = nfv_lender_alloc(t->lender, sizeof(*t->counts));
-	t->ports = nfv_lender_alloc(t->lender, t->n_pool * NAT_PROTOS * sizeof(*t->ports));
+	t->ports = nfv_lender_alloc(t->lender, (size_t)t->n_pool * NAT_PROTOS * sizeof(*t->ports));
 	t->be_addr = calloc(t->n_pool, sizeof(*t->be_addr));
 	t->statics = calloc((size_t)statics + 1, sizeof(*t->statics));
 	return t->mappings.page != NULL && t->hosts.page != NULL && t->heads.page != NULL &&
