@@ -124,10 +124,19 @@ mend_record(struct nfv_flow_table *t, struct nfv_flow *f, struct nfv_flow_mend *
 	t->heads->free = f->index;
 }
 
+/* Buckets are what it waits for: they are called for a few records ahead. */
+static void
+foresee(const struct nfv_flow_table *t, const struct nfv_flow *f)
+{
+	for (unsigned int k = 0; k < 2 && f->flags & NFV_FLOW_LIVE; k++)
+		__builtin_prefetch(
+			bucket_at(t, first_bucket(t, hash_key(t, key_at(t, f, k), t->key_len))), 1);
+}
+
 void
 nfv_flow_mend(struct nfv_flow_table *t, struct nfv_flow_mend *m)
 {
-	enum { PAGE_BUCKETS = NFV_PAGE / sizeof(struct bucket), BEAT = 4096 };
+	enum { PAGE_BUCKETS = NFV_PAGE / sizeof(struct bucket), BEAT = 4096, AHEAD = 12 };
 	struct heads *h = t->heads;
 
 	for (uint32_t i = 0; i <= t->bucket_mask; i += PAGE_BUCKETS)
@@ -143,6 +152,8 @@ nfv_flow_mend(struct nfv_flow_table *t, struct nfv_flow_mend *m)
 	for (uint32_t i = t->max; i-- > 0;) {
 		struct nfv_flow *f = record_at(t, i);
 
+		if (i >= AHEAD)
+			foresee(t, record_at(t, i - AHEAD));
 		f->index = i;
 		mend_record(t, f, m);
 		if (i % BEAT == 0 && m->beat != NULL)
