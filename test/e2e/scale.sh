@@ -2,11 +2,12 @@
 # A NAT in processes of its own, of which there are more and fewer while calls, echoes and other flows go
 # on: none of them notices, and what is new is shared out.
 . "$(dirname "$0")/sip.bash"
+PATIENCE=30
 testbed_up
 address clients eth0 10.1.0.3/24
 
 # Flows are over soon, so that the case is as well.
-sed 's|^flows:.*|flows: {max: 65536, udp: 6, icmp: 3, tcp: 4, tcp-open: 4}|' "$CONFIG" >"$WORK/config.yaml"
+sed 's|^flows:.*|flows: {max: 65536, udp: 10, icmp: 3, tcp: 4, tcp-open: 4}|' "$CONFIG" >"$WORK/config.yaml"
 echo 'isolation: [{stage: nat, instances-most: 2, idle: 50}]' >>"$WORK/config.yaml"
 CONFIG=$WORK/config.yaml
 sip_up
@@ -63,7 +64,7 @@ wait $KEEP || die "flows that there were have noticed: $(head -n 5 "$WORK/kept";
 say "ok: kept all the time, by the same port: $(tail -n 1 "$WORK/kept")"
 wait $PING || die "echoes are lost: $(cat "$WORK/pinged")"
 say "ok: $(grep loss "$WORK/pinged")"
-wait_for 20 has_ended 1 || die "it does not end: $(show stage nat)"
+wait_for 30 has_ended 1 || die "it does not end: $(show stage nat)"
 say "ok: the second ends with its flows"
 
 asked "scale nat 2" 'waits after'
@@ -71,7 +72,7 @@ clients python3 "$E2E/echo.py" ask 10.2.0.2 7000 10.1.0.2 10.1.0.3 >"$WORK/asked
 	die "not every answer comes home: $(cat "$WORK/asked")"
 expect "it has got some again" test "$(instance 1)" -gt 10
 asked "scale nat 1 now" '[1-9][0-9]* flows of nat begin anew'
-wait_for 5 has_ended 1 || die "it does not end: $(show stage nat)"
+wait_for 20 has_ended 1 || die "it does not end: $(show stage nat)"
 clients python3 "$E2E/echo.py" ask 10.2.0.2 7000 10.1.0.2 10.1.0.3 >"$WORK/asked" ||
 	die "not every answer comes home: $(cat "$WORK/asked")"
 say "ok: the second ends now, and what it had goes on by the first"

@@ -41,12 +41,12 @@ bad_cable() {
 }
 CABLES=()
 
-# ask LINE…: what the prompt says to it.
+# ask LINE…: what the prompt says to it, within PATIENCE (5) seconds.
 ask() {
 	local from
 	from=$(wc -c <"$WORK/pipeline.json")
 	printf '%s\n' "$*" >&3
-	wait_for 5 prompted "$from" || die "$*: no answer"
+	wait_for "${PATIENCE:-5}" prompted "$from" || die "$*: no answer"
 	tail -c +$((from + 1)) "$WORK/pipeline.json" | sed '$d'
 }
 show() { ask show "$@"; }
