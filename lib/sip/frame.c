@@ -22,7 +22,7 @@ line_end(struct nfv_sip_msg *m, const char *p, size_t at, size_t n, size_t *text
 	const char *end = p + n, *q = p + at;
 
 	for (;; q++) {
-		q = scan_break(q, end);
+		q = scan_break(q, end, p);
 		if (end - q >= 2 && q[0] == '\r' && q[1] == '\n') {
 			*text = (size_t)(q - p);
 			return *text + 2;
@@ -126,19 +126,8 @@ start_line(struct nfv_sip_msg *m, struct nfv_sv line, const char *lim)
 static bool
 split_line(struct nfv_sv line, struct nfv_sv *name, struct nfv_sv *value, const char *lim)
 {
-	const char *p = line.p;
 	bool good;
 
-	/* as nearly all are: a short name, a colon, one space, and no space at the end */
-	if (lim - p >= SCAN_WIDE && p[line.n - 1] > ' ') {
-		size_t n = scan_plain(p);
-
-		if (n > 0 && line.n > n + 2 && p[n] == ':' && p[n + 1] == ' ' && p[n + 2] > ' ') {
-			*name = nfv_sv(p, n);
-			*value = nfv_sv(p + n + 2, line.n - n - 2);
-			return true;
-		}
-	}
 	*name = scan_run(&line, CH_TOKEN, lim);
 	while (line.n > 0 && is_blank(line.p[0]))
 		scan_skip(&line, 1);
@@ -150,40 +139,77 @@ split_line(struct nfv_sv line, struct nfv_sv *name, struct nfv_sv *value, const 
 	return good;
 }
 
-/* Index the field at [at, text), whose line ends before `end`. */
-static inline void
-add_header(
-	struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t text, size_t end, const char *lim)
+/* Whether there is room for a field of this length. */
+static inline bool
+has_room(struct nfv_sip_msg *m, size_t n)
 {
-	struct nfv_sv name, value;
-	struct nfv_sip_hdr *h;
-	uint8_t field = NFV_SIP_H_OTHER;
+	if (m->n_hdr < NFV_SIP_HDRS_MAX && n <= NFV_SIP_LINE_MAX)
+		return true;
+	m->flaws |= NFV_SIP_FLAW_TOO_LARGE;
+	return false;
+}
 
-	if (m->n_hdr == NFV_SIP_HDRS_MAX || text - at > NFV_SIP_LINE_MAX) {
-		m->flaws |= NFV_SIP_FLAW_TOO_LARGE;
+/* Index a field whose first seven members are known; `last` has the one before it of each name. */
+static inline void
+add_header(struct nfv_sip_msg *m, uint16_t last[], struct nfv_sip_hdr hdr)
+{
+	uint16_t i = ++m->n_hdr;
+
+	m->hdr[i - 1] = hdr;
+	if (hdr.field == NFV_SIP_H_OTHER)
 		return;
-	}
-	if (split_line(nfv_sv(m->p + at, text - at), &name, &value, lim)) {
-		field = (uint8_t)scan_field(name, lim);
+	if (m->first[hdr.field] == 0)
+		m->first[hdr.field] = i;
+	else
+		m->hdr[last[hdr.field] - 1].next = i;
+	last[hdr.field] = i;
+}
+
+/* A line as nearly all are: a short name that is known or plain, a colon, one space, and no space at
+ * the end. False: it is not. */
+static inline bool
+usual_line(struct nfv_sip_msg *m, uint16_t last[], const char *p, size_t n, const char *lim)
+{
+	enum nfv_sip_field field;
+	unsigned int colons;
+	size_t name_n, at = (size_t)(p - m->p);
+
+	if (lim - p < SCAN_WIDE)
+		return false;
+	colons = scan_mask(p, ':');
+	name_n = (size_t)__builtin_ctz(colons | 1u << SCAN_WIDE);
+	if (name_n == 0 || n <= name_n + 2 || p[name_n + 1] != ' ' || p[name_n + 2] <= ' ' ||
+		p[n - 1] <= ' ' || colons == 0)
+		return false;
+	field = scan_field(nfv_sv(p, name_n), lim);
+	if ((field == NFV_SIP_H_OTHER && scan_plain(p) != name_n))
+		return false;
+	if (has_room(m, n))
+		add_header(m, last,
+			(struct nfv_sip_hdr){ (uint16_t)at, (uint16_t)(at + n + 2),
+				(uint16_t)name_n, (uint16_t)(at + name_n + 2),
+				(uint16_t)(n - name_n - 2), 0, (uint8_t)field });
+	return true;
+}
+
+/* Any other, folded ones too, of n bytes up to the offset `end`. */
+static void
+other_line(struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t n, size_t end, const char *lim)
+{
+	struct nfv_sip_hdr h = { .at = (uint16_t)at, .end = (uint16_t)end };
+	struct nfv_sv name, value;
+
+	if (!has_room(m, n))
+		return;
+	if (split_line(nfv_sv(m->p + at, n), &name, &value, lim)) {
+		h.field = (uint8_t)scan_field(name, lim);
+		h.name_n = (uint16_t)name.n;
 	} else {
 		m->flaws |= NFV_SIP_FLAW_HEADER;
-		name.n = 0;
 	}
-	h = &m->hdr[m->n_hdr++];
-	h->at = (uint16_t)at;
-	h->end = (uint16_t)end;
-	h->name_n = (uint16_t)name.n;
-	h->value = (uint16_t)(value.p - m->p);
-	h->value_n = (uint16_t)value.n;
-	h->next = 0;
-	h->field = field;
-	if (field == NFV_SIP_H_OTHER)
-		return;
-	if (m->first[field] == 0)
-		m->first[field] = m->n_hdr;
-	else
-		m->hdr[last[field] - 1].next = m->n_hdr;
-	last[field] = m->n_hdr;
+	h.value = (uint16_t)(value.p - m->p);
+	h.value_n = (uint16_t)value.n;
+	add_header(m, last, h);
 }
 
 /* Up to the empty line; returns where the body begins. */
@@ -191,7 +217,7 @@ static size_t
 header_lines(struct nfv_sip_msg *m, size_t at, size_t n)
 {
 	uint16_t last[NFV_SIP_H_FIELDS];
-	const char *p = m->p;
+	const char *p = m->p, *lim = p + n;
 	size_t text, end;
 
 	m->n_hdr = 0;
@@ -200,9 +226,12 @@ header_lines(struct nfv_sip_msg *m, size_t at, size_t n)
 		end = line_end(m, p, at, n, &text);
 		if (text == at && end > at)
 			return end;
-		while (end < n && is_blank(p[end])) /* folded */
-			end = line_end(m, p, end, n, &text);
-		add_header(m, last, at, text, end, p + n);
+		if ((end < n && is_blank(p[end])) || end - text != 2 ||
+			!usual_line(m, last, p + at, text - at, lim)) {
+			while (end < n && is_blank(p[end])) /* folded */
+				end = line_end(m, p, end, n, &text);
+			other_line(m, last, at, text - at, end, lim);
+		}
 		at = end;
 	}
 	m->flaws |= NFV_SIP_FLAW_LINE_END;

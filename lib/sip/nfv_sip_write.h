@@ -9,6 +9,8 @@
 #ifndef NFV_SIP_WRITE_H
 #define NFV_SIP_WRITE_H
 
+#include <endian.h>
+
 #include "nfv_addr.h"
 #include "nfv_sip.h"
 #include "nfv_sv.h"
@@ -28,6 +30,19 @@ nfv_sip_writer(char *buf, size_t room)
 void nfv_sip_put(struct nfv_sip_writer *w, struct nfv_sv s);
 void nfv_sip_put_str(struct nfv_sip_writer *w, const char *s);
 void nfv_sip_put_u64(struct nfv_sip_writer *w, uint64_t v);
+/** Eight hexadecimal digits, lower case, in the order in which they are written. */
+static inline uint64_t
+nfv_sip_hex8(uint32_t v)
+{
+	uint64_t x = v;
+
+	x = (x | x << 16) & 0x0000ffff0000ffff;
+	x = (x | x << 8) & 0x00ff00ff00ff00ff;
+	x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
+	/* 39 from behind the nines to the letters */
+	return htobe64(
+		x + 0x3030303030303030 + ((x + 0x0606060606060606) >> 4 & 0x0101010101010101) * 39);
+}
 /** `digits` hexadecimal digits, lower case, the upper ones cut off. */
 void nfv_sip_put_hex(struct nfv_sip_writer *w, uint64_t v, unsigned int digits);
 /** As a host: an IPv6 address in brackets. */

@@ -81,6 +81,17 @@ scan_mask(const char *p, char c)
 
 	return (unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
 }
+
+/* One for each that is CR or LF. */
+static inline unsigned int
+scan_breaks(const char *p)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)p);
+	__m128i cr = _mm_cmpeq_epi8(v, _mm_set1_epi8('\r'));
+	__m128i lf = _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'));
+
+	return (unsigned int)_mm_movemask_epi8(_mm_or_si128(cr, lf));
+}
 #else
 static inline size_t
 scan_plain(const char *p)
@@ -100,6 +111,12 @@ scan_mask(const char *p, char c)
 	for (unsigned int i = 0; i < SCAN_WIDE; i++)
 		mask |= (unsigned int)(p[i] == c) << i;
 	return mask;
+}
+
+static inline unsigned int
+scan_breaks(const char *p)
+{
+	return scan_mask(p, '\r') | scan_mask(p, '\n');
 }
 #endif
 
@@ -155,15 +172,22 @@ scan_find(struct nfv_sv s, char c, const char *lim)
 	return p < end ? p : end;
 }
 
-/* The first CR or LF in [p, end), or `end`. */
+/* The first CR or LF in [p, end), or `end`; from `lo` on may be read. */
 static inline const char *
-scan_break(const char *p, const char *end)
+scan_break(const char *p, const char *end, const char *lo)
 {
-	for (; end - p >= SCAN_WIDE; p += SCAN_WIDE) {
-		unsigned int mask = scan_mask(p, '\r') | scan_mask(p, '\n');
+	for (; end - p >= 2 * SCAN_WIDE; p += 2 * SCAN_WIDE) {
+		unsigned int mask = scan_breaks(p) | scan_breaks(p + SCAN_WIDE) << SCAN_WIDE;
 
 		if (mask != 0)
 			return p + __builtin_ctz(mask);
+	}
+	if (p < end && end - lo >= 2 * SCAN_WIDE) {
+		unsigned int mask = scan_breaks(end - 2 * SCAN_WIDE) |
+			scan_breaks(end - SCAN_WIDE) << SCAN_WIDE;
+
+		mask >>= 2 * SCAN_WIDE - (end - p);
+		return mask != 0 ? p + __builtin_ctz(mask) : end;
 	}
 	while (p < end && *p != '\r' && *p != '\n')
 		p++;

@@ -33,12 +33,10 @@ nfv_sip_put_u64(struct nfv_sip_writer *w, uint64_t v)
 void
 nfv_sip_put_hex(struct nfv_sip_writer *w, uint64_t v, unsigned int digits)
 {
-	char text[16];
+	const uint64_t text[2] = { nfv_sip_hex8((uint32_t)(v >> 32)), nfv_sip_hex8((uint32_t)v) };
 
 	digits = digits > sizeof(text) ? sizeof(text) : digits;
-	for (unsigned int i = digits; i-- > 0; v >>= 4)
-		text[i] = "0123456789abcdef"[v & 15];
-	nfv_sip_put(w, nfv_sv(text, digits));
+	nfv_sip_put(w, nfv_sv((const char *)text + sizeof(text) - digits, digits));
 }
 
 void

@@ -29,7 +29,7 @@ put_vias(struct nfv_sip_writer *w, struct sip_work *work)
 }
 
 static void
-put_to(struct nfv_sip_writer *w, const struct sip_work *work, bool tag)
+put_to(struct nfv_sip_writer *w, struct sip_work *work, bool tag)
 {
 	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(&work->msg, NFV_SIP_H_TO);
 

@@ -147,6 +147,8 @@ struct sip_work {
 	struct nfv_sip_msg msg;
 	struct nfv_sip_core core;
 	bool refusing; /* what is answered now has no transaction: sip_is_refusal */
+	bool identified;
+	uint64_t id[2]; /* if `identified`: what the request is known by, but for its method */
 	struct nfv_sip_edits edits;
 	struct nfv_sip_writer ins; /* texts the edits insert, in ins_room */
 	char ins_room[1024 + NFV_SIP_URI_MAX];
@@ -192,7 +194,7 @@ unsigned int sip_request_check(struct sip_work *work, const char **text);
 /** Read its course; sip_edits_reset() takes it back. */
 void sip_request_course(struct sip_work *work, struct sip_course *c);
 /** Where it goes: 0 and `*n` hops, or the status to answer with. */
-unsigned int sip_request_hops(const struct sip_work *work, const struct sip_course *c,
+unsigned int sip_request_hops(struct sip_work *work, const struct sip_course *c,
 	struct sip_hop hop[SIP_HOPS_MAX], unsigned int *n);
 /** Write it as it goes to `hop`, with our branch. False: it does not fit. */
 bool sip_request_write(struct sip_work *work, struct sip_course *c, const struct sip_hop *hop,
@@ -256,7 +258,7 @@ void sip_via_fix(struct sip_work *work);
 /** Write the stateless branch for the request in `work`. */
 void sip_branch_put(struct sip_work *work, struct nfv_sip_writer *w);
 /** The same for a request, its retransmissions, its CANCEL and the ACK of its refusal (§16.11). */
-uint64_t sip_txn_hash(const struct sip_work *work);
+uint64_t sip_txn_hash(struct sip_work *work);
 /** The branch of a client transaction. With a request in `work` it also says by which way that came
  * (RFC 5393 §4.2); NULL: it is one of our own. */
 void sip_branch_txn(const struct sip_proxy *px, const struct sip_work *work, uint32_t txn,
@@ -268,12 +270,12 @@ bool sip_branch_txn_read(
 bool sip_is_loop(const struct sip_work *work);
 /** What a request is known by (§17.2.3): the same for its retransmissions; an ACK and a CANCEL have
  * that of their INVITE. */
-void sip_txn_key(const struct sip_work *work, uint64_t key[2]);
+void sip_txn_key(struct sip_work *work, uint64_t key[2]);
 /** The own address a request came in on, if `branch` is ours for a response to `to`; else -1. */
 int sip_branch_check(
 	const struct sip_proxy *px, struct nfv_sv branch, const struct nfv_endpoint *to);
 /** A To tag for an answer: the same for every retransmission (§8.2.7). */
-uint64_t sip_tag(const struct sip_work *work);
+uint64_t sip_tag(struct sip_work *work);
 /** Whether the To of an ACK, as it stands in the message, ends in the tag of an answer that was given
  * `refusing`: such tags prove themselves, so nothing else of the ACK needs to be read. */
 bool sip_is_refusal(const struct sip_proxy *px, struct nfv_sv to);

@@ -97,7 +97,7 @@ strip_maddr(struct sip_work *work, struct sip_course *c)
 }
 
 static unsigned int
-to_trunk(const struct sip_work *work, struct sip_hop *hop)
+to_trunk(struct sip_work *work, struct sip_hop *hop)
 {
 	return sip_trunks_pick(&work->px->trunks, sip_txn_hash(work), hop, SIP_HOPS_MAX);
 }
@@ -106,7 +106,7 @@ to_trunk(const struct sip_work *work, struct sip_hop *hop)
  * the trunks' to resolve; where there are none, a name that has no address is what RFC 3263 §4.3
  * makes of it: a transport failure, 503 (RFC 3261 §16.9). */
 static unsigned int
-resolve(const struct sip_work *work, const struct nfv_sip_uri *uri, struct sip_hop *hop,
+resolve(struct sip_work *work, const struct nfv_sip_uri *uri, struct sip_hop *hop,
 	unsigned int *n)
 {
 	const struct sip_proxy *px = work->px;
@@ -141,7 +141,7 @@ resolve(const struct sip_work *work, const struct nfv_sip_uri *uri, struct sip_h
 /* What the proxy says to requests for itself. A user at its address whom it does not know is the
  * trunks', unless a trunk is who asks. 0: there are hops, which want completing. */
 static unsigned int
-to_self(const struct sip_work *work, const struct sip_course *c, struct sip_hop *hop,
+to_self(struct sip_work *work, const struct sip_course *c, struct sip_hop *hop,
 	unsigned int *n)
 {
 	const struct sip_proxy *px = work->px;
@@ -187,7 +187,7 @@ complete(const struct sip_work *work, struct sip_hop *hop)
 }
 
 unsigned int
-sip_request_hops(const struct sip_work *work, const struct sip_course *c,
+sip_request_hops(struct sip_work *work, const struct sip_course *c,
 	struct sip_hop hop[SIP_HOPS_MAX], unsigned int *n)
 {
 	bool routed = c->route.text.n > 0;
@@ -315,6 +315,7 @@ sip_request_check(struct sip_work *work, const char **text)
 {
 	unsigned int status = nfv_sip_validate(&work->msg, &work->core, text);
 
+	work->identified = false;
 	return status != 0 ? status : nfv_sip_validate_proxy(&work->msg, &work->core, text);
 }
 

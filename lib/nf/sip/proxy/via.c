@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* memmem */
 #include <string.h>
 
+#include "nfv_hash.h"
 #include "proxy.h"
 
 /* Ours among all branches: cookie, mark, own address, transaction, way back. */
@@ -86,36 +87,36 @@ sip_via_fix(struct sip_work *work)
 
 /* RFC 3261 §16.11, 17.2.3: the received branch where it is one, else all that tells transactions apart
  * but the method, and but the To tag, which an ACK has and its INVITE has not. */
-static void
-identify(const struct sip_work *work, uint64_t out[2])
+static const uint64_t *
+identify(struct sip_work *work)
 {
 	static const struct nfv_sv cookie = { NFV_SIP_COOKIE, sizeof(NFV_SIP_COOKIE) - 1 };
 	const struct nfv_sip_core *core = &work->core;
 	struct nfv_sv branch = core->via.branch;
 	struct siphash h;
 
+	if (work->identified)
+		return work->id;
 	siphash_init(&h, &work->px->key);
 	if (branch.n > cookie.n && memcmp(branch.p, cookie.p, cookie.n) == 0) {
 		hash_sv(&h, branch);
 		hash_sv(&h, core->via.sent_by);
-		siphash_end2(&h, out);
-		return;
+	} else {
+		hash_sv(&h, core->via.text);
+		hash_sv(&h, core->from.tag);
+		hash_sv(&h, core->call_id);
+		siphash_add(&h, &core->cseq.number, sizeof(core->cseq.number));
+		hash_sv(&h, work->msg.uri);
 	}
-	hash_sv(&h, core->via.text);
-	hash_sv(&h, core->from.tag);
-	hash_sv(&h, core->call_id);
-	siphash_add(&h, &core->cseq.number, sizeof(core->cseq.number));
-	hash_sv(&h, work->msg.uri);
-	siphash_end2(&h, out);
+	siphash_end2(&h, work->id);
+	work->identified = true;
+	return work->id;
 }
 
 uint64_t
-sip_txn_hash(const struct sip_work *work)
+sip_txn_hash(struct sip_work *work)
 {
-	uint64_t id[2];
-
-	identify(work, id);
-	return id[0];
+	return identify(work)[0];
 }
 
 static uint64_t
@@ -145,20 +146,27 @@ sip_branch_put(struct sip_work *work, struct nfv_sip_writer *w)
 	nfv_sip_put_hex(w, way_back(work->px, txn, own, &back), HASH_DIGITS);
 }
 
+/* Eight or two digits at a time, as nfv_sip_put_hex() writes them. */
 static bool
 hex(struct nfv_sv s, uint64_t *out)
 {
 	uint64_t v = 0;
 
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
+	while (s.n > 0) {
+		size_t n = s.n < 8 ? s.n : 8;
+		uint64_t text = nfv_sip_hex8(0), x;
 
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = v << 4 | (uint64_t)(c - 'a' + 10);
-		else
+		memcpy((char *)&text + 8 - n, s.p, n);
+		/* A letter's low half is short of nine. */
+		x = be64toh(text);
+		x = (x & 0x0f0f0f0f0f0f0f0f) + (x >> 6 & 0x0101010101010101) * 9;
+		x = (x | x >> 4) & 0x00ff00ff00ff00ff;
+		x = (x | x >> 8) & 0x0000ffff0000ffff;
+		x = (x | x >> 16) & 0xffffffff;
+		if (nfv_sip_hex8((uint32_t)x) != text)
 			return false;
+		v = v << 4 * n | x;
+		s = nfv_sv(s.p + n, s.n - n);
 	}
 	*out = v;
 	return true;
@@ -215,24 +223,39 @@ sip_via_oc(struct sip_work *work, const struct nfv_sip_via *via)
 	nfv_sip_edit(&work->edits, (size_t)(end - work->msg.p), 0, nfv_sip_written(w, from));
 }
 
-/* RFC 5393 §4.2.1: all that decides about where the request goes, without its Vias. */
+/* All of a text, and where it ends, into `h`. */
+static uint64_t
+fold(uint64_t h, struct nfv_sv s)
+{
+	const uint64_t odd = 0x9e3779b97f4a7c15u;
+	const char *p = s.p;
+	size_t n = s.n;
+	uint64_t w;
+
+	for (; n >= 8; n -= 8, p += 8) {
+		memcpy(&w, p, 8);
+		h = nfv_hash_mix(h ^ w, odd);
+	}
+	w = n > 0 ? siphash_rest((const uint8_t *)p + n, (unsigned int)n, s.n) : 0;
+	return nfv_hash_mix(h ^ w ^ s.n << 56, odd);
+}
+
+/*
+ * RFC 5393 §4.2.1: all that decides about where the request goes, and which one it is. Of what lies below
+ * an own Via nobody but us can have made another request, so tags say nothing more. Without a key,
+ * since it proves nothing: whoever can forge it can as well take the Via away.
+ */
 static uint64_t
 course_hash(const struct sip_work *work)
 {
 	const struct nfv_sip_msg *m = &work->msg;
-	const struct nfv_sv part[] = { m->uri, work->core.from.tag, work->core.to.tag,
-		work->core.call_id, work->core.cseq.method };
-	struct siphash h;
+	uint64_t h = 0xd1b54a32d192ed03u + work->core.cseq.number;
 
-	siphash_init(&h, &work->px->key);
-	siphash_add(&h, "l", 1);
-	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
-		hash_sv(&h, part[i]);
-	siphash_add(&h, &work->core.cseq.number, sizeof(work->core.cseq.number));
+	h = fold(fold(h, m->uri), work->core.call_id);
 	for (const struct nfv_sip_hdr *r = nfv_sip_first_hdr(m, NFV_SIP_H_ROUTE); r != NULL;
 		r = nfv_sip_next_hdr(m, r))
-		hash_sv(&h, nfv_sip_value(m, r));
-	return siphash_end(&h);
+		h = fold(h, nfv_sip_value(m, r));
+	return h;
 }
 
 /* What only we can have made, by its use. */
@@ -241,12 +264,11 @@ enum { BRANCH = 'x', REFUSAL = 'r' };
 static uint32_t
 seal(const struct sip_proxy *px, char use, uint32_t a, uint32_t b)
 {
-	uint32_t part[2] = { a, b };
 	struct siphash h;
 
 	siphash_init(&h, &px->key);
-	siphash_add(&h, &use, 1);
-	siphash_add(&h, part, sizeof(part));
+	siphash_push(&h, (uint64_t)a << 32 | b, 8);
+	siphash_push(&h, (uint8_t)use, 1);
 	return (uint32_t)siphash_end(&h);
 }
 
@@ -297,12 +319,12 @@ sip_is_loop(const struct sip_work *work)
 }
 
 void
-sip_txn_key(const struct sip_work *work, uint64_t key[2])
+sip_txn_key(struct sip_work *work, uint64_t key[2])
 {
 	unsigned int method = work->msg.method;
 	struct siphash h;
 
-	identify(work, key);
+	memcpy(key, identify(work), sizeof(work->id));
 	if (method == NFV_SIP_ACK || method == NFV_SIP_CANCEL)
 		method = NFV_SIP_INVITE;
 	key[1] += method;
@@ -313,20 +335,12 @@ sip_txn_key(const struct sip_work *work, uint64_t key[2])
 	key[1] ^= siphash_end(&h);
 }
 
+/* The second word of what it is known by: it chooses no bucket, so it may be shown. */
 uint64_t
-sip_tag(const struct sip_work *work)
+sip_tag(struct sip_work *work)
 {
-	const struct nfv_sip_core *core = &work->core;
-	struct siphash h;
-	uint64_t tag;
+	uint64_t tag = identify(work)[1];
 
-	siphash_init(&h, &work->px->key);
-	siphash_add(&h, "t", 1);
-	hash_sv(&h, core->call_id);
-	hash_sv(&h, core->from.tag);
-	siphash_add(&h, &core->cseq.number, sizeof(core->cseq.number));
-	hash_sv(&h, work->msg.uri);
-	tag = siphash_end(&h);
 	if (work->refusing)
 		tag = tag >> 32 << 32 | seal(work->px, REFUSAL, (uint32_t)(tag >> 32), 0);
 	return tag;
