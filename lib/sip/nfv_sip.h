@@ -266,6 +266,16 @@ struct nfv_sip_core {
 unsigned int nfv_sip_validate(
 	const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text);
 
+/**
+ * The same for a proxy, which need not read what it does not use (§16.3 (1)): of a response, and of a
+ * request of a dialog (with a To tag; no REGISTER), what has to be good are the lines, the Request-URI,
+ * the topmost Via, Call-ID, CSeq, Max-Forwards, and of From and To what leads to the tag; `n_vias` is 2
+ * if there are more than one. Contact, Route, further Vias, names and their URIs are not looked at.
+ * Whatever else it is, or if it is not good, it is judged by nfv_sip_validate().
+ */
+unsigned int nfv_sip_validate_used(
+	const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text);
+
 /** Begin as if the topmost Via had just been returned: it is `core->via`, whose `via_ok` is set. */
 void nfv_sip_iter_behind(
 	struct nfv_sip_iter *it, const struct nfv_sip_msg *m, const struct nfv_sip_core *core);

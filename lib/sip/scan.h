@@ -172,6 +172,25 @@ scan_find(struct nfv_sv s, char c, const char *lim)
 	return p < end ? p : end;
 }
 
+/* The same, of either byte. */
+static inline const char *
+scan_either(struct nfv_sv s, char a, char b, const char *lim)
+{
+	const char *p = s.p, *end = p + s.n;
+
+	for (; p < end && lim - p >= SCAN_WIDE; p += SCAN_WIDE) {
+		unsigned int mask = scan_mask(p, a) | scan_mask(p, b);
+
+		if (mask != 0) {
+			p += __builtin_ctz(mask);
+			return p < end ? p : end;
+		}
+	}
+	while (p < end && *p != a && *p != b)
+		p++;
+	return p < end ? p : end;
+}
+
 /* The first CR or LF in [p, end), or `end`; from `lo` on may be read. */
 static inline const char *
 scan_break(const char *p, const char *end, const char *lo)

@@ -90,23 +90,34 @@ check_single(const struct nfv_sip_msg *m, const struct single *s, struct nfv_sip
 	return h->next != 0 ? s->twice : NULL;
 }
 
+/* The topmost one: 1, 0 or -EINVAL, as nfv_sip_next_via(). */
+static int
+top_via(const struct nfv_sip_msg *m, struct nfv_sip_core *core, struct nfv_sip_iter *it)
+{
+	int rc;
+
+	nfv_sip_iter(it, m, NFV_SIP_H_VIA);
+	rc = nfv_sip_next_via(it, &core->via);
+	core->via_ok = rc > 0;
+	if (rc <= 0) {
+		core->via = (struct nfv_sip_via){ 0 };
+		return rc;
+	}
+	core->via_end = it->end;
+	core->via_line_done = nfv_sip_iter_line_done(it);
+	core->n_vias = 1;
+	return rc;
+}
+
 static const char *
 check_vias(const struct nfv_sip_msg *m, struct nfv_sip_core *core)
 {
 	struct nfv_sip_iter it;
 	struct nfv_sip_via via;
-	int rc;
+	int rc = top_via(m, core, &it);
 
-	nfv_sip_iter(&it, m, NFV_SIP_H_VIA);
-	rc = nfv_sip_next_via(&it, &core->via);
-	if (rc <= 0) {
-		core->via = (struct nfv_sip_via){ 0 };
+	if (rc <= 0)
 		return rc < 0 ? "Malformed Via" : "Missing Via";
-	}
-	core->via_ok = true;
-	core->via_end = it.end;
-	core->via_line_done = nfv_sip_iter_line_done(&it);
-	core->n_vias = 1;
 	while ((rc = nfv_sip_next_via(&it, &via)) > 0)
 		if (core->n_vias++ == NFV_SIP_VIAS_MAX)
 			return "Too Many Via";
@@ -229,6 +240,67 @@ nfv_sip_validate(const struct nfv_sip_msg *m, struct nfv_sip_core *core, const c
 		return 0;
 	*text = fault;
 	return 400;
+}
+
+/* The value of a field that stands once; n == 0: of any other. */
+static struct nfv_sv
+the_one(const struct nfv_sip_msg *m, enum nfv_sip_field field)
+{
+	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, field);
+
+	return h != NULL && h->next == 0 ? nfv_sip_value(m, h) : scan_none;
+}
+
+/* A From or To as nearly all are: what stands in brackets, and a tag or nothing. */
+static bool
+read_tag(struct nfv_sv s, struct nfv_sip_name *out, const char *lim)
+{
+	static const char tag[] = ";tag=";
+	const char *end = s.p + s.n, *p = scan_either(s, '>', '"', lim);
+
+	if (p == end || *p != '>')
+		return s.n > 0 && scan_name(s, out, lim) == 0;
+	out->text = s;
+	out->display = out->uri = out->params = out->tag = scan_none;
+	if (++p == end)
+		return true;
+	s = nfv_sv(p, (size_t)(end - p));
+	if (s.n < sizeof(tag) || memcmp(p, tag, sizeof(tag) - 1) != 0)
+		return scan_name(out->text, out, lim) == 0;
+	scan_skip(&s, sizeof(tag) - 1);
+	out->tag = scan_run(&s, CH_TOKEN, lim);
+	return s.n == 0 || scan_name(out->text, out, lim) == 0;
+}
+
+/* Whether it is part of something that goes on, and good in what is used of it. */
+static bool
+read_used(const struct nfv_sip_msg *m, struct nfv_sip_core *core)
+{
+	struct nfv_sv to = the_one(m, NFV_SIP_H_TO), from = the_one(m, NFV_SIP_H_FROM);
+	const struct nfv_sip_hdr *hops = nfv_sip_first_hdr(m, NFV_SIP_H_MAX_FORWARDS);
+	const char *lim = m->p + m->n;
+	struct nfv_sip_iter it;
+
+	core->max_forwards = -1;
+	core->call_id = the_one(m, NFV_SIP_H_CALL_ID);
+	if (m->flaws != 0 || m->method == NFV_SIP_REGISTER || !read_tag(to, &core->to, lim) ||
+		(core->to.tag.n == 0 && !m->response) || !read_tag(from, &core->from, lim) ||
+		scan_call_id(core->call_id, lim) < 0 ||
+		scan_cseq(the_one(m, NFV_SIP_H_CSEQ), &core->cseq, lim) < 0 ||
+		(hops != NULL &&
+			(hops->next != 0 ||
+				check_max_forwards(nfv_sip_value(m, hops), core, lim) < 0)))
+		return false;
+	if (top_via(m, core, &it) <= 0 || !nfv_sv_eq(core->via.version, NFV_SV("2.0")))
+		return false;
+	core->n_vias += !core->via_line_done || it.next != 0;
+	return check_request(m, core) == NULL;
+}
+
+unsigned int
+nfv_sip_validate_used(const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text)
+{
+	return read_used(m, core) ? 0 : nfv_sip_validate(m, core, text);
 }
 
 unsigned int

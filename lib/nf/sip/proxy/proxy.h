@@ -191,8 +191,8 @@ void sip_request_pass(struct sip_work *work, char *buf, size_t room, struct sip_
 
 /** Check a request and see where its Route leads: 0, or the status to answer it with. */
 unsigned int sip_request_check(struct sip_work *work, const char **text);
-/** Read its course; sip_edits_reset() takes it back. */
-void sip_request_course(struct sip_work *work, struct sip_course *c);
+/** Read its course: NULL, or what is wrong with it, for a 400. sip_edits_reset() takes it back. */
+const char *sip_request_course(struct sip_work *work, struct sip_course *c);
 /** Where it goes: 0 and `*n` hops, or the status to answer with. */
 unsigned int sip_request_hops(struct sip_work *work, const struct sip_course *c,
 	struct sip_hop hop[SIP_HOPS_MAX], unsigned int *n);
@@ -201,9 +201,11 @@ bool sip_request_write(struct sip_work *work, struct sip_course *c, const struct
 	struct nfv_sv branch, struct nfv_sip_writer *w);
 /** A response without its topmost Via, which is ours. */
 bool sip_response_write(struct sip_work *work, struct nfv_sip_writer *w);
-/** 0: the topmost Via is not ours; 1: it is the only one; 2: `*next` is the one below. */
-unsigned int sip_response_vias(
-	const struct sip_work *work, struct nfv_sip_via *ours, struct nfv_sip_via *next);
+/** 0: the topmost Via is not ours; 1: it is the only one; more: there is one
+ * below. */
+unsigned int sip_response_vias(const struct sip_work *work);
+/** The one below; false: it is none. */
+bool sip_response_next(const struct sip_work *work, struct nfv_sip_via *next);
 static inline struct nfv_endpoint
 sip_hop_from(const struct sip_proxy *px, const struct sip_hop *hop)
 {

@@ -11,17 +11,6 @@ none(void)
 	return nfv_sv(NULL, 0);
 }
 
-/* The URI in angle brackets of a Route value, or what can be read of it. */
-static struct nfv_sip_uri
-route_uri(const struct nfv_sip_name *name)
-{
-	struct nfv_sip_uri uri;
-
-	if (nfv_sip_uri(name->uri, &uri) < 0)
-		uri = (struct nfv_sip_uri){ .text = name->uri };
-	return uri;
-}
-
 /* A URI that we have put into a Record-Route: no user, one of our addresses, lr. */
 static bool
 is_our_record(const struct sip_proxy *px, const struct nfv_sip_uri *uri)
@@ -33,20 +22,24 @@ is_our_record(const struct sip_proxy *px, const struct nfv_sip_uri *uri)
 /*
  * §16.4: the Route's values that are ours go from its top; and if the previous hop is a strict
  * router, which has put our Route value into the Request-URI, the real one is the last Route value.
+ * False: a value is none.
  */
-static void
+static bool
 read_routes(const struct sip_work *work, struct sip_course *c)
 {
 	bool strict = is_our_record(work->px, &work->core.uri), top = true;
 	struct nfv_sip_name name;
 	struct nfv_sip_iter it;
 	struct nfv_sip_uri last = { 0 };
+	int rc;
 
 	c->target = work->core.uri;
 	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_ROUTE);
-	while (nfv_sip_next_name(&it, &name) > 0) {
-		struct nfv_sip_uri uri = route_uri(&name);
+	while ((rc = nfv_sip_next_name(&it, &name)) > 0) {
+		struct nfv_sip_uri uri;
 
+		if (nfv_sip_uri(name.uri, &uri) < 0)
+			return false;
 		c->n_routes++;
 		c->last_hdr = it.hdr;
 		last = uri;
@@ -57,14 +50,17 @@ read_routes(const struct sip_work *work, struct sip_course *c)
 			top = false;
 		}
 	}
+	if (rc < 0)
+		return false;
 	if (!strict || c->n_routes == 0)
-		return;
+		return true;
 	c->target = last;
 	c->last_taken = true;
 	if (c->skip == c->n_routes)
 		c->skip--;
 	else if (c->skip + 1 == c->n_routes)
 		c->route = (struct nfv_sip_uri){ 0 };
+	return true;
 }
 
 /* §16.4: a maddr that is ours has done its work. What remains is the URI it was added to. */
@@ -216,9 +212,15 @@ cut_routes(struct sip_work *work, const struct sip_course *c)
 	uint32_t last = c->n_routes - (c->last_taken ? 1 : 0), i = 0;
 	const struct nfv_sip_msg *m = &work->msg;
 	size_t from = 0, to = 0; /* what stays of a line; from == 0: nothing */
+	const struct nfv_sip_hdr *h;
 	struct nfv_sip_name name;
 	struct nfv_sip_iter it;
 
+	if (c->skip >= last) { /* nothing stays */
+		for (h = nfv_sip_first_hdr(m, NFV_SIP_H_ROUTE); h; h = nfv_sip_next_hdr(m, h))
+			nfv_sip_edit(&work->edits, h->at, (size_t)h->end - h->at, none());
+		return;
+	}
 	nfv_sip_iter(&it, m, NFV_SIP_H_ROUTE);
 	for (; nfv_sip_next_name(&it, &name) > 0; i++) {
 		if (i >= c->skip && i < last) {
@@ -313,18 +315,20 @@ put_on_top(struct sip_work *work, const struct sip_hop *hop, struct nfv_sv branc
 unsigned int
 sip_request_check(struct sip_work *work, const char **text)
 {
-	unsigned int status = nfv_sip_validate(&work->msg, &work->core, text);
+	unsigned int status = nfv_sip_validate_used(&work->msg, &work->core, text);
 
 	work->identified = false;
 	return status != 0 ? status : nfv_sip_validate_proxy(&work->msg, &work->core, text);
 }
 
-void
+const char *
 sip_request_course(struct sip_work *work, struct sip_course *c)
 {
 	*c = (struct sip_course){ 0 };
-	read_routes(work, c);
+	if (!read_routes(work, c))
+		return "Malformed Route";
 	strip_maddr(work, c);
+	return NULL;
 }
 
 bool
@@ -363,12 +367,13 @@ sip_request_pass(struct sip_work *work, char *buf, size_t room, struct sip_resul
 	struct sip_hop hop[SIP_HOPS_MAX];
 	char branch_room[SIP_BRANCH_MAX];
 	struct sip_course c;
-	unsigned int status, n;
+	const char *fault = sip_request_course(work, &c);
+	unsigned int n, status = fault != NULL ? 400 : 0;
 
-	sip_request_course(work, &c);
-	status = sip_request_hops(work, &c, hop, &n);
+	if (status == 0)
+		status = sip_request_hops(work, &c, hop, &n);
 	if (status != 0) {
-		refuse(work, status, NULL, buf, room, r);
+		refuse(work, status, fault, buf, room, r);
 		return;
 	}
 	branch = nfv_sip_writer(branch_room, sizeof(branch_room));

@@ -11,15 +11,18 @@ via_is_ours(const struct sip_proxy *px, const struct nfv_sip_via *via)
 }
 
 unsigned int
-sip_response_vias(const struct sip_work *work, struct nfv_sip_via *ours, struct nfv_sip_via *next)
+sip_response_vias(const struct sip_work *work)
+{
+	return via_is_ours(work->px, &work->core.via) ? work->core.n_vias : 0;
+}
+
+bool
+sip_response_next(const struct sip_work *work, struct nfv_sip_via *next)
 {
 	struct nfv_sip_iter it;
 
-	if (!via_is_ours(work->px, &work->core.via))
-		return 0;
-	*ours = work->core.via;
 	nfv_sip_iter_behind(&it, &work->msg, &work->core);
-	return nfv_sip_next_via(&it, next) > 0 ? 2 : 1;
+	return nfv_sip_next_via(&it, next) > 0;
 }
 
 bool
@@ -41,7 +44,7 @@ void
 sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r)
 {
 	struct nfv_sip_writer w = nfv_sip_writer(buf, room);
-	struct nfv_sip_via ours, next;
+	struct nfv_sip_via next;
 	const char *text;
 	int own = -1;
 
@@ -49,8 +52,9 @@ sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r
 		sip_drop(r, SIP_DROP_MALFORMED);
 		return;
 	}
-	if (sip_response_vias(work, &ours, &next) == 2 && sip_via_target(&next, &r->to))
-		own = sip_branch_check(work->px, ours.branch, &r->to);
+	if (sip_response_vias(work) > 1 && sip_response_next(work, &next) &&
+		sip_via_target(&next, &r->to))
+		own = sip_branch_check(work->px, work->core.via.branch, &r->to);
 	if (own < 0) {
 		sip_drop(r, SIP_DROP_RESPONSE_STRAY);
 		return;

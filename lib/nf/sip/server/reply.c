@@ -40,6 +40,16 @@ accepted(struct sip_server *s, uint32_t client, bool first)
 	sip_cancel_others(s, server, client);
 }
 
+/* To whoever sent the request, if he listens. */
+static void
+tell_load(struct sip_work *work)
+{
+	struct nfv_sip_via next;
+
+	if (work->px->overload != NULL && sip_response_next(work, &next))
+		sip_via_oc(work, &next);
+}
+
 static void
 carry_on(struct sip_server *s, uint32_t client, bool first, struct sip_outcome *out)
 {
@@ -55,6 +65,7 @@ carry_on(struct sip_server *s, uint32_t client, bool first, struct sip_outcome *
 		return;
 	out->action = SIP_FORWARD;
 	server = sip_txn_at(&s->txns, x->server);
+	tell_load(&s->work);
 	if (sip_edit_body(&s->work, &server->peer, server->own,
 		    nfv_dir_back((enum nfv_dir)server->dir)) &&
 		sip_response_write(&s->work, &w))
@@ -73,24 +84,21 @@ void
 sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 {
 	struct sip_work *work = &s->work;
-	struct nfv_sip_via ours, next;
 	uint32_t i = SIP_NO_TXN;
 	unsigned int acts, vias;
 	const char *text;
 	bool first;
 
 	out->action = SIP_DROP;
-	if (nfv_sip_validate(&work->msg, &work->core, &text) != 0) {
+	if (nfv_sip_validate_used(&work->msg, &work->core, &text) != 0) {
 		out->drop = SIP_DROP_MALFORMED;
 		return;
 	}
 	out->drop = SIP_DROP_RESPONSE_STRAY;
-	vias = sip_response_vias(work, &ours, &next);
+	vias = sip_response_vias(work);
 	if (vias == 0)
 		return;
-	if (vias == 2)
-		sip_via_oc(work, &next);
-	i = client_of(s, ours.branch);
+	i = client_of(s, work->core.via.branch);
 	if (i == SIP_NO_TXN) {
 		struct sip_result r = { 0 };
 
@@ -102,7 +110,7 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 		*out = (struct sip_outcome){ r.action, r.drop, 0 };
 		return;
 	}
-	if (vias != 2 && sip_txn_at(&s->txns, i)->server != SIP_NO_TXN)
+	if (vias < 2 && sip_txn_at(&s->txns, i)->server != SIP_NO_TXN)
 		return; /* nobody below us could get it */
 	out->action = SIP_ABSORB;
 	first = sip_txn_at(&s->txns, i)->state < SIP_ACCEPTED;

@@ -233,10 +233,12 @@ take_request(struct sip_server *s, struct sip_outcome *out)
 		refuse(s, 503, NULL, NFV_SV(RETRY_AFTER), out);
 		return;
 	}
-	sip_request_course(work, &course);
-	if (s->users != NULL && take_user(s, &course, out))
+	text = sip_request_course(work, &course);
+	status = text != NULL ? 400 : 0;
+	if (status == 0 && s->users != NULL && take_user(s, &course, out))
 		return;
-	status = sip_request_hops(work, &course, hop, &n);
+	if (status == 0)
+		status = sip_request_hops(work, &course, hop, &n);
 	if (status == 0 && sip_is_loop(work)) {
 		s->count.loops++;
 		status = 482;
