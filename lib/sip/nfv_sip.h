@@ -267,14 +267,22 @@ unsigned int nfv_sip_validate(
 	const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text);
 
 /**
- * The same for a proxy, which need not read what it does not use (§16.3 (1)): of a response, and of a
+ * What it takes to know a request again, and to refuse it: the lines are good, From, To, Call-ID and CSeq
+ * stand there once, the topmost Via is one with a branch of RFC 3261, To has a tag or none; so much of
+ * `*core` is filled in. False: nfv_sip_validate() may say what is wrong.
+ */
+bool nfv_sip_read_top(const struct nfv_sip_msg *m, struct nfv_sip_core *core);
+
+/**
+ * nfv_sip_validate() for a proxy, which need not read what it does not use (§16.3 (1)): of a response, and of a
  * request of a dialog (with a To tag; no REGISTER), what has to be good are the lines, the Request-URI,
  * the topmost Via, Call-ID, CSeq, Max-Forwards, and of From and To what leads to the tag; `n_vias` is 2
  * if there are more than one. Contact, Route, further Vias, names and their URIs are not looked at.
  * Whatever else it is, or if it is not good, it is judged by nfv_sip_validate().
+ * `topped`: nfv_sip_read_top() has taken it.
  */
 unsigned int nfv_sip_validate_used(
-	const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text);
+	const struct nfv_sip_msg *m, struct nfv_sip_core *core, bool topped, const char **text);
 
 /** Begin as if the topmost Via had just been returned: it is `core->via`, whose `via_ok` is set. */
 void nfv_sip_iter_behind(

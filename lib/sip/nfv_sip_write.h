@@ -27,8 +27,26 @@ nfv_sip_writer(char *buf, size_t room)
 	return (struct nfv_sip_writer){ .p = buf, .room = room };
 }
 
-void nfv_sip_put(struct nfv_sip_writer *w, struct nfv_sv s);
-void nfv_sip_put_str(struct nfv_sip_writer *w, const char *s);
+/* Inline, so that a text whose length the compiler knows is a store or two. */
+
+static inline void
+nfv_sip_put(struct nfv_sip_writer *w, struct nfv_sv s)
+{
+	if (w->full || s.n > w->room - w->n) {
+		w->full = true;
+		return;
+	}
+	if (s.n > 0)
+		memcpy(w->p + w->n, s.p, s.n);
+	w->n += s.n;
+}
+
+static inline void
+nfv_sip_put_str(struct nfv_sip_writer *w, const char *s)
+{
+	nfv_sip_put(w, nfv_sv_str(s));
+}
+
 void nfv_sip_put_u64(struct nfv_sip_writer *w, uint64_t v);
 /** Eight hexadecimal digits, lower case, in the order in which they are written. */
 static inline uint64_t

@@ -272,35 +272,59 @@ read_tag(struct nfv_sv s, struct nfv_sip_name *out, const char *lim)
 	return s.n == 0 || scan_name(out->text, out, lim) == 0;
 }
 
-/* Whether it is part of something that goes on, and good in what is used of it. */
+/* The lines, the topmost Via, and the To's tag. */
 static bool
-read_used(const struct nfv_sip_msg *m, struct nfv_sip_core *core)
+read_top(const struct nfv_sip_msg *m, struct nfv_sip_core *core)
 {
-	struct nfv_sv to = the_one(m, NFV_SIP_H_TO), from = the_one(m, NFV_SIP_H_FROM);
-	const struct nfv_sip_hdr *hops = nfv_sip_first_hdr(m, NFV_SIP_H_MAX_FORWARDS);
-	const char *lim = m->p + m->n;
 	struct nfv_sip_iter it;
 
-	core->max_forwards = -1;
-	core->call_id = the_one(m, NFV_SIP_H_CALL_ID);
-	if (m->flaws != 0 || m->method == NFV_SIP_REGISTER || !read_tag(to, &core->to, lim) ||
-		(core->to.tag.n == 0 && !m->response) || !read_tag(from, &core->from, lim) ||
-		scan_call_id(core->call_id, lim) < 0 ||
-		scan_cseq(the_one(m, NFV_SIP_H_CSEQ), &core->cseq, lim) < 0 ||
-		(hops != NULL &&
-			(hops->next != 0 ||
-				check_max_forwards(nfv_sip_value(m, hops), core, lim) < 0)))
-		return false;
-	if (top_via(m, core, &it) <= 0 || !nfv_sv_eq(core->via.version, NFV_SV("2.0")))
+	if (m->flaws != 0 || !read_tag(the_one(m, NFV_SIP_H_TO), &core->to, m->p + m->n) ||
+		top_via(m, core, &it) <= 0 || !nfv_sv_eq(core->via.version, NFV_SV("2.0")))
 		return false;
 	core->n_vias += !core->via_line_done || it.next != 0;
+	return true;
+}
+
+bool
+nfv_sip_read_top(const struct nfv_sip_msg *m, struct nfv_sip_core *core)
+{
+	static const struct nfv_sv cookie = { NFV_SIP_COOKIE, sizeof(NFV_SIP_COOKIE) - 1 };
+	struct nfv_sv branch;
+
+	if (the_one(m, NFV_SIP_H_FROM).n == 0 || the_one(m, NFV_SIP_H_CALL_ID).n == 0 ||
+		the_one(m, NFV_SIP_H_CSEQ).n == 0 || !read_top(m, core))
+		return false;
+	branch = core->via.branch;
+	return branch.n > cookie.n && memcmp(branch.p, cookie.p, cookie.n) == 0;
+}
+
+/* Whether it is part of something that goes on, and good in what is used of it. */
+static bool
+read_used(const struct nfv_sip_msg *m, struct nfv_sip_core *core, bool topped)
+{
+	const struct nfv_sip_hdr *hops = nfv_sip_first_hdr(m, NFV_SIP_H_MAX_FORWARDS);
+	const char *lim = m->p + m->n;
+
+	if (m->method == NFV_SIP_REGISTER || (!topped && !read_top(m, core)) ||
+		(core->to.tag.n == 0 && !m->response) ||
+		!read_tag(the_one(m, NFV_SIP_H_FROM), &core->from, lim))
+		return false;
+	core->max_forwards = -1;
+	core->call_id = the_one(m, NFV_SIP_H_CALL_ID);
+	if (scan_call_id(core->call_id, lim) < 0 ||
+		scan_cseq(the_one(m, NFV_SIP_H_CSEQ), &core->cseq, lim) < 0)
+		return false;
+	if (hops != NULL && (hops->next != 0 ||
+				    check_max_forwards(nfv_sip_value(m, hops), core, lim) < 0))
+		return false;
 	return check_request(m, core) == NULL;
 }
 
 unsigned int
-nfv_sip_validate_used(const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text)
+nfv_sip_validate_used(
+	const struct nfv_sip_msg *m, struct nfv_sip_core *core, bool topped, const char **text)
 {
-	return read_used(m, core) ? 0 : nfv_sip_validate(m, core, text);
+	return read_used(m, core, topped) ? 0 : nfv_sip_validate(m, core, text);
 }
 
 unsigned int

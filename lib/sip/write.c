@@ -1,24 +1,6 @@
 #include "nfv_sip_write.h"
 
 void
-nfv_sip_put(struct nfv_sip_writer *w, struct nfv_sv s)
-{
-	if (w->full || s.n > w->room - w->n) {
-		w->full = true;
-		return;
-	}
-	if (s.n > 0)
-		memcpy(w->p + w->n, s.p, s.n);
-	w->n += s.n;
-}
-
-void
-nfv_sip_put_str(struct nfv_sip_writer *w, const char *s)
-{
-	nfv_sip_put(w, nfv_sv_str(s));
-}
-
-void
 nfv_sip_put_u64(struct nfv_sip_writer *w, uint64_t v)
 {
 	char text[20];

@@ -5,9 +5,7 @@ sip_proxy(const struct sip_proxy *px, const struct sip_in *in, struct sip_work *
 	size_t room, struct sip_result *r)
 {
 	*r = (struct sip_result){ 0 };
-	work->px = px;
-	work->in = in;
-	sip_edits_reset(work);
+	sip_work_begin(work, px, in);
 	switch (nfv_sip_parse(&work->msg, in->text.p, in->text.n)) {
 	case NFV_SIP_MESSAGE_OK:
 		break;

@@ -32,6 +32,8 @@
 struct sip_own {
 	struct nfv_prefix prefix; /* the address with its network */
 	enum nfv_dir dir;         /* packets that travel so leave from it */
+	char text[NFV_ADDR_TEXT]; /* with the proxy's port, as in a URI */
+	uint8_t text_n;
 };
 
 /** Where a request goes. */
@@ -154,7 +156,8 @@ struct sip_work {
 	char ins_room[1024 + NFV_SIP_URI_MAX];
 };
 
-/** Take own addresses and directions from `ctx`; the other members are the caller's to set. */
+/** Take own addresses and directions from `ctx`; the other members are the caller's to set, `port`
+ * before. */
 int sip_proxy_init(struct sip_proxy *px, const struct nfv_stage_ctx *ctx, struct nfv_err *err);
 
 /** Decide about a datagram and write what is to be sent into `buf`; `work` is scratch. */
@@ -183,14 +186,24 @@ sip_edits_reset(struct sip_work *work)
 	work->ins = nfv_sip_writer(work->ins_room, sizeof(work->ins_room));
 }
 
+/** For another message. */
+static inline void
+sip_work_begin(struct sip_work *work, const struct sip_proxy *px, const struct sip_in *in)
+{
+	work->px = px;
+	work->in = in;
+	work->identified = false;
+	sip_edits_reset(work);
+}
+
 /* request.c and response.c: a message that has been framed. */
 void sip_request(struct sip_work *work, char *buf, size_t room, struct sip_result *r);
 void sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r);
 /** A request that has been checked. */
 void sip_request_pass(struct sip_work *work, char *buf, size_t room, struct sip_result *r);
 
-/** Check a request and see where its Route leads: 0, or the status to answer it with. */
-unsigned int sip_request_check(struct sip_work *work, const char **text);
+/** Check a request: 0, or the status to answer it with. `topped`: nfv_sip_read_top() has taken it. */
+unsigned int sip_request_check(struct sip_work *work, bool topped, const char **text);
 /** Read its course: NULL, or what is wrong with it, for a 400. sip_edits_reset() takes it back. */
 const char *sip_request_course(struct sip_work *work, struct sip_course *c);
 /** Where it goes: 0 and `*n` hops, or the status to answer with. */
@@ -206,6 +219,12 @@ bool sip_response_write(struct sip_work *work, struct nfv_sip_writer *w);
 unsigned int sip_response_vias(const struct sip_work *work);
 /** The one below; false: it is none. */
 bool sip_response_next(const struct sip_work *work, struct nfv_sip_via *next);
+static inline struct nfv_sv
+sip_own_text(const struct sip_own *own)
+{
+	return nfv_sv(own->text, own->text_n);
+}
+
 static inline struct nfv_endpoint
 sip_hop_from(const struct sip_proxy *px, const struct sip_hop *hop)
 {

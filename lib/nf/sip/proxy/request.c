@@ -271,10 +271,10 @@ forms_dialog(enum nfv_sip_method method)
 }
 
 static void
-put_record(struct nfv_sip_writer *w, const struct nfv_endpoint *e)
+put_record(struct nfv_sip_writer *w, const struct sip_own *own)
 {
 	nfv_sip_put_str(w, "Record-Route: <sip:");
-	nfv_sip_put_hostport(w, e);
+	nfv_sip_put(w, sip_own_text(own));
 	nfv_sip_put_str(w, ";lr>\r\n");
 }
 
@@ -283,22 +283,23 @@ put_record(struct nfv_sip_writer *w, const struct nfv_endpoint *e)
 static void
 put_on_top(struct sip_work *work, const struct sip_hop *hop, struct nfv_sv branch)
 {
-	struct nfv_endpoint us = sip_hop_from(work->px, hop);
+	const struct sip_own *us = &work->px->own[hop->own],
+			     *asked = &work->px->own[sip_own_find(work->px, &work->in->dst.addr)];
 	const struct nfv_sip_msg *m = &work->msg;
 	struct nfv_sip_writer *w = &work->ins;
 	size_t from = w->n, digits;
 
 	nfv_sip_put_str(w, "Via: SIP/2.0/UDP ");
-	nfv_sip_put_hostport(w, &us);
+	nfv_sip_put(w, sip_own_text(us));
 	nfv_sip_put_str(w, ";branch=");
 	nfv_sip_put(w, branch);
 	nfv_sip_put_str(w, "\r\n");
 	if (hop->path.n > 0)
 		nfv_sip_put_header(w, "Route", hop->path);
 	if (work->px->record_route && forms_dialog(m->method)) {
-		put_record(w, &us);
-		if (!nfv_addr_eq(&us.addr, &work->in->dst.addr))
-			put_record(w, &work->in->dst);
+		put_record(w, us);
+		if (!nfv_addr_eq(&us->prefix.addr, &asked->prefix.addr))
+			put_record(w, asked);
 	}
 	if (work->core.max_forwards < 0)
 		nfv_sip_put_str(w, "Max-Forwards: 70\r\n");
@@ -313,11 +314,10 @@ put_on_top(struct sip_work *work, const struct sip_hop *hop, struct nfv_sv branc
 }
 
 unsigned int
-sip_request_check(struct sip_work *work, const char **text)
+sip_request_check(struct sip_work *work, bool topped, const char **text)
 {
-	unsigned int status = nfv_sip_validate_used(&work->msg, &work->core, text);
+	unsigned int status = nfv_sip_validate_used(&work->msg, &work->core, topped, text);
 
-	work->identified = false;
 	return status != 0 ? status : nfv_sip_validate_proxy(&work->msg, &work->core, text);
 }
 
@@ -393,7 +393,7 @@ void
 sip_request(struct sip_work *work, char *buf, size_t room, struct sip_result *r)
 {
 	const char *text = NULL;
-	unsigned int status = sip_request_check(work, &text);
+	unsigned int status = sip_request_check(work, false, &text);
 
 	if (status != 0)
 		refuse(work, status, text, buf, room, r);

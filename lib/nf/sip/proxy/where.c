@@ -1,5 +1,16 @@
 #include "proxy.h"
 
+static void
+add_own(struct sip_proxy *px, const struct nfv_prefix *prefix, enum nfv_dir dir)
+{
+	struct sip_own *own = &px->own[px->n_own++];
+	const struct nfv_endpoint e = { prefix->addr, px->port };
+
+	*own = (struct sip_own){ .prefix = *prefix, .dir = dir };
+	nfv_endpoint_text(&e, own->text);
+	own->text_n = (uint8_t)strlen(own->text);
+}
+
 int
 sip_proxy_init(struct sip_proxy *px, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 {
@@ -11,7 +22,7 @@ sip_proxy_init(struct sip_proxy *px, const struct nfv_stage_ctx *ctx, struct nfv
 				return nfv_fail(err, EINVAL,
 					"sip: the chain's ports have more than %d addresses",
 					SIP_OWN_MAX);
-			px->own[px->n_own++] = (struct sip_own){ ctx->own[dirs[d]][i], dirs[d] };
+			add_own(px, &ctx->own[dirs[d]][i], dirs[d]);
 		}
 	}
 	if (px->n_own == 0)

@@ -90,7 +90,7 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 	bool first;
 
 	out->action = SIP_DROP;
-	if (nfv_sip_validate_used(&work->msg, &work->core, &text) != 0) {
+	if (nfv_sip_validate_used(&work->msg, &work->core, false, &text) != 0) {
 		out->drop = SIP_DROP_MALFORMED;
 		return;
 	}

@@ -45,11 +45,9 @@ sip_reopen(struct sip_server *s, const struct sip_txn *x)
 		.src = x->peer,
 		.dst = { s->px.own[x->own].prefix.addr, s->px.port },
 		.dir = (enum nfv_dir)x->dir };
-	w->px = &s->px;
-	w->in = &s->kept_in;
-	sip_edits_reset(w);
+	sip_work_begin(w, &s->px, &s->kept_in);
 	if (nfv_sip_parse(&w->msg, s->kept_in.text.p, s->kept_in.text.n) != NFV_SIP_MESSAGE_OK ||
-		sip_request_check(w, &text) != 0)
+		sip_request_check(w, false, &text) != 0)
 		return NULL;
 	return w;
 }
@@ -208,8 +206,10 @@ take_request(struct sip_server *s, struct sip_outcome *out)
 	struct sip_hop hop[SIP_HOPS_MAX];
 	struct sip_course course;
 	struct sip_result r;
+	bool acts = work->msg.method == NFV_SIP_ACK || work->msg.method == NFV_SIP_CANCEL;
+	bool topped = nfv_sip_read_top(&work->msg, &work->core);
 	const char *text = NULL;
-	unsigned int status = sip_request_check(work, &text), n = 0;
+	unsigned int status = topped ? 0 : sip_request_check(work, false, &text), n = 0;
 	uint64_t key[2];
 	uint32_t i;
 
@@ -219,18 +219,24 @@ take_request(struct sip_server *s, struct sip_outcome *out)
 	}
 	sip_txn_key(work, key);
 	i = sip_txn_find(&s->txns, key);
-	if (work->msg.method == NFV_SIP_ACK || work->msg.method == NFV_SIP_CANCEL) {
-		(work->msg.method == NFV_SIP_ACK ? take_ack : take_cancel)(s, i, out);
-		return;
-	}
-	if (i != SIP_NO_TXN) {
+	if (!acts && i != SIP_NO_TXN) {
 		again(s, i, out);
 		return;
 	}
-	/* What is not of a call that goes on. */
-	if (work->core.to.tag.n == 0 && !sip_overload_admit(&s->overload, s->now)) {
+	/* What is not of a call that goes on, and not worth more than this look if it is too much. */
+	if (!acts && work->core.to.tag.n == 0 && !sip_overload_admit(&s->overload, s->now)) {
 		s->count.shed++;
 		refuse(s, 503, NULL, NFV_SV(RETRY_AFTER), out);
+		return;
+	}
+	if (topped)
+		status = sip_request_check(work, true, &text);
+	if (status != 0) {
+		refuse(s, status, text, none(), out);
+		return;
+	}
+	if (acts) {
+		(work->msg.method == NFV_SIP_ACK ? take_ack : take_cancel)(s, i, out);
 		return;
 	}
 	text = sip_request_course(work, &course);
@@ -279,9 +285,7 @@ sip_server_take(
 
 	s->now = now;
 	*out = (struct sip_outcome){ 0 };
-	work->px = &s->px;
-	work->in = in;
-	sip_edits_reset(work);
+	sip_work_begin(work, &s->px, in);
 	switch (nfv_sip_parse(&work->msg, in->text.p, in->text.n)) {
 	case NFV_SIP_MESSAGE_OK:
 		if (work->msg.response)

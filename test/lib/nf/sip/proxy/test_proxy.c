@@ -292,9 +292,9 @@ answer_bytes(void **state)
 	memcpy(tag, at + 14, 16);
 	snprintf(expect, sizeof(expect),
 		"SIP/2.0 420 Bad Extension\r\n"
-		"Via: SIP/2.0/UDP ann.example.org:5066;branch=z9hG4bKa;received=10.0.0.9,\r\n"
-		" SIP/2.0/UDP x\r\nVia: SIP/2.0/TCP y\r\nFrom: \"Ann\" <sip:a@b>;tag=1\r\n"
-		"To: <sip:b@c>;tag=%s\r\nCall-ID: c1\r\nCSeq: 1 INVITE\r\nUnsupported: a, b\r\n"
+		"v:SIP/2.0/UDP ann.example.org:5066;branch=z9hG4bKa;received=10.0.0.9,\r\n"
+		" SIP/2.0/UDP x\r\nVia: SIP/2.0/TCP y\r\nf: \"Ann\" <sip:a@b>;tag=1\r\n"
+		"t: <sip:b@c>;tag=%s\r\ni: c1\r\nCSeq: 1 INVITE\r\nUnsupported: a, b\r\n"
 		"Unsupported: c\r\nContent-Length: 0\r\n\r\n",
 		tag);
 	assert_string_equal(buf, expect);
