@@ -12,26 +12,24 @@ is_blank(char c)
 }
 
 /*
- * The end of the line that begins at `at`: the offset behind its CRLF, and in *text the offset of
- * the CRLF. A CR or LF alone ends no line for us but may for the next hop, so it is a flaw. If
- * there is no line end, the line is all that is left.
+ * The end of the next line: the offset behind its CRLF, and in *text the offset of the CRLF. A CR or LF
+ * alone ends no line for us but may for the next hop, so it is a flaw. If there is no line end, the
+ * line is all that is left.
  */
 static inline size_t
-line_end(struct nfv_sip_msg *m, const char *p, size_t at, size_t n, size_t *text)
+line_end(struct nfv_sip_msg *m, struct scan_lines *l, size_t *text)
 {
-	const char *end = p + n, *q = p + at;
+	for (;;) {
+		const char *q = scan_break(l);
 
-	for (;; q++) {
-		q = scan_break(q, end, p);
-		if (end - q >= 2 && q[0] == '\r' && q[1] == '\n') {
-			*text = (size_t)(q - p);
+		*text = (size_t)(q - l->lo);
+		if (l->end - q >= 2 && q[0] == '\r' && q[1] == '\n') {
+			scan_break(l);
 			return *text + 2;
 		}
 		m->flaws |= NFV_SIP_FLAW_LINE_END;
-		if (q == end) {
-			*text = n;
-			return n;
-		}
+		if (q == l->end)
+			return *text;
 	}
 }
 
@@ -214,22 +212,22 @@ other_line(struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t n, size_t e
 
 /* Up to the empty line; returns where the body begins. */
 static size_t
-header_lines(struct nfv_sip_msg *m, size_t at, size_t n)
+header_lines(struct nfv_sip_msg *m, struct scan_lines *l, size_t at)
 {
 	uint16_t last[NFV_SIP_H_FIELDS];
-	const char *p = m->p, *lim = p + n;
-	size_t text, end;
+	const char *p = m->p, *lim = l->end;
+	size_t text, end, n = (size_t)(lim - p);
 
 	m->n_hdr = 0;
 	memset(m->first, 0, sizeof(m->first));
 	while (at < n) {
-		end = line_end(m, p, at, n, &text);
+		end = line_end(m, l, &text);
 		if (text == at && end > at)
 			return end;
 		if ((end < n && is_blank(p[end])) || end - text != 2 ||
 			!usual_line(m, last, p + at, text - at, lim)) {
 			while (end < n && is_blank(p[end])) /* folded */
-				end = line_end(m, p, end, n, &text);
+				end = line_end(m, l, &text);
 			other_line(m, last, at, text - at, end, lim);
 		}
 		at = end;
@@ -271,6 +269,7 @@ enum nfv_sip_kind
 nfv_sip_parse(struct nfv_sip_msg *m, const char *p, size_t n)
 {
 	size_t at = 0, text, end;
+	struct scan_lines lines;
 
 	if (n > NFV_SIP_BYTES_MAX)
 		return NFV_SIP_NOT_SIP;
@@ -284,10 +283,11 @@ nfv_sip_parse(struct nfv_sip_msg *m, const char *p, size_t n)
 	n -= at;
 	m->flaws = 0;
 	m->p = p;
-	end = line_end(m, p, 0, n, &text);
+	lines = scan_lines(p, n);
+	end = line_end(m, &lines, &text);
 	if (!start_line(m, nfv_sv(p, text), p + n))
 		return NFV_SIP_NOT_SIP;
 	m->headers = (uint16_t)end;
-	cut_body(m, header_lines(m, end, n), n);
+	cut_body(m, header_lines(m, &lines, end), n);
 	return NFV_SIP_MESSAGE_OK;
 }

@@ -191,25 +191,62 @@ scan_either(struct nfv_sv s, char a, char b, const char *lim)
 	return p < end ? p : end;
 }
 
-/* The first CR or LF in [p, end), or `end`; from `lo` on may be read. */
-static inline const char *
-scan_break(const char *p, const char *end, const char *lo)
+/* The CRs and LFs of a text, one after the other, found 64 bytes at a time: where a line begins is not
+ * waited for to look for its end. */
+struct scan_lines {
+	const char *lo, *end; /* of the text */
+	const char *at;       /* 64 bytes, or the last ones, of which `mask` has those left */
+	uint64_t mask;
+};
+
+static inline uint64_t
+scan_breaks64(const char *p)
 {
-	for (; end - p >= 2 * SCAN_WIDE; p += 2 * SCAN_WIDE) {
-		unsigned int mask = scan_breaks(p) | scan_breaks(p + SCAN_WIDE) << SCAN_WIDE;
+	uint64_t mask = 0;
 
-		if (mask != 0)
-			return p + __builtin_ctz(mask);
-	}
-	if (p < end && end - lo >= 2 * SCAN_WIDE) {
-		unsigned int mask = scan_breaks(end - 2 * SCAN_WIDE) |
-			scan_breaks(end - SCAN_WIDE) << SCAN_WIDE;
+	for (unsigned int i = 0; i < 64; i += SCAN_WIDE)
+		mask |= (uint64_t)scan_breaks(p + i) << i;
+	return mask;
+}
 
-		mask >>= 2 * SCAN_WIDE - (end - p);
-		return mask != 0 ? p + __builtin_ctz(mask) : end;
+static inline uint64_t
+scan_lines_look(const struct scan_lines *l)
+{
+	size_t n = (size_t)(l->end - l->at);
+	uint64_t mask = 0;
+
+	if (n >= 64)
+		return scan_breaks64(l->at);
+	if (l->end - l->lo >= 64)
+		return scan_breaks64(l->end - 64) >> (64 - n);
+	for (size_t i = 0; i < n; i++)
+		mask |= (uint64_t)(l->at[i] == '\r' || l->at[i] == '\n') << i;
+	return mask;
+}
+
+static inline struct scan_lines
+scan_lines(const char *p, size_t n)
+{
+	struct scan_lines l = { p, p + n, p, 0 };
+
+	l.mask = scan_lines_look(&l);
+	return l;
+}
+
+/* The next one, or the end. */
+static inline const char *
+scan_break(struct scan_lines *l)
+{
+	const char *p;
+
+	while (l->mask == 0) {
+		if (l->end - l->at <= 64)
+			return l->end;
+		l->at += 64;
+		l->mask = scan_lines_look(l);
 	}
-	while (p < end && *p != '\r' && *p != '\n')
-		p++;
+	p = l->at + __builtin_ctzll(l->mask);
+	l->mask &= l->mask - 1;
 	return p;
 }
 

@@ -20,6 +20,7 @@
 static struct sip_server *s;
 static struct nfv_sv to_callee; /* what was sent that way last */
 static char callee_room[4096];
+static struct sip_in in[2]; /* from outside, from inside */
 
 static bool
 sink(void *ctx, enum nfv_dir dir, const struct nfv_endpoint *from, const struct nfv_endpoint *to,
@@ -60,20 +61,21 @@ start(uint32_t calls)
 		exit(1);
 	sip_txns_init(&s->txns, &tc, &pages, 7);
 	s->sink = (struct sip_sink){ NULL, sink };
+	in[0].dir = NFV_INWARD;
+	in[1].dir = NFV_OUTWARD;
+	nfv_endpoint_parse(NFV_SV("203.0.113.5:5060"), &in[0].src);
+	nfv_endpoint_parse(NFV_SV("10.0.0.9:5060"), &in[1].src);
+	nfv_endpoint_parse(NFV_SV(OUT4 ":5060"), &in[0].dst);
+	nfv_endpoint_parse(NFV_SV(IN4 ":5060"), &in[1].dst);
 }
 
 static void
 take(bool inside, const char *text, size_t n, uint64_t now)
 {
-	struct sip_in in = { .dir = inside ? NFV_OUTWARD : NFV_INWARD,
-		.text = nfv_sv(text, n),
-		.src.port = 5060,
-		.dst.port = 5060 };
 	struct sip_outcome out;
 
-	nfv_addr_parse(nfv_sv_str(inside ? "10.0.0.9" : "203.0.113.5"), &in.src.addr);
-	nfv_addr_parse(nfv_sv_str(inside ? IN4 : OUT4), &in.dst.addr);
-	sip_server_take(s, &in, now, &out);
+	in[inside].text = nfv_sv(text, n);
+	sip_server_take(s, &in[inside], now, &out);
 }
 
 static const char sdp[] = "v=0\r\no=user1 53655765 2353687637 IN IP4 10.0.0.9\r\ns=-\r\n"
