@@ -12,21 +12,17 @@ is_blank(char c)
 }
 
 /*
- * The end of the next line: the offset behind its CRLF, and in *text the offset of the CRLF. A CR or LF
- * alone ends no line for us but may for the next hop, so it is a flaw. If there is no line end, the
- * line is all that is left.
+ * The end of the line that breaks first at `q`: the offset behind its CRLF, and in *text the offset of
+ * the CRLF. A CR or LF alone ends no line for us but may for the next hop, so it is a flaw. If there is
+ * no line end, the line is all that is left.
  */
-static inline size_t
-line_end(struct nfv_sip_msg *m, struct scan_lines *l, size_t *text)
+static size_t
+line_end(struct nfv_sip_msg *m, struct scan_lines *l, const char *q, size_t *text)
 {
-	for (;;) {
-		const char *q = scan_break(l);
-
+	for (;; q = scan_break(l)) {
 		*text = (size_t)(q - l->lo);
-		if (l->end - q >= 2 && q[0] == '\r' && q[1] == '\n') {
-			scan_break(l);
+		if (l->end - q >= 2 && q[0] == '\r' && q[1] == '\n')
 			return *text + 2;
-		}
 		m->flaws |= NFV_SIP_FLAW_LINE_END;
 		if (q == l->end)
 			return *text;
@@ -147,20 +143,29 @@ has_room(struct nfv_sip_msg *m, size_t n)
 	return false;
 }
 
-/* Index a field whose first seven members are known; `last` has the one before it of each name. */
+/* Index a field: its line, of n bytes from `at` on and up to `end`, and parts of it. `last` has the one
+ * before it of each name. */
 static inline void
-add_header(struct nfv_sip_msg *m, uint16_t last[], struct nfv_sip_hdr hdr)
+add_header(struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t end, size_t name_n,
+	struct nfv_sv value, enum nfv_sip_field field)
 {
+	struct nfv_sip_hdr *h = &m->hdr[m->n_hdr];
 	uint16_t i = ++m->n_hdr;
 
-	m->hdr[i - 1] = hdr;
-	if (hdr.field == NFV_SIP_H_OTHER)
+	h->at = (uint16_t)at;
+	h->end = (uint16_t)end;
+	h->name_n = (uint16_t)name_n;
+	h->value = (uint16_t)(value.p - m->p);
+	h->value_n = (uint16_t)value.n;
+	h->next = 0;
+	h->field = (uint8_t)field;
+	if (field == NFV_SIP_H_OTHER)
 		return;
-	if (m->first[hdr.field] == 0)
-		m->first[hdr.field] = i;
+	if (m->first[field] == 0)
+		m->first[field] = i;
 	else
-		m->hdr[last[hdr.field] - 1].next = i;
-	last[hdr.field] = i;
+		m->hdr[last[field] - 1].next = i;
+	last[field] = i;
 }
 
 /* A line as nearly all are: a short name that is known or plain, a colon, one space, and no space at
@@ -168,46 +173,48 @@ add_header(struct nfv_sip_msg *m, uint16_t last[], struct nfv_sip_hdr hdr)
 static inline bool
 usual_line(struct nfv_sip_msg *m, uint16_t last[], const char *p, size_t n, const char *lim)
 {
-	enum nfv_sip_field field;
-	unsigned int colons;
+	unsigned int colons = lim - p >= SCAN_WIDE ? scan_mask(p, ':') : 0;
 	size_t name_n, at = (size_t)(p - m->p);
+	enum nfv_sip_field field;
 
-	if (lim - p < SCAN_WIDE)
+	if (colons == 0)
 		return false;
-	colons = scan_mask(p, ':');
-	name_n = (size_t)__builtin_ctz(colons | 1u << SCAN_WIDE);
+	name_n = (size_t)__builtin_ctz(colons);
 	if (name_n == 0 || n <= name_n + 2 || p[name_n + 1] != ' ' || p[name_n + 2] <= ' ' ||
-		p[n - 1] <= ' ' || colons == 0)
+		p[n - 1] <= ' ')
 		return false;
 	field = scan_field(nfv_sv(p, name_n), lim);
-	if ((field == NFV_SIP_H_OTHER && scan_plain(p) != name_n))
+	if (field == NFV_SIP_H_OTHER && scan_plain(p) != name_n)
 		return false;
 	if (has_room(m, n))
-		add_header(m, last,
-			(struct nfv_sip_hdr){ (uint16_t)at, (uint16_t)(at + n + 2),
-				(uint16_t)name_n, (uint16_t)(at + name_n + 2),
-				(uint16_t)(n - name_n - 2), 0, (uint8_t)field });
+		add_header(m, last, at, at + n + 2, name_n,
+			nfv_sv(p + name_n + 2, n - name_n - 2), field);
 	return true;
 }
 
-/* Any other, folded ones too, of n bytes up to the offset `end`. */
+/* Any other, of n bytes, folds and all. */
 static void
 other_line(struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t n, size_t end, const char *lim)
 {
-	struct nfv_sip_hdr h = { .at = (uint16_t)at, .end = (uint16_t)end };
+	enum nfv_sip_field field = NFV_SIP_H_OTHER;
 	struct nfv_sv name, value;
 
 	if (!has_room(m, n))
 		return;
 	if (split_line(nfv_sv(m->p + at, n), &name, &value, lim)) {
-		h.field = (uint8_t)scan_field(name, lim);
-		h.name_n = (uint16_t)name.n;
+		field = scan_field(name, lim);
 	} else {
 		m->flaws |= NFV_SIP_FLAW_HEADER;
+		name.n = 0;
 	}
-	h.value = (uint16_t)(value.p - m->p);
-	h.value_n = (uint16_t)value.n;
-	add_header(m, last, h);
+	add_header(m, last, at, end, name.n, value, field);
+}
+
+/* Whether the line breaks here, and goes on in no other. */
+static inline bool
+ends_here(const char *q, const char *lim)
+{
+	return lim - q > 2 && q[0] == '\r' && q[1] == '\n' && !is_blank(q[2]);
 }
 
 /* Up to the empty line; returns where the body begins. */
@@ -215,22 +222,23 @@ static size_t
 header_lines(struct nfv_sip_msg *m, struct scan_lines *l, size_t at)
 {
 	uint16_t last[NFV_SIP_H_FIELDS];
-	const char *p = m->p, *lim = l->end;
+	const char *p = m->p, *lim = l->end, *q;
 	size_t text, end, n = (size_t)(lim - p);
 
 	m->n_hdr = 0;
 	memset(m->first, 0, sizeof(m->first));
-	while (at < n) {
-		end = line_end(m, l, &text);
+	for (; at < n; at = end) {
+		q = scan_break(l);
+		end = (size_t)(q - p) + 2;
+		if (q != p + at && ends_here(q, lim) &&
+			usual_line(m, last, p + at, (size_t)(q - p) - at, lim))
+			continue;
+		end = line_end(m, l, q, &text);
 		if (text == at && end > at)
 			return end;
-		if ((end < n && is_blank(p[end])) || end - text != 2 ||
-			!usual_line(m, last, p + at, text - at, lim)) {
-			while (end < n && is_blank(p[end])) /* folded */
-				end = line_end(m, l, &text);
-			other_line(m, last, at, text - at, end, lim);
-		}
-		at = end;
+		while (end < n && is_blank(p[end])) /* folded */
+			end = line_end(m, l, scan_break(l), &text);
+		other_line(m, last, at, text - at, end, lim);
 	}
 	m->flaws |= NFV_SIP_FLAW_LINE_END;
 	return n;
@@ -284,7 +292,7 @@ nfv_sip_parse(struct nfv_sip_msg *m, const char *p, size_t n)
 	m->flaws = 0;
 	m->p = p;
 	lines = scan_lines(p, n);
-	end = line_end(m, &lines, &text);
+	end = line_end(m, &lines, scan_break(&lines), &text);
 	if (!start_line(m, nfv_sv(p, text), p + n))
 		return NFV_SIP_NOT_SIP;
 	m->headers = (uint16_t)end;

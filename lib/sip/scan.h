@@ -81,17 +81,6 @@ scan_mask(const char *p, char c)
 
 	return (unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
 }
-
-/* One for each that is CR or LF. */
-static inline unsigned int
-scan_breaks(const char *p)
-{
-	__m128i v = _mm_loadu_si128((const __m128i *)p);
-	__m128i cr = _mm_cmpeq_epi8(v, _mm_set1_epi8('\r'));
-	__m128i lf = _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'));
-
-	return (unsigned int)_mm_movemask_epi8(_mm_or_si128(cr, lf));
-}
 #else
 static inline size_t
 scan_plain(const char *p)
@@ -111,12 +100,6 @@ scan_mask(const char *p, char c)
 	for (unsigned int i = 0; i < SCAN_WIDE; i++)
 		mask |= (unsigned int)(p[i] == c) << i;
 	return mask;
-}
-
-static inline unsigned int
-scan_breaks(const char *p)
-{
-	return scan_mask(p, '\r') | scan_mask(p, '\n');
 }
 #endif
 
@@ -191,8 +174,8 @@ scan_either(struct nfv_sv s, char a, char b, const char *lim)
 	return p < end ? p : end;
 }
 
-/* The CRs and LFs of a text, one after the other, found 64 bytes at a time: where a line begins is not
- * waited for to look for its end. */
+/* The CRs of a text, and LFs that follow none, one after the other; found 64 bytes at a time, so that
+ * where a line begins is not waited for to look for its end. */
 struct scan_lines {
 	const char *lo, *end; /* of the text */
 	const char *at;       /* 64 bytes, or the last ones, of which `mask` has those left */
@@ -200,28 +183,33 @@ struct scan_lines {
 };
 
 static inline uint64_t
-scan_breaks64(const char *p)
+scan_mask64(const char *p, char c)
 {
 	uint64_t mask = 0;
 
 	for (unsigned int i = 0; i < 64; i += SCAN_WIDE)
-		mask |= (uint64_t)scan_breaks(p + i) << i;
+		mask |= (uint64_t)scan_mask(p + i, c) << i;
 	return mask;
 }
 
 static inline uint64_t
 scan_lines_look(const struct scan_lines *l)
 {
-	size_t n = (size_t)(l->end - l->at);
-	uint64_t mask = 0;
+	uint64_t cr = 0, lf = 0, n = (uint64_t)(l->end - l->at);
 
-	if (n >= 64)
-		return scan_breaks64(l->at);
-	if (l->end - l->lo >= 64)
-		return scan_breaks64(l->end - 64) >> (64 - n);
-	for (size_t i = 0; i < n; i++)
-		mask |= (uint64_t)(l->at[i] == '\r' || l->at[i] == '\n') << i;
-	return mask;
+	if (n >= 64) {
+		cr = scan_mask64(l->at, '\r');
+		lf = scan_mask64(l->at, '\n');
+	} else if (l->end - l->lo >= 64) {
+		cr = scan_mask64(l->end - 64, '\r') >> (64 - n);
+		lf = scan_mask64(l->end - 64, '\n') >> (64 - n);
+	} else {
+		for (size_t i = 0; i < n; i++) {
+			cr |= (uint64_t)(l->at[i] == '\r') << i;
+			lf |= (uint64_t)(l->at[i] == '\n') << i;
+		}
+	}
+	return cr | (lf & ~(cr << 1 | (l->at > l->lo && l->at[-1] == '\r')));
 }
 
 static inline struct scan_lines
