@@ -34,6 +34,8 @@ struct sip_own {
 	enum nfv_dir dir;         /* packets that travel so leave from it */
 	char text[NFV_ADDR_TEXT]; /* with the proxy's port, as in a URI */
 	uint8_t text_n;
+	char record[NFV_ADDR_TEXT + 16]; /* as in a Record-Route of ours */
+	uint8_t record_n;
 };
 
 /** Where a request goes. */
@@ -225,6 +227,12 @@ sip_own_text(const struct sip_own *own)
 	return nfv_sv(own->text, own->text_n);
 }
 
+static inline struct nfv_sv
+sip_own_record(const struct sip_own *own)
+{
+	return nfv_sv(own->record, own->record_n);
+}
+
 static inline struct nfv_endpoint
 sip_hop_from(const struct sip_proxy *px, const struct sip_hop *hop)
 {
@@ -242,6 +250,8 @@ sip_drop(struct sip_result *r, enum sip_drop why)
 
 /** Index into px->own, or -1. */
 int sip_own_find(const struct sip_proxy *px, const struct nfv_addr *addr);
+/** Whether host and port, as they stand in a Via or URI, are what we write there ourselves. */
+bool sip_is_own_text(const struct sip_proxy *px, struct nfv_sv hostport);
 /** Whether it is the proxy itself: own address and its port. */
 bool sip_is_self(const struct sip_proxy *px, const struct nfv_endpoint *e);
 /** Which way it lies: an own address at another port is a NAT's mapping, on the inside of here. */

@@ -19,6 +19,30 @@ is_our_record(const struct sip_proxy *px, const struct nfv_sip_uri *uri)
 		sip_uri_is_self(px, uri, false);
 }
 
+/* How many Route values there are, if all are such, byte for byte; else 0. */
+static uint32_t
+only_our_records(const struct sip_work *work)
+{
+	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(&work->msg, NFV_SIP_H_ROUTE);
+	const struct sip_proxy *px = work->px;
+	uint32_t n = 0, i;
+
+	for (; h != NULL; h = nfv_sip_next_hdr(&work->msg, h)) {
+		struct nfv_sv s = nfv_sip_value(&work->msg, h), value;
+
+		while (s.p != NULL) {
+			value = nfv_sv_trim(nfv_sv_cut(&s, ','));
+			for (i = 0; i < px->n_own; i++)
+				if (nfv_sv_eq(value, sip_own_record(&px->own[i])))
+					break;
+			if (i == px->n_own)
+				return 0;
+			n++;
+		}
+	}
+	return n;
+}
+
 /*
  * §16.4: the Route's values that are ours go from its top; and if the previous hop is a strict
  * router, which has put our Route value into the Request-URI, the real one is the last Route value.
@@ -34,6 +58,10 @@ read_routes(const struct sip_work *work, struct sip_course *c)
 	int rc;
 
 	c->target = work->core.uri;
+	if (!strict && (c->n_routes = only_our_records(work)) > 0) {
+		c->skip = c->n_routes;
+		return true;
+	}
 	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_ROUTE);
 	while ((rc = nfv_sip_next_name(&it, &name)) > 0) {
 		struct nfv_sip_uri uri;
@@ -273,9 +301,9 @@ forms_dialog(enum nfv_sip_method method)
 static void
 put_record(struct nfv_sip_writer *w, const struct sip_own *own)
 {
-	nfv_sip_put_str(w, "Record-Route: <sip:");
-	nfv_sip_put(w, sip_own_text(own));
-	nfv_sip_put_str(w, ";lr>\r\n");
+	nfv_sip_put_str(w, "Record-Route: ");
+	nfv_sip_put(w, sip_own_record(own));
+	nfv_sip_put_str(w, "\r\n");
 }
 
 /* The header fields that come on top: Via, Record-Route (RFC 5658: one for either side, if our

@@ -7,7 +7,8 @@ via_is_ours(const struct sip_proxy *px, const struct nfv_sip_via *via)
 {
 	struct nfv_endpoint e = { .port = via->port != 0 ? via->port : NFV_SIP_PORT };
 
-	return nfv_addr_parse(via->host, &e.addr) == 0 && sip_is_self(px, &e);
+	return sip_is_own_text(px, via->sent_by) ||
+		(nfv_addr_parse(via->host, &e.addr) == 0 && sip_is_self(px, &e));
 }
 
 unsigned int

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "proxy.h"
 
 static void
@@ -5,10 +7,13 @@ add_own(struct sip_proxy *px, const struct nfv_prefix *prefix, enum nfv_dir dir)
 {
 	struct sip_own *own = &px->own[px->n_own++];
 	const struct nfv_endpoint e = { prefix->addr, px->port };
+	char text[NFV_ADDR_TEXT];
 
 	*own = (struct sip_own){ .prefix = *prefix, .dir = dir };
-	nfv_endpoint_text(&e, own->text);
-	own->text_n = (uint8_t)strlen(own->text);
+	nfv_endpoint_text(&e, text);
+	own->text_n = (uint8_t)snprintf(own->text, sizeof(own->text), "%s", text);
+	own->record_n =
+		(uint8_t)snprintf(own->record, sizeof(own->record), "<sip:%s;lr>", text);
 }
 
 int
@@ -40,6 +45,15 @@ sip_own_find(const struct sip_proxy *px, const struct nfv_addr *addr)
 		if (nfv_addr_eq(&px->own[i].prefix.addr, addr))
 			return (int)i;
 	return -1;
+}
+
+bool
+sip_is_own_text(const struct sip_proxy *px, struct nfv_sv hostport)
+{
+	for (uint32_t i = 0; i < px->n_own; i++)
+		if (nfv_sv_eq(sip_own_text(&px->own[i]), hostport))
+			return true;
+	return false;
 }
 
 bool

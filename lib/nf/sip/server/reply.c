@@ -65,6 +65,7 @@ carry_on(struct sip_server *s, uint32_t client, bool first, struct sip_outcome *
 		return;
 	out->action = SIP_FORWARD;
 	server = sip_txn_at(&s->txns, x->server);
+	sip_store_prefetch(&s->txns.texts, status < 200 ? server->response : server->request);
 	tell_load(&s->work);
 	if (sip_edit_body(&s->work, &server->peer, server->own,
 		    nfv_dir_back((enum nfv_dir)server->dir)) &&

@@ -6,8 +6,9 @@
 struct block {
 	uint32_t next;  /* of this text, or of the free ones */
 	uint16_t n;     /* bytes in this block */
-	uint16_t total; /* of the text, in its first block */
-	char bytes[SIP_STORE_BLOCK - 8];
+	uint16_t total; /* of the text, and its last block; in its first one */
+	uint32_t last;
+	char bytes[SIP_STORE_BLOCK - 12];
 };
 
 #define HEAD     offsetof(struct block, bytes)
@@ -40,7 +41,7 @@ uint32_t
 sip_store_keep(struct sip_store *s, struct nfv_sv text)
 {
 	size_t room = sizeof(((struct block *)0)->bytes), need = (text.n + room - 1) / room;
-	uint32_t first = s->free, *link = &first;
+	uint32_t first = s->free, last = first, *link = &first;
 
 	if (text.n == 0 || text.n > UINT16_MAX || need > s->n_free)
 		return SIP_NO_TEXT;
@@ -53,8 +54,10 @@ sip_store_keep(struct sip_store *s, struct nfv_sv text)
 		nfv_watch(b, HEAD + b->n);
 		memcpy(b->bytes, text.p, b->n);
 		text = nfv_sv(text.p + b->n, text.n - b->n);
+		last = *link;
 		link = &b->next;
 	}
+	at(s, first)->last = last;
 	s->free = *link;
 	*link = SIP_NO_TEXT;
 	return first;
@@ -85,16 +88,25 @@ sip_store_text(const struct sip_store *s, uint32_t id, char *buf)
 }
 
 void
+sip_store_prefetch(const struct sip_store *s, uint32_t id)
+{
+	if (id != SIP_NO_TEXT)
+		__builtin_prefetch(at(s, id), 1);
+}
+
+void
 sip_store_drop(struct sip_store *s, uint32_t id)
 {
-	while (id != SIP_NO_TEXT) {
-		struct block *b = at(s, id);
-		uint32_t next = b->next;
+	const size_t room = sizeof(((struct block *)0)->bytes);
+	struct block *b, *last;
 
-		nfv_watch(b, HEAD);
-		b->next = s->free;
-		s->free = id;
-		s->n_free++;
-		id = next;
-	}
+	if (id == SIP_NO_TEXT)
+		return;
+	b = at(s, id);
+	last = at(s, b->last); /* those between are not looked at, and it is not waited for */
+	nfv_watch(b, HEAD);
+	nfv_watch(last, HEAD);
+	last->next = s->free;
+	s->free = id;
+	s->n_free += (uint32_t)((b->total + room - 1) / room);
 }

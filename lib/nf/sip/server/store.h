@@ -31,6 +31,8 @@ uint32_t sip_store_keep(struct sip_store *s, struct nfv_sv text);
 /** The text: in place where it is one block, else copied to `buf`, which has room for the longest. Of
  * SIP_NO_TEXT nothing. */
 struct nfv_sv sip_store_text(const struct sip_store *s, uint32_t id, char *buf);
+/** It will be read or given back. */
+void sip_store_prefetch(const struct sip_store *s, uint32_t id);
 /** Give it back; of SIP_NO_TEXT nothing. */
 void sip_store_drop(struct sip_store *s, uint32_t id);
 
