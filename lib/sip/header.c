@@ -249,9 +249,47 @@ name_value(struct nfv_sv *rest, struct nfv_sip_name *v, const char *lim)
 	return rc;
 }
 
+/* A name as nearly all are: words that are plain or none, a URI in brackets, and a tag or nothing. */
+static inline bool
+usual_name(struct nfv_sv s, struct nfv_sip_name *v, const char *lim)
+{
+	const char *p = s.p, *end = p + s.n, *q = p, *uri;
+
+	while (q < end && *q != '<') {
+		const char *word = q;
+
+		q = scan_past_plain(word, end, lim);
+		if (q == word || q == end)
+			return false;
+		v->display = nfv_sv(p, (size_t)(q - p));
+		q += *q == ' ';
+	}
+	if (q == p)
+		v->display = scan_none;
+	uri = q + 1;
+	if (uri >= end)
+		return false;
+	q = scan_find(nfv_sv(uri, (size_t)(end - uri)), '>', lim);
+	if (q == uri || q == end)
+		return false;
+	v->uri = nfv_sv(uri, (size_t)(q - uri));
+	v->text = s;
+	v->params = nfv_sv(q + 1, (size_t)(end - q - 1));
+	v->tag = scan_none;
+	if (v->params.n == 0)
+		return true;
+	if (v->params.n < sizeof(";tag=") || memcmp(q + 1, ";tag=", 5) != 0 ||
+		scan_past_plain(q + 6, end, lim) != end)
+		return false;
+	v->tag = nfv_sv(q + 6, (size_t)(end - q - 6));
+	return true;
+}
+
 int
 scan_name(struct nfv_sv s, struct nfv_sip_name *out, const char *lim)
 {
+	if (usual_name(s, out, lim))
+		return 0;
 	return name_value(&s, out, lim) == 0 && s.n == 0 ? 0 : -EINVAL;
 }
 

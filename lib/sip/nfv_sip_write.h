@@ -61,8 +61,16 @@ nfv_sip_hex8(uint32_t v)
 	return htobe64(
 		x + 0x3030303030303030 + ((x + 0x0606060606060606) >> 4 & 0x0101010101010101) * 39);
 }
-/** `digits` hexadecimal digits, lower case, the upper ones cut off. */
-void nfv_sip_put_hex(struct nfv_sip_writer *w, uint64_t v, unsigned int digits);
+/** Up to sixteen hexadecimal digits, the upper ones cut off. */
+static inline void
+nfv_sip_put_hex(struct nfv_sip_writer *w, uint64_t v, unsigned int digits)
+{
+	const uint64_t text[2] = { nfv_sip_hex8((uint32_t)(v >> 32)), nfv_sip_hex8((uint32_t)v) };
+
+	digits = digits > sizeof(text) ? sizeof(text) : digits;
+	nfv_sip_put(w, nfv_sv((const char *)text + sizeof(text) - digits, digits));
+}
+
 /** As a host: an IPv6 address in brackets. */
 void nfv_sip_put_host(struct nfv_sip_writer *w, const struct nfv_addr *a);
 /** Host, colon, port. */

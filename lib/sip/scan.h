@@ -135,6 +135,22 @@ scan_run(struct nfv_sv *s, unsigned int class, const char *lim)
 	return run;
 }
 
+/* Where in [p, end) what is plain ends. */
+static inline const char *
+scan_past_plain(const char *p, const char *end, const char *lim)
+{
+	while (lim - p >= SCAN_WIDE) {
+		size_t n = scan_plain(p);
+
+		p += n;
+		if (n < SCAN_WIDE || p >= end)
+			return p < end ? p : end;
+	}
+	while (p < end && scan_is(*p, CH_SCHEME) && *p != '+')
+		p++;
+	return p;
+}
+
 /* Where `c` is in the view, or its end. */
 static inline const char *
 scan_find(struct nfv_sv s, char c, const char *lim)

@@ -66,10 +66,31 @@ userinfo(struct nfv_sv *s, struct nfv_sip_uri *u, const char *lim)
 	return u->user.n > 0 && info.n == 0;
 }
 
+/* [user "@"] host as nearly all are, of what is plain. False, and nothing
+ * taken: they are not. */
+static inline bool
+usual_host(struct nfv_sv *s, struct nfv_sip_uri *u, const char *lim)
+{
+	const char *p = s->p, *end = p + s->n, *q = scan_past_plain(p, end, lim);
+	struct nfv_sv user = scan_none;
+
+	if (q > p && q < end && *q == '@') {
+		user = nfv_sv(p, (size_t)(q - p));
+		p = q + 1;
+		q = scan_past_plain(p, end, lim);
+	}
+	if (q == p || *p == '.' || *p == '-' || (q < end && (user.p == NULL || *q == '_')))
+		return false;
+	u->user = user;
+	u->host = nfv_sv(p, (size_t)(q - p));
+	*s = nfv_sv(q, (size_t)(end - q));
+	return true;
+}
+
 static int
 sip_uri(struct nfv_sv s, struct nfv_sip_uri *u, const char *lim)
 {
-	if (!userinfo(&s, u, lim) || !scan_host(&s, &u->host, lim))
+	if (!usual_host(&s, u, lim) && (!userinfo(&s, u, lim) || !scan_host(&s, &u->host, lim)))
 		return -EINVAL;
 	u->port_text = nfv_sv(s.p, 0);
 	if (scan_char(&s, ':')) {

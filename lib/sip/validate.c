@@ -98,6 +98,8 @@ top_via(const struct nfv_sip_msg *m, struct nfv_sip_core *core, struct nfv_sip_i
 
 	nfv_sip_iter(it, m, NFV_SIP_H_VIA);
 	rc = nfv_sip_next_via(it, &core->via);
+	core->via_end = core->n_vias = 0;
+	core->via_line_done = false;
 	core->via_ok = rc > 0;
 	if (rc <= 0) {
 		core->via = (struct nfv_sip_via){ 0 };
@@ -109,13 +111,17 @@ top_via(const struct nfv_sip_msg *m, struct nfv_sip_core *core, struct nfv_sip_i
 	return rc;
 }
 
+/* `topped`: of the topmost one it is known that it is good. */
 static const char *
-check_vias(const struct nfv_sip_msg *m, struct nfv_sip_core *core)
+check_vias(const struct nfv_sip_msg *m, struct nfv_sip_core *core, bool topped)
 {
 	struct nfv_sip_iter it;
 	struct nfv_sip_via via;
-	int rc = top_via(m, core, &it);
+	int rc;
 
+	if (topped && core->n_vias == 1)
+		return NULL;
+	rc = top_via(m, core, &it);
 	if (rc <= 0)
 		return rc < 0 ? "Malformed Via" : "Missing Via";
 	while ((rc = nfv_sip_next_via(&it, &via)) > 0)
@@ -204,8 +210,8 @@ first_of(const char **fault, const char *found)
 		*fault = found;
 }
 
-unsigned int
-nfv_sip_validate(const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text)
+static unsigned int
+validate(const struct nfv_sip_msg *m, struct nfv_sip_core *core, bool topped, const char **text)
 {
 	const char *fault = check_framing(m);
 
@@ -214,9 +220,7 @@ nfv_sip_validate(const struct nfv_sip_msg *m, struct nfv_sip_core *core, const c
 	core->call_id = scan_none;
 	core->cseq = (struct nfv_sip_cseq){ 0 };
 	core->max_forwards = -1;
-	core->via_end = core->n_vias = 0;
-	core->via_line_done = core->via_ok = false;
-	first_of(&fault, check_vias(m, core));
+	first_of(&fault, check_vias(m, core, topped));
 	for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]); i++)
 		first_of(&fault, check_single(m, &singles[i], core));
 	first_of(&fault, check_request(m, core));
@@ -240,6 +244,12 @@ nfv_sip_validate(const struct nfv_sip_msg *m, struct nfv_sip_core *core, const c
 		return 0;
 	*text = fault;
 	return 400;
+}
+
+unsigned int
+nfv_sip_validate(const struct nfv_sip_msg *m, struct nfv_sip_core *core, const char **text)
+{
+	return validate(m, core, false, text);
 }
 
 /* The value of a field that stands once; n == 0: of any other. */
@@ -324,7 +334,7 @@ unsigned int
 nfv_sip_validate_used(
 	const struct nfv_sip_msg *m, struct nfv_sip_core *core, bool topped, const char **text)
 {
-	return read_used(m, core, topped) ? 0 : nfv_sip_validate(m, core, text);
+	return read_used(m, core, topped) ? 0 : validate(m, core, topped, text);
 }
 
 unsigned int

@@ -13,15 +13,6 @@ nfv_sip_put_u64(struct nfv_sip_writer *w, uint64_t v)
 }
 
 void
-nfv_sip_put_hex(struct nfv_sip_writer *w, uint64_t v, unsigned int digits)
-{
-	const uint64_t text[2] = { nfv_sip_hex8((uint32_t)(v >> 32)), nfv_sip_hex8((uint32_t)v) };
-
-	digits = digits > sizeof(text) ? sizeof(text) : digits;
-	nfv_sip_put(w, nfv_sv((const char *)text + sizeof(text) - digits, digits));
-}
-
-void
 nfv_sip_put_host(struct nfv_sip_writer *w, const struct nfv_addr *a)
 {
 	char text[NFV_ADDR_TEXT];
