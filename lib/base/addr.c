@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,11 +9,17 @@
 bool
 nfv_prefix_has(const struct nfv_prefix *p, const struct nfv_addr *a)
 {
-	unsigned int whole = p->len / 8, rest = p->len % 8;
+	uint64_t x[2], y[2];
 
-	if (p->addr.family != a->family || memcmp(p->addr.b, a->b, whole) != 0)
+	if (p->addr.family != a->family)
 		return false;
-	return rest == 0 || ((p->addr.b[whole] ^ a->b[whole]) >> (8 - rest)) == 0;
+	memcpy(x, p->addr.b, sizeof(x));
+	memcpy(y, a->b, sizeof(y));
+	x[0] = be64toh(x[0] ^ y[0]);
+	x[1] = be64toh(x[1] ^ y[1]);
+	if (p->len <= 64)
+		return p->len == 0 || x[0] >> (64 - p->len) == 0;
+	return x[0] == 0 && x[1] >> (128 - p->len) == 0;
 }
 
 /* By hand like write4(), and as strict as inet_pton(): four numbers up to 255 without leading

@@ -262,6 +262,10 @@ int sip_own_toward(const struct sip_proxy *px, enum nfv_dir dir, const struct nf
 bool sip_is_host(const struct nfv_addr *addr);
 /** Whether a URI names the proxy: own address or, with `domains`, own domain, and its port. */
 bool sip_uri_is_self(const struct sip_proxy *px, const struct nfv_sip_uri *uri, bool domains);
+/** Host, if it is an address (else NFV_NO_ADDR), and port of a URI; and the same question with them. */
+struct nfv_endpoint sip_uri_endpoint(const struct nfv_sip_uri *uri);
+bool sip_uri_leads_here(const struct sip_proxy *px, const struct nfv_sip_uri *uri,
+	const struct nfv_endpoint *e, bool domains);
 bool sip_is_domain(const struct sip_proxy *px, struct nfv_sv host);
 
 /* trunk.c */

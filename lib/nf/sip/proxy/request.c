@@ -130,12 +130,11 @@ to_trunk(struct sip_work *work, struct sip_hop *hop)
  * the trunks' to resolve; where there are none, a name that has no address is what RFC 3263 §4.3
  * makes of it: a transport failure, 503 (RFC 3261 §16.9). */
 static unsigned int
-resolve(struct sip_work *work, const struct nfv_sip_uri *uri, struct sip_hop *hop,
-	unsigned int *n)
+resolve(struct sip_work *work, const struct nfv_sip_uri *uri, struct nfv_endpoint e,
+	struct sip_hop *hop, unsigned int *n)
 {
 	const struct sip_proxy *px = work->px;
 	struct nfv_sv transport, host = uri->host, maddr;
-	struct nfv_endpoint e = { .port = uri->port != 0 ? uri->port : NFV_SIP_PORT };
 
 	if (uri->scheme == NFV_SIP_SCHEME_TEL && px->trunks.n > 0) {
 		*n = to_trunk(work, hop);
@@ -149,9 +148,12 @@ resolve(struct sip_work *work, const struct nfv_sip_uri *uri, struct sip_hop *ho
 	maddr = nfv_sip_uri_param(uri, "maddr");
 	if (maddr.n > 2 && maddr.p[0] == '[')
 		maddr = nfv_sv(maddr.p + 1, maddr.n - 2);
-	if (maddr.n > 0)
+	if (maddr.n > 0) {
 		host = maddr;
-	if (nfv_addr_parse(host, &e.addr) < 0) {
+		e.addr.family = NFV_NO_ADDR;
+		nfv_addr_parse(host, &e.addr);
+	}
+	if (e.addr.family == NFV_NO_ADDR) {
 		if (sip_is_domain(px, host))
 			return 404;
 		*n = to_trunk(work, hop);
@@ -215,12 +217,14 @@ sip_request_hops(struct sip_work *work, const struct sip_course *c,
 	struct sip_hop hop[SIP_HOPS_MAX], unsigned int *n)
 {
 	bool routed = c->route.text.n > 0;
+	const struct nfv_sip_uri *uri = routed ? &c->route : &c->target;
+	const struct nfv_endpoint e = sip_uri_endpoint(uri);
 	unsigned int status, good = 0, first = 0;
 
-	if (!routed && sip_uri_is_self(work->px, &c->target, true))
+	if (!routed && sip_uri_leads_here(work->px, uri, &e, true))
 		status = to_self(work, c, hop, n);
 	else
-		status = resolve(work, routed ? &c->route : &c->target, hop, n);
+		status = resolve(work, uri, e, hop, n);
 	if (status != 0)
 		return status;
 	for (unsigned int i = 0; i < *n; i++) {

@@ -74,11 +74,25 @@ siphash_push(struct siphash *h, uint64_t w, unsigned int n)
 	unsigned int used = h->n % 8;
 
 	h->n += n;
+	if (used == 0 && n == 8) {
+		siphash_word(h, w);
+		return;
+	}
 	h->tail |= w << 8 * used;
 	if (used + n < 8)
 		return;
 	siphash_word(h, h->tail);
 	h->tail = used > 0 ? w >> (64 - 8 * used) : 0;
+}
+
+/* Eight bytes. */
+static inline void
+siphash_push8(struct siphash *h, const void *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, 8);
+	siphash_push(h, le64toh(w), 8);
 }
 
 /* The last n < 8 bytes before `end`, of which `all` may be read. */
@@ -101,12 +115,9 @@ siphash_add(struct siphash *h, const void *data, size_t n)
 {
 	const uint8_t *p = data;
 	size_t all = n;
-	uint64_t w;
 
-	for (; n >= 8; n -= 8, p += 8) {
-		memcpy(&w, p, 8);
-		siphash_push(h, le64toh(w), 8);
-	}
+	for (; n >= 8; n -= 8, p += 8)
+		siphash_push8(h, p);
 	if (n > 0)
 		siphash_push(h, siphash_rest(p + n, (unsigned int)n, all), (unsigned int)n);
 }

@@ -15,14 +15,23 @@
 #define TXN_MARK NFV_SIP_COOKIE "nft"
 #define TXN_N    (MARK_N + 8 + 8 + 8 + HASH_DIGITS)
 
-/* With its length, so that "ab" "c" and "a" "bc" are not the same. */
+/* Some texts in whole words, and then how long each was, so that "ab" "c" and "a" "bc" are not the same. */
 static void
-hash_sv(struct siphash *h, struct nfv_sv s)
+hash_texts(struct siphash *h, const struct nfv_sv *text, size_t n)
 {
-	uint16_t n = (uint16_t)s.n;
+	uint64_t lengths = 0;
 
-	siphash_add(h, &n, sizeof(n));
-	siphash_add(h, s.p, s.n);
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *p = (const uint8_t *)text[i].p;
+		size_t left = text[i].n;
+
+		for (; left >= 8; left -= 8, p += 8)
+			siphash_push8(h, p);
+		if (left > 0)
+			siphash_push(h, siphash_rest(p + left, (unsigned int)left, text[i].n), 8);
+		lengths = lengths << 16 | text[i].n;
+	}
+	siphash_push(h, lengths, 8);
 }
 
 bool
@@ -99,14 +108,13 @@ identify(struct sip_work *work)
 		return work->id;
 	siphash_init(&h, &work->px->key);
 	if (branch.n > cookie.n && memcmp(branch.p, cookie.p, cookie.n) == 0) {
-		hash_sv(&h, branch);
-		hash_sv(&h, core->via.sent_by);
+		hash_texts(&h, (const struct nfv_sv[]){ branch, core->via.sent_by }, 2);
 	} else {
-		hash_sv(&h, core->via.text);
-		hash_sv(&h, core->from.tag);
-		hash_sv(&h, core->call_id);
-		siphash_add(&h, &core->cseq.number, sizeof(core->cseq.number));
-		hash_sv(&h, work->msg.uri);
+		hash_texts(&h,
+			(const struct nfv_sv[]){ core->via.text, core->from.tag, core->call_id,
+				work->msg.uri },
+			4);
+		siphash_push(&h, core->cseq.number, 8);
 	}
 	siphash_end2(&h, work->id);
 	work->identified = true;
@@ -331,7 +339,7 @@ sip_txn_key(struct sip_work *work, uint64_t key[2])
 	if (method != NFV_SIP_OTHER)
 		return;
 	siphash_init(&h, &work->px->key);
-	hash_sv(&h, work->msg.method_name);
+	hash_texts(&h, &work->msg.method_name, 1);
 	key[1] ^= siphash_end(&h);
 }
 

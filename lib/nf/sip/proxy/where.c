@@ -114,14 +114,30 @@ sip_is_domain(const struct sip_proxy *px, struct nfv_sv host)
 	return false;
 }
 
-bool
-sip_uri_is_self(const struct sip_proxy *px, const struct nfv_sip_uri *uri, bool domains)
+struct nfv_endpoint
+sip_uri_endpoint(const struct nfv_sip_uri *uri)
 {
 	struct nfv_endpoint e = { .port = uri->port != 0 ? uri->port : NFV_SIP_PORT };
 
+	nfv_addr_parse(uri->host, &e.addr);
+	return e;
+}
+
+bool
+sip_uri_leads_here(const struct sip_proxy *px, const struct nfv_sip_uri *uri,
+	const struct nfv_endpoint *e, bool domains)
+{
 	if (uri->scheme != NFV_SIP_SCHEME_SIP)
 		return false;
-	if (nfv_addr_parse(uri->host, &e.addr) == 0)
-		return sip_is_self(px, &e);
+	if (e->addr.family != NFV_NO_ADDR)
+		return sip_is_self(px, e);
 	return domains && (uri->port == 0 || uri->port == px->port) && sip_is_domain(px, uri->host);
+}
+
+bool
+sip_uri_is_self(const struct sip_proxy *px, const struct nfv_sip_uri *uri, bool domains)
+{
+	const struct nfv_endpoint e = sip_uri_endpoint(uri);
+
+	return sip_uri_leads_here(px, uri, &e, domains);
 }
