@@ -174,21 +174,22 @@ static inline bool
 usual_line(struct nfv_sip_msg *m, uint16_t last[], const char *p, size_t n, const char *lim)
 {
 	unsigned int colons = lim - p >= SCAN_WIDE ? scan_mask(p, ':') : 0;
-	size_t name_n, at = (size_t)(p - m->p);
 	enum nfv_sip_field field;
+	const char *value;
+	size_t name_n, at;
 
-	if (colons == 0)
+	if ((colons & ~1u) == 0)
 		return false;
 	name_n = (size_t)__builtin_ctz(colons);
-	if (name_n == 0 || n <= name_n + 2 || p[name_n + 1] != ' ' || p[name_n + 2] <= ' ' ||
-		p[n - 1] <= ' ')
+	value = p + name_n + 2;
+	if (n <= name_n + 2 || value[-1] != ' ' || value[0] <= ' ' || p[n - 1] <= ' ')
 		return false;
 	field = scan_field(nfv_sv(p, name_n), lim);
 	if (field == NFV_SIP_H_OTHER && scan_plain(p) != name_n)
 		return false;
+	at = (size_t)(p - m->p);
 	if (has_room(m, n))
-		add_header(m, last, at, at + n + 2, name_n,
-			nfv_sv(p + name_n + 2, n - name_n - 2), field);
+		add_header(m, last, at, at + n + 2, name_n, nfv_sv(value, n - name_n - 2), field);
 	return true;
 }
 
@@ -214,7 +215,7 @@ other_line(struct nfv_sip_msg *m, uint16_t last[], size_t at, size_t n, size_t e
 static inline bool
 ends_here(const char *q, const char *lim)
 {
-	return lim - q > 2 && q[0] == '\r' && q[1] == '\n' && !is_blank(q[2]);
+	return lim - q > 2 && q[0] == '\r' && q[1] == '\n' && (q[2] > ' ' || !is_blank(q[2]));
 }
 
 /* Up to the empty line; returns where the body begins. */
@@ -222,23 +223,26 @@ static size_t
 header_lines(struct nfv_sip_msg *m, struct scan_lines *l, size_t at)
 {
 	uint16_t last[NFV_SIP_H_FIELDS];
-	const char *p = m->p, *lim = l->end, *q;
-	size_t text, end, n = (size_t)(lim - p);
+	const char *line = m->p + at, *lim = l->end, *q;
+	size_t text, end, n = (size_t)(lim - m->p);
 
 	m->n_hdr = 0;
 	memset(m->first, 0, sizeof(m->first));
-	for (; at < n; at = end) {
+	while (line < lim) {
 		q = scan_break(l);
-		end = (size_t)(q - p) + 2;
-		if (q != p + at && ends_here(q, lim) &&
-			usual_line(m, last, p + at, (size_t)(q - p) - at, lim))
+		if (q != line && ends_here(q, lim) &&
+			usual_line(m, last, line, (size_t)(q - line), lim)) {
+			line = q + 2;
 			continue;
+		}
+		at = (size_t)(line - m->p);
 		end = line_end(m, l, q, &text);
 		if (text == at && end > at)
 			return end;
-		while (end < n && is_blank(p[end])) /* folded */
+		while (end < n && is_blank(m->p[end])) /* folded */
 			end = line_end(m, l, scan_break(l), &text);
 		other_line(m, last, at, text - at, end, lim);
+		line = m->p + end;
 	}
 	m->flaws |= NFV_SIP_FLAW_LINE_END;
 	return n;
