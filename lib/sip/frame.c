@@ -178,7 +178,7 @@ usual_line(struct nfv_sip_msg *m, uint16_t last[], const char *p, size_t n, cons
 	const char *value;
 	size_t name_n, at;
 
-	if ((colons & ~1u) == 0)
+	if (colons == 0 || (colons & 1))
 		return false;
 	name_n = (size_t)__builtin_ctz(colons);
 	value = p + name_n + 2;

@@ -258,7 +258,7 @@ the_one(const struct nfv_sip_msg *m, enum nfv_sip_field field)
 {
 	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, field);
 
-	return h != NULL && h->next == 0 ? nfv_sip_value(m, h) : scan_none;
+	return h != NULL && h->next == 0 ? nfv_sip_value(m, h) : nfv_sv(m->p, 0);
 }
 
 /* A From or To as nearly all are: what stands in brackets, and a tag or nothing. */
@@ -269,7 +269,7 @@ read_tag(struct nfv_sv s, struct nfv_sip_name *out, const char *lim)
 	const char *end = s.p + s.n, *p = scan_either(s, '>', '"', lim);
 
 	if (p == end || *p != '>')
-		return s.n > 0 && scan_name(s, out, lim) == 0;
+		return scan_name(s, out, lim) == 0;
 	out->text = s;
 	out->display = out->uri = out->params = out->tag = scan_none;
 	if (++p == end)
