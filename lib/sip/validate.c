@@ -324,8 +324,8 @@ read_used(const struct nfv_sip_msg *m, struct nfv_sip_core *core, bool topped)
 	if (scan_call_id(core->call_id, lim) < 0 ||
 		scan_cseq(the_one(m, NFV_SIP_H_CSEQ), &core->cseq, lim) < 0)
 		return false;
-	if (hops != NULL && (hops->next != 0 ||
-				    check_max_forwards(nfv_sip_value(m, hops), core, lim) < 0))
+	if (hops != NULL &&
+		(hops->next != 0 || check_max_forwards(nfv_sip_value(m, hops), core, lim) < 0))
 		return false;
 	return check_request(m, core) == NULL;
 }

@@ -226,6 +226,119 @@ own_messages(void **state)
 	}
 }
 
+/* What a proxy looks at of what goes on: of a request with a To tag, and of a response. */
+#define TAGGED "To: <sip:bob@example.org>;tag=2\r\n"
+#define BYE(via, from, to, rest)                                                                   \
+	"BYE sip:bob@example.org SIP/2.0\r\n" via from to ID "CSeq: 2 BYE\r\n" MF rest END
+#define OK200(via, from, to, rest) "SIP/2.0 200 OK\r\n" via from to ID "CSeq: 2 BYE\r\n" rest END
+
+static const struct {
+	const char *text;
+	unsigned int status; /* by nfv_sip_validate_used() */
+	unsigned int whole;  /* by nfv_sip_validate() */
+} used[] = {
+	{ BYE(VIA, FROM, TAGGED, ""), 0, 0 },
+	{ OK200(VIA, FROM, TAGGED, ""), 0, 0 },
+	/* only passed on, whatever it is (RFC 3261 §16.3 (1)) */
+	{ BYE(VIA, FROM, TAGGED, "Contact: sip:a b\r\n"), 0, 400 },
+	{ BYE(VIA, FROM, TAGGED, "Route: <sip:a;lr>,,<sip:b>\r\n"), 0, 400 },
+	{ BYE(VIA "Via: ;;\r\n", FROM, TAGGED, ""), 0, 400 },
+	{ BYE(VIA, "From: <sip:a%4@b>;tag=1\r\n", TAGGED, ""), 0, 400 },
+	{ BYE(VIA, FROM, "To: Bell, Al <sip:a@b>;tag=1\r\n", ""), 0, 400 },
+	{ OK200(VIA, FROM, TO, "Contact: <\r\n"), 0, 400 },
+	{ OK200(VIA "Via: SIP/2.0/UDP\r\n", FROM, TO, ""), 0, 400 },
+	/* what begins something, and what the registrar reads */
+	{ BYE(VIA, FROM, TO, "Contact: sip:a b\r\n"), 400, 400 },
+	{ "REGISTER sip:example.org SIP/2.0\r\n" VIA FROM TAGGED ID
+	  "CSeq: 2 REGISTER\r\nContact: sip:a b\r\n" END,
+		400, 400 },
+	/* what is used */
+	{ BYE("", FROM, TAGGED, ""), 400, 400 },
+	{ BYE("Via: SIP/2.0/UDP a;;\r\n", FROM, TAGGED, ""), 400, 400 },
+	{ BYE("Via: SIP/3.0/UDP a\r\n", FROM, TAGGED, ""), 400, 400 },
+	{ BYE(VIA, "", TAGGED, ""), 400, 400 },
+	{ BYE(VIA, FROM FROM, TAGGED, ""), 400, 400 },
+	{ BYE(VIA, FROM, TAGGED TAGGED, ""), 400, 400 },
+	{ BYE(VIA, FROM, "To: <sip:a@b>;tag=1;tag=2\r\n", ""), 400, 400 },
+	{ BYE(VIA, FROM, "To: \"open <sip:a@b>;tag=1\r\n", ""), 400, 400 },
+	{ BYE(VIA, "From: <sip:a@b>;tag=1 2\r\n", TAGGED, ""), 400, 400 },
+	{ BYE(VIA, FROM, TAGGED, "i: again\r\n"), 400, 400 },
+	{ BYE(VIA, FROM, TAGGED, "CSeq: 2 BYE\r\n"), 400, 400 },
+	{ BYE(VIA, FROM, TAGGED, "Max-Forwards: 5\r\n"), 400, 400 },
+	{ BYE(VIA, FROM, TAGGED, "no colon here\r\n"), 400, 400 },
+	{ BYE(VIA, FROM, TAGGED, "X: a\nVia: b\r\n"), 400, 400 },
+	{ "BYE sip:b@c?h=1 SIP/2.0\r\n" VIA FROM TAGGED ID "CSeq: 2 BYE\r\n" END, 400, 400 },
+	{ "BYE sip:b@c SIP/2.0\r\n" VIA FROM TAGGED ID "CSeq: 2 ACK\r\n" END, 400, 400 },
+	{ "BYE sip:b@c SIP/2.0\r\n" VIA FROM TAGGED "CSeq: 2 BYE\r\n" END, 400, 400 },
+	{ OK200("Via: SIP/2.0/UDP a;branch\r\n", FROM, TO, ""), 400, 400 },
+	{ "SIP/2.0 200 OK\r\n" VIA FROM TO ID "CSeq: 2147483648 BYE\r\n" END, 400, 400 },
+};
+
+static void
+what_is_used(void **state)
+{
+	static struct nfv_sip_msg m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++) {
+		struct nfv_sip_core core;
+		const char *text = "";
+		unsigned int got, whole;
+
+		assert_int_equal(
+			nfv_sip_parse(&m, used[i].text, strlen(used[i].text)), NFV_SIP_MESSAGE_OK);
+		whole = nfv_sip_validate(&m, &core, &text);
+		got = nfv_sip_validate_used(&m, &core, false, &text);
+		if (got != used[i].status || whole != used[i].whole)
+			fail_msg("%u and %u, not %u and %u, for:\n%s", got, whole, used[i].status,
+				used[i].whole, used[i].text);
+		if (got != 0)
+			continue;
+		assert_true(nfv_sv_eq(core.call_id, NFV_SV("a@192.0.2.9")));
+		assert_true(nfv_sv_eq(core.from.tag, NFV_SV("1")));
+		assert_int_equal(core.cseq.number, 2);
+		assert_true(nfv_sv_eq(core.via.branch, NFV_SV("z9hG4bKa1")));
+	}
+}
+
+/* What is known of a request before it is read, if it can be. */
+static void
+what_is_on_top(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} t[] = {
+		{ WITH("Contact: sip:a b\r\n"), true },
+		{ WITH("no colon here\r\n"), false },
+		{ WITH(TO), false },
+		{ WITH(CSEQ), false },
+		{ START VIA TO ID CSEQ END, false },
+		{ START VIA FROM ID CSEQ END, false },
+		{ START VIA FROM TO CSEQ END, false },
+		{ START "Via: SIP/2.0/UDP a;branch=old\r\n" REST, false },
+		{ START "Via: SIP/2.0/UDP a;;\r\n" REST, false },
+		{ START REST, false },
+	};
+	static struct nfv_sip_msg m;
+	struct nfv_sip_core core;
+	const char *text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		assert_int_equal(
+			nfv_sip_parse(&m, t[i].text, strlen(t[i].text)), NFV_SIP_MESSAGE_OK);
+		if (nfv_sip_read_top(&m, &core) != t[i].good)
+			fail_msg("%sgood: %s", t[i].good ? "not " : "", t[i].text);
+	}
+	/* It is judged as if it had not been read before. */
+	nfv_sip_parse(&m, t[0].text, strlen(t[0].text));
+	assert_true(nfv_sip_read_top(&m, &core));
+	assert_true(core.to.tag.p == NULL);
+	assert_int_equal(nfv_sip_validate_used(&m, &core, true, &text), 400);
+	assert_string_equal(text, "Malformed Contact");
+}
+
 static void
 nul_bytes(void **state)
 {
@@ -374,6 +487,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_messages),
+		cmocka_unit_test(what_is_used),
+		cmocka_unit_test(what_is_on_top),
 		cmocka_unit_test(nul_bytes),
 		cmocka_unit_test(bounds),
 		cmocka_unit_test(rfc4475_messages),

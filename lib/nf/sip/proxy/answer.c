@@ -47,8 +47,7 @@ put_lines(struct nfv_sip_writer *w, const struct sip_work *work)
 	for (uint16_t i = 0; i < m->n_hdr; i++) {
 		const struct nfv_sip_hdr *h = &m->hdr[i];
 
-		if (!taken[h->field] ||
-			(h->field != NFV_SIP_H_VIA && m->first[h->field] != i + 1))
+		if (!taken[h->field] || (h->field != NFV_SIP_H_VIA && m->first[h->field] != i + 1))
 			continue;
 		if (i == 0 || to < m->hdr[i - 1].at) { /* one has been left out before it */
 			put_run(w, work, from, to);

@@ -219,8 +219,8 @@ bool sip_response_write(struct sip_work *work, struct nfv_sip_writer *w);
 /** 0: the topmost Via is not ours; 1: it is the only one; more: there is one
  * below. */
 unsigned int sip_response_vias(const struct sip_work *work);
-/** The one below; false: it is none. */
-bool sip_response_next(const struct sip_work *work, struct nfv_sip_via *next);
+/** Tell whoever sent by the one below, as sip_via_oc(). */
+void sip_response_oc(struct sip_work *work);
 static inline struct nfv_sv
 sip_own_text(const struct sip_own *own)
 {
@@ -288,6 +288,8 @@ struct nfv_endpoint sip_via_back(const struct sip_work *work);
 /** Tell who sent by `via`, if he has asked for it, what share of his new requests to keep to himself for
  * half a second (RFC 7339 §4, §6). */
 void sip_via_oc(struct sip_work *work, const struct nfv_sip_via *via);
+/** Whether a text looks as if it asked for that. */
+bool sip_may_oc(struct nfv_sv text);
 /** Add received and rport to the topmost Via (RFC 3261 §18.2.1, 3581 §4). */
 void sip_via_fix(struct sip_work *work);
 /** Write the stateless branch for the request in `work`. */

@@ -167,8 +167,7 @@ resolve(struct sip_work *work, const struct nfv_sip_uri *uri, struct nfv_endpoin
 /* What the proxy says to requests for itself. A user at its address whom it does not know is the
  * trunks', unless a trunk is who asks. 0: there are hops, which want completing. */
 static unsigned int
-to_self(struct sip_work *work, const struct sip_course *c, struct sip_hop *hop,
-	unsigned int *n)
+to_self(struct sip_work *work, const struct sip_course *c, struct sip_hop *hop, unsigned int *n)
 {
 	const struct sip_proxy *px = work->px;
 	bool user = c->target.user.p != NULL;

@@ -17,13 +17,29 @@ sip_response_vias(const struct sip_work *work)
 	return via_is_ours(work->px, &work->core.via) ? work->core.n_vias : 0;
 }
 
-bool
-sip_response_next(const struct sip_work *work, struct nfv_sip_via *next)
+/* The one below; false: it is none. */
+static bool
+next_via(const struct sip_work *work, struct nfv_sip_via *next)
 {
 	struct nfv_sip_iter it;
 
 	nfv_sip_iter_behind(&it, &work->msg, &work->core);
 	return nfv_sip_next_via(&it, next) > 0;
+}
+
+void
+sip_response_oc(struct sip_work *work)
+{
+	const struct nfv_sip_msg *m = &work->msg;
+	const struct nfv_sip_hdr *h = nfv_sip_first_hdr(m, NFV_SIP_H_VIA);
+	struct nfv_sip_via next;
+
+	if (work->px->overload == NULL)
+		return;
+	if (work->core.via_line_done)
+		h = nfv_sip_next_hdr(m, h);
+	if (h != NULL && sip_may_oc(nfv_sip_value(m, h)) && next_via(work, &next))
+		sip_via_oc(work, &next);
 }
 
 bool
@@ -53,8 +69,7 @@ sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r
 		sip_drop(r, SIP_DROP_MALFORMED);
 		return;
 	}
-	if (sip_response_vias(work) > 1 && sip_response_next(work, &next) &&
-		sip_via_target(&next, &r->to))
+	if (sip_response_vias(work) > 1 && next_via(work, &next) && sip_via_target(&next, &r->to))
 		own = sip_branch_check(work->px, work->core.via.branch, &r->to);
 	if (own < 0) {
 		sip_drop(r, SIP_DROP_RESPONSE_STRAY);
@@ -64,6 +79,7 @@ sip_response(struct sip_work *work, char *buf, size_t room, struct sip_result *r
 		sip_drop(r, SIP_DROP_NO_NEXT_HOP);
 		return;
 	}
+	sip_response_oc(work);
 	if (!sip_response_write(work, &w)) {
 		sip_drop(r, SIP_DROP_TOO_LARGE);
 		return;

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* memmem */
 #include <string.h>
 
 #include "nfv_hash.h"
@@ -111,8 +110,8 @@ identify(struct sip_work *work)
 		hash_texts(&h, (const struct nfv_sv[]){ branch, core->via.sent_by }, 2);
 	} else {
 		hash_texts(&h,
-			(const struct nfv_sv[]){ core->via.text, core->from.tag, core->call_id,
-				work->msg.uri },
+			(const struct nfv_sv[]){
+				core->via.text, core->from.tag, core->call_id, work->msg.uri },
 			4);
 		siphash_push(&h, core->cseq.number, 8);
 	}
@@ -196,6 +195,17 @@ sip_branch_check(const struct sip_proxy *px, struct nfv_sv branch, const struct 
 	return (int)own;
 }
 
+bool
+sip_may_oc(struct nfv_sv s)
+{
+	const char *end = s.p + s.n, *p = s.p;
+
+	while ((p = memchr(p, ';', (size_t)(end - p))) != NULL)
+		if (end - ++p >= 2 && (p[0] | 0x20) == 'o' && (p[1] | 0x20) == 'c')
+			return true;
+	return false;
+}
+
 void
 sip_via_oc(struct sip_work *work, const struct nfv_sip_via *via)
 {
@@ -209,7 +219,7 @@ sip_via_oc(struct sip_work *work, const struct nfv_sip_via *via)
 	bool asked = false;
 	size_t from = w->n;
 
-	if (o == NULL || memmem(via->text.p, via->text.n, ";oc", 3) == NULL)
+	if (o == NULL || !sip_may_oc(via->text))
 		return;
 	rest.p = via->sent_by.p + via->sent_by.n;
 	rest.n = (size_t)(end - rest.p);

@@ -12,8 +12,7 @@ add_own(struct sip_proxy *px, const struct nfv_prefix *prefix, enum nfv_dir dir)
 	*own = (struct sip_own){ .prefix = *prefix, .dir = dir };
 	nfv_endpoint_text(&e, text);
 	own->text_n = (uint8_t)snprintf(own->text, sizeof(own->text), "%s", text);
-	own->record_n =
-		(uint8_t)snprintf(own->record, sizeof(own->record), "<sip:%s;lr>", text);
+	own->record_n = (uint8_t)snprintf(own->record, sizeof(own->record), "<sip:%s;lr>", text);
 }
 
 int

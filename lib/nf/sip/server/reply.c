@@ -40,16 +40,6 @@ accepted(struct sip_server *s, uint32_t client, bool first)
 	sip_cancel_others(s, server, client);
 }
 
-/* To whoever sent the request, if he listens. */
-static void
-tell_load(struct sip_work *work)
-{
-	struct nfv_sip_via next;
-
-	if (work->px->overload != NULL && sip_response_next(work, &next))
-		sip_via_oc(work, &next);
-}
-
 static void
 carry_on(struct sip_server *s, uint32_t client, bool first, struct sip_outcome *out)
 {
@@ -66,7 +56,7 @@ carry_on(struct sip_server *s, uint32_t client, bool first, struct sip_outcome *
 	out->action = SIP_FORWARD;
 	server = sip_txn_at(&s->txns, x->server);
 	sip_store_prefetch(&s->txns.texts, status < 200 ? server->response : server->request);
-	tell_load(&s->work);
+	sip_response_oc(&s->work);
 	if (sip_edit_body(&s->work, &server->peer, server->own,
 		    nfv_dir_back((enum nfv_dir)server->dir)) &&
 		sip_response_write(&s->work, &w))

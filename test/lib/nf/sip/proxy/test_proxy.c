@@ -89,6 +89,15 @@ static const struct {
 		REQ("INVITE", "sip:bob@203.0.113.5:5070", ""), O, "198.51.100.1:5060",
 		"203.0.113.5:5070",
 		FWD("INVITE", "sip:bob@203.0.113.5:5070", TOP_OUT RR4, VIA, "") },
+	{ "what is not used of a request in a dialog is passed on as it is", "10.0.0.9:5062",
+		"10.0.0.1:5060", O,
+		"BYE sip:b@203.0.113.5 SIP/2.0\r\n" VIA
+		"From: a, b <sip:%>;tag=1\r\nTo: <sip:%>;tag=2\r\nContact: <\r\n" ID
+		"CSeq: 1 BYE\r\n" MF END,
+		O, "198.51.100.1:5060", "203.0.113.5:5060",
+		"BYE sip:b@203.0.113.5 SIP/2.0\r\n" TOP_OUT VIA
+		"From: a, b <sip:%>;tag=1\r\nTo: <sip:%>;tag=2\r\nContact: <\r\n" ID
+		"CSeq: 1 BYE\r\n" MF1 END },
 	{ "an INVITE from outside to inside", "203.0.113.5:5060", "198.51.100.1:5060", I,
 		REQ("INVITE", "sip:ann@10.0.0.9", ""), I, "10.0.0.1:5060", "10.0.0.9:5060",
 		FWD("INVITE", "sip:ann@10.0.0.9",
@@ -242,6 +251,11 @@ static const struct {
 	{ "10.0.0.9:5062", O, REQ("ACK", "sip:bob@10.0.0.1", ""),
 		DROPPED + SIP_DROP_ACK_UNROUTABLE },
 	{ "10.0.0.9:5062", O, REQ("ACK", "sip:bob@b c", ""), DROPPED + SIP_DROP_MALFORMED },
+	{ "10.0.0.9:5062", O,
+		"BYE sip:b@203.0.113.5 SIP/2.0\r\n" VIA
+		"Route: <sip:10.0.0.1:5060;lr>,,<sip:c;lr>\r\n" FROM "To: <sip:b@c>;tag=2\r\n" ID
+		"CSeq: 1 BYE\r\n" MF END,
+		400 },
 	{ "10.0.0.9:5062", O, "hello", DROPPED + SIP_DROP_NOT_SIP },
 	{ "10.0.0.1:5060", O, "OPTIONS sip:10.0.0.1 SIP/2.0\r\n\r\n",
 		DROPPED + SIP_DROP_NO_NEXT_HOP },

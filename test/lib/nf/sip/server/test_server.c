@@ -898,6 +898,41 @@ new_requests_are_refused_while_there_is_too_much(void **state)
 	assert_int_equal(let_in(40), 40);
 }
 
+/* What is refused as too much is not read; what has been let in is known again before that. */
+static void
+a_refusal_looks_no_further(void **state)
+{
+	static const char odd[] =
+		"INVITE sip:b@" CALLEE " SIP/2.0\r\nVia: SIP/2.0/UDP " CALLER
+		";rport;branch=z9hG4bKodd\r\nMax-Forwards: 70\r\nf: \"Ann\" <sip:a@x>;tag=1\r\n"
+		"Contact: ,,\r\nTo:  <sip:b@y>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n";
+	struct sent inv = invite("1");
+	char expect[512];
+	const char *tag;
+
+	(void)state;
+	s->overload.admit = 0;
+	request("INVITE", "1");
+	assert_int_equal(n_sent, 1); /* as it was answered before */
+	assert_true(begins(&sent[0], "SIP/2.0 100"));
+	take(NFV_OUTWARD, CALLER, IN4, odd);
+	assert_int_equal(n_sent, 1);
+	tag = strstr(sent[0].text, "<sip:b@y>;tag=");
+	assert_non_null(tag);
+	snprintf(expect, sizeof(expect),
+		"SIP/2.0 503 Service Unavailable\r\nVia: SIP/2.0/UDP " CALLER
+		";branch=z9hG4bKodd;received=" CALLER ";rport=5060\r\n"
+		"f: \"Ann\" <sip:a@x>;tag=1\r\nTo:  <sip:b@y>;tag=%.16s\r\nCall-ID: 1\r\n"
+		"CSeq: 1 INVITE\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n",
+		tag + strlen("<sip:b@y>;tag="));
+	assert_string_equal(sent[0].text, expect);
+	s->overload.admit = SIP_ADMIT_ALL;
+	take(NFV_OUTWARD, CALLER, IN4, odd);
+	assert_true(begins(&sent[0], "SIP/2.0 400 Malformed Contact"));
+	reply("486 Busy Here", &inv);
+	wait_ms(400000);
+}
+
 static void
 a_rate_is_kept(void **state)
 {
@@ -1061,6 +1096,7 @@ main(void)
 		CASE(who_cannot_prove_who_he_is),
 		CASE(a_full_store_keeps_nothing),
 		CASE(new_requests_are_refused_while_there_is_too_much),
+		CASE(a_refusal_looks_no_further),
 		CASE(a_rate_is_kept),
 		CASE(trunks_that_are_gone_are_passed_over),
 		CASE(a_trunk_where_it_rings_for_long_is_there),
