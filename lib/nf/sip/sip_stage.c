@@ -9,6 +9,8 @@
 #include "sip_stage.h"
 
 #define UDP_PAYLOAD_MAX (65535 - NFV_IP4_LEN - NFV_UDP_LEN)
+#define AHEAD           3    /* packets that are fetched before their turn */
+#define MOST            1024 /* bytes of each */
 #define TIMERS          24 /* a millisecond or a burst; each may send a message, of which 32 have room */
 
 static const char *const drops[] = {
@@ -217,6 +219,14 @@ one(struct sip_state *s, struct nfv_burst *burst, struct nfv_pkt *p)
 		p->verdict = NFV_CONSUMED;
 }
 
+/* Of a message as long as most are. */
+static inline void
+prefetch(const struct nfv_pkt *p)
+{
+	for (unsigned int at = p->l4; at < p->len && at < MOST; at += 64)
+		__builtin_prefetch(p->data + at);
+}
+
 static void
 sip_process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 {
@@ -226,11 +236,13 @@ sip_process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 	sip_overload_note(&s->server.overload, burst->idle, burst->tsc);
 	s->dir = burst->dir;
 	s->out = out;
-	for (uint16_t i = 0; i < burst->n; i++)
-		for (size_t line = 0; line < 4; line++)
-			__builtin_prefetch(burst->pkt[i].data + burst->pkt[i].l4 + 64 * line);
-	for (uint16_t i = 0; i < burst->n; i++)
+	for (uint16_t i = 0; i < AHEAD && i < burst->n; i++)
+		prefetch(&burst->pkt[i]);
+	for (uint16_t i = 0; i < burst->n; i++) {
+		if (i + AHEAD < burst->n)
+			prefetch(&burst->pkt[i + AHEAD]);
 		one(s, burst, &burst->pkt[i]);
+	}
 }
 
 static void
