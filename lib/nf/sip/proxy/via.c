@@ -317,21 +317,31 @@ sip_branch_txn_read(
 	return true;
 }
 
+/* Whether this is the branch of a request like this one. */
+static bool
+is_of_this(const struct sip_work *work, struct nfv_sv branch)
+{
+	uint32_t txn, generation;
+	uint64_t was;
+
+	return sip_branch_txn_read(work->px, branch, &txn, &generation) &&
+		hex(nfv_sv(branch.p + TXN_N - HASH_DIGITS, HASH_DIGITS), &was) &&
+		was == course_hash(work);
+}
+
 bool
 sip_is_loop(const struct sip_work *work)
 {
-	uint32_t txn, generation;
 	struct nfv_sip_via via;
 	struct nfv_sip_iter it;
-	uint64_t was;
 
 	if (work->core.n_vias < 2)
 		return false; /* it has not been here */
-	nfv_sip_iter(&it, &work->msg, NFV_SIP_H_VIA);
+	if (is_of_this(work, work->core.via.branch))
+		return true;
+	nfv_sip_iter_behind(&it, &work->msg, &work->core);
 	while (nfv_sip_next_via(&it, &via) > 0)
-		if (sip_branch_txn_read(work->px, via.branch, &txn, &generation) &&
-			hex(nfv_sv(via.branch.p + TXN_N - HASH_DIGITS, HASH_DIGITS), &was) &&
-			was == course_hash(work))
+		if (is_of_this(work, via.branch))
 			return true;
 	return false;
 }
