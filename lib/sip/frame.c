@@ -29,6 +29,18 @@ line_end(struct nfv_sip_msg *m, struct scan_lines *l, const char *q, size_t *tex
 	}
 }
 
+/* The number of a Status-Line as nearly all are; 0: it is not. */
+static inline unsigned int
+usual_status(struct nfv_sv line)
+{
+	const char *p = line.p + 8;
+
+	if (line.n < 12 || memcmp(line.p, "SIP/2.0 ", 8) != 0 || p[0] < '1' || p[0] > '6' ||
+		!scan_is(p[1], CH_DIGIT) || !scan_is(p[2], CH_DIGIT) || p[3] != ' ')
+		return 0;
+	return (unsigned int)((p[0] - '0') * 100 + (p[1] - '0') * 10 + p[2] - '0');
+}
+
 /* Status-Line: SIP-Version SP 3DIGIT SP phrase. Lenient about a missing last space, as many are. */
 static void
 status_line(struct nfv_sip_msg *m, struct nfv_sv line)
@@ -37,6 +49,12 @@ status_line(struct nfv_sip_msg *m, struct nfv_sv line)
 	uint64_t v;
 
 	m->response = true;
+	m->status = (uint16_t)usual_status(line);
+	if (m->status != 0) {
+		m->version = nfv_sv(line.p, 7);
+		m->reason = nfv_sv(line.p + 12, line.n - 12);
+		return;
+	}
 	m->version = nfv_sv_cut(&line, ' ');
 	code = nfv_sv_cut(&line, ' ');
 	if (code.n == 3 && nfv_sv_u64(code, 100, 699, &v) == 0)

@@ -119,6 +119,24 @@ sent_protocol(struct nfv_sv *s, struct nfv_sip_via *v, const char *lim)
 	return true;
 }
 
+/* A branch as nearly all are, without white space or quotes; false, and nothing taken: it is none. */
+static inline bool
+usual_branch(struct nfv_sv *s, struct nfv_sip_via *v, const char *lim)
+{
+	static const struct nfv_sv name = { ";branch=", 8 };
+	struct nfv_sv rest, value;
+
+	if (s->n <= name.n || v->branch.p != NULL || memcmp(s->p, name.p, name.n) != 0)
+		return false;
+	rest = nfv_sv(s->p + name.n, s->n - name.n);
+	value = scan_run(&rest, CH_VALUE, lim);
+	if (value.n == 0)
+		return false;
+	v->branch = value;
+	*s = rest;
+	return true;
+}
+
 /* sent-protocol LWS sent-by *( SEMI via-params ), up to a comma or the end. */
 static int
 via_value(struct nfv_sv *rest, struct nfv_sip_via *v, const char *lim)
@@ -147,11 +165,13 @@ via_value(struct nfv_sv *rest, struct nfv_sip_via *v, const char *lim)
 			return -EINVAL;
 		v->sent_by = scan_since(v->sent_by.p, &s);
 	}
+	usual_branch(&s, v, lim);
 	v->text = scan_since(start, &s);
 	while ((rc = param_next(&s, &param, lim)) > 0) {
-		v->text = scan_since(start, &s);
 		if (via_param(v, &param, lim) < 0)
 			return -EINVAL;
+		usual_branch(&s, v, lim);
+		v->text = scan_since(start, &s);
 	}
 	*rest = s;
 	return rc;

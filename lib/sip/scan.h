@@ -374,11 +374,13 @@ scan_host(struct nfv_sv *s, struct nfv_sv *out, const char *lim)
 static inline bool
 scan_port(struct nfv_sv *s, uint16_t *out)
 {
+	const char *p = s->p, *end = p + s->n;
 	uint32_t v = 0;
 
-	for (; s->n > 0 && scan_is(s->p[0], CH_DIGIT); scan_skip(s, 1))
+	for (; p < end && scan_is(*p, CH_DIGIT); p++)
 		if (v <= UINT16_MAX)
-			v = 10 * v + (uint32_t)(s->p[0] - '0');
+			v = 10 * v + (uint32_t)(*p - '0');
+	*s = nfv_sv(p, (size_t)(end - p));
 	*out = (uint16_t)v;
 	return v > 0 && v <= UINT16_MAX;
 }
