@@ -17,7 +17,8 @@ struct block {
 static inline struct block *
 at(const struct sip_store *s, uint32_t i)
 {
-	return (struct block *)(void *)(s->page[i / PER_PAGE] + i % PER_PAGE * SIP_STORE_BLOCK);
+	return (struct block *)(void *)(s->page[i / PER_PAGE] +
+		(size_t)(i % PER_PAGE) * SIP_STORE_BLOCK);
 }
 
 size_t
