@@ -7,19 +7,17 @@ event_of(unsigned int status)
 	return status < 200 ? SIP_1XX : status < 300 ? SIP_2XX : SIP_3XX;
 }
 
-/* Whose response it is: by our branch, and by the method, since a CANCEL has the branch of its INVITE
- * (§17.1.3). */
+/* Whose response it is: by what our branch says, and by the method, since a CANCEL has the branch of its
+ * INVITE (§17.1.3). */
 static uint32_t
-client_of(const struct sip_server *s, struct nfv_sv branch)
+client_of(const struct sip_server *s, uint32_t i, uint32_t generation)
 {
-	uint32_t i, generation;
-	const struct sip_txn *x;
+	const struct sip_txn *x = sip_txn_at(&s->txns, i);
 
-	if (!sip_branch_txn_read(&s->px, branch, &i, &generation) || i >= s->txns.max)
-		return SIP_NO_TXN;
-	x = sip_txn_at(&s->txns, i);
 	if (x->state == SIP_FREE || x->machine <= SIP_SERVER || x->generation != generation)
 		return SIP_NO_TXN;
+	if (x->server != SIP_NO_TXN)
+		sip_txn_prefetch(&s->txns, x->server);
 	if (x->machine == SIP_INVITE_CLIENT &&
 		nfv_sv_eq(
 			s->work.core.cseq.method, nfv_sv_str(nfv_sip_method_name[NFV_SIP_CANCEL])))
@@ -75,13 +73,19 @@ void
 sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 {
 	struct sip_work *work = &s->work;
-	uint32_t i = SIP_NO_TXN;
+	uint32_t i = SIP_NO_TXN, generation;
 	unsigned int acts, vias;
 	const char *text;
-	bool first;
+	bool first, topped, ours;
 
+	/* Found before the rest is read, so that it has come from memory by then. */
+	topped = nfv_sip_read_top(&work->msg, &work->core);
+	ours = topped && sip_branch_txn_read(&s->px, work->core.via.branch, &i, &generation) &&
+		i < s->txns.max;
+	if (ours)
+		sip_txn_prefetch(&s->txns, i);
 	out->action = SIP_DROP;
-	if (nfv_sip_validate_used(&work->msg, &work->core, false, &text) != 0) {
+	if (nfv_sip_validate_used(&work->msg, &work->core, topped, &text) != 0) {
 		out->drop = SIP_DROP_MALFORMED;
 		return;
 	}
@@ -89,7 +93,7 @@ sip_reply_take(struct sip_server *s, struct sip_outcome *out)
 	vias = sip_response_vias(work);
 	if (vias == 0)
 		return;
-	i = client_of(s, work->core.via.branch);
+	i = ours ? client_of(s, i, generation) : SIP_NO_TXN;
 	if (i == SIP_NO_TXN) {
 		struct sip_result r = { 0 };
 

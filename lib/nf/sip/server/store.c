@@ -61,6 +61,10 @@ sip_store_keep(struct sip_store *s, struct nfv_sv text)
 	at(s, first)->last = last;
 	s->free = *link;
 	*link = SIP_NO_TEXT;
+	if (s->free != SIP_NO_TEXT) /* what is kept next */
+		for (const char *p = (const char *)at(s, s->free), *end = p + SIP_STORE_BLOCK;
+			p < end; p += 64)
+			__builtin_prefetch(p, 1);
 	return first;
 }
 

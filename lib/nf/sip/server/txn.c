@@ -190,6 +190,8 @@ take(struct sip_txns *t, enum sip_machine machine, enum sip_txn_state state)
 		return i;
 	x = sip_txn_at(t, i);
 	t->free = x->next;
+	if (t->free != SIP_NO_TXN) /* the next one: it has not been touched for long */
+		sip_txn_prefetch(t, t->free);
 	t->n_free--;
 	t->live[machine]++;
 	generation = x->generation + 1;

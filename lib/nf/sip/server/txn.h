@@ -121,6 +121,16 @@ sip_txn_at(const struct sip_txns *t, uint32_t i)
 	return x;
 }
 
+/** It will be needed. */
+static inline void
+sip_txn_prefetch(const struct sip_txns *t, uint32_t i)
+{
+	const char *x = (const char *)sip_txn_at(t, i);
+
+	__builtin_prefetch(x, 1);
+	__builtin_prefetch(x + 64, 1);
+}
+
 /** A server transaction by its key, or SIP_NO_TXN. */
 uint32_t sip_txn_find(const struct sip_txns *t, const uint64_t key[2]);
 /** A new one in its first state, its timers not running; SIP_NO_TXN: none is free. */
