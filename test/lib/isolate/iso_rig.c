@@ -125,9 +125,9 @@ iso_rig_send(struct iso_rig *r, enum ask ask, uint16_t n, enum nfv_dir dir)
 		give(r, &b.pkt[i].buf, 1);
 }
 
-/* A packet is the one that lies in its buffer, and no older than those before it. */
+/* A packet is the one that lies in its buffer, and no older than those of its direction before it. */
 static void
-check(struct iso_rig *r, const struct nfv_pkt *p)
+check(struct iso_rig *r, const struct nfv_pkt *p, int dir)
 {
 	uint32_t i = (uint32_t)(uintptr_t)p->buf - 1, seq;
 	const struct nfv_udp *u;
@@ -144,8 +144,8 @@ check(struct iso_rig *r, const struct nfv_pkt *p)
 	assert_int_equal(p->proto, NFV_PROTO_UDP);
 	u = nfv_pkt_l4(p);
 	memcpy(&seq, (const uint8_t *)(u + 1) + 2, 4);
-	assert_true(seq >= r->last_seq);
-	r->last_seq = seq;
+	assert_true(seq >= r->last_seq[dir]);
+	r->last_seq[dir] = seq;
 	r->count = ((const uint8_t *)(u + 1))[1];
 	r->kept++;
 }
@@ -160,7 +160,7 @@ iso_rig_collect(struct iso_rig *r)
 		for (uint16_t i = 0; i < back[dir].n; i++) {
 			struct nfv_pkt *p = &back[dir].pkt[i];
 
-			check(r, p);
+			check(r, p, dir);
 			r->dropped += p->verdict >= NFV_DROP_BASE;
 			r->consumed += p->verdict == NFV_CONSUMED;
 			give(r, &p->buf, 1);

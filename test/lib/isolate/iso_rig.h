@@ -31,7 +31,7 @@ struct iso_rig {
 	struct nfv_err err;
 	/* What has come back. */
 	uint64_t sent, kept, dropped, consumed, origins, bypassed;
-	uint32_t next_seq, last_seq;
+	uint32_t next_seq, last_seq[2]; /* the latter by direction */
 	uint8_t count; /* of the flow, as `mirror` has written it into the last packet */
 };
 
