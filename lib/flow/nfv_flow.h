@@ -89,6 +89,15 @@ struct nfv_flow_conf {
 	const struct nfv_lender *lender; /* of what changes beside the pages; NULL: the heap */
 };
 
+/** A flow as it goes over to another table, of another process perhaps; no pointers, no padding. */
+struct nfv_flow_carried {
+	struct nfv_flow_key key[2]; /* the second one with NFV_FLOW_ALIASED */
+	uint32_t idle, timeout;     /* ticks */
+	uint32_t packets[2];
+	uint8_t family, state, dir, seen, flags; /* the last: NFV_FLOW_CONFIRMED and _ALIASED */
+	uint8_t zero[3];
+};
+
 struct nfv_flow_table;
 
 struct nfv_flow_stats {
@@ -149,6 +158,20 @@ void nfv_flow_track(const struct nfv_flow_table *t, struct nfv_flow *flow, const
 
 /** Turn the wheel to `now`, ending at most `budget` flows in this call; the rest follows later. */
 void nfv_flow_expire(struct nfv_flow_table *t, uint32_t now, unsigned int budget);
+
+/** The record of this number, if it is live. */
+struct nfv_flow *nfv_flow_at(const struct nfv_flow_table *t, uint32_t index);
+/** The record that has these slots. */
+struct nfv_flow *nfv_flow_of(const struct nfv_flow_table *t, const void *slots);
+/** Write a flow down, but for its slots. */
+void nfv_flow_save(const struct nfv_flow_table *t, const struct nfv_flow *flow, uint32_t now,
+	struct nfv_flow_carried *to);
+/**
+ * Make the flow that is written there, or, where *flow is not NULL, bring that one up to date. Nothing is
+ * evicted for it, and the wheel may come by a minute late. -EEXIST: one of its keys is another flow's; -ENOSPC; -EINVAL: no flow of this table.
+ */
+int nfv_flow_restore(struct nfv_flow_table *t, const struct nfv_flow_carried *from, uint32_t now,
+	struct nfv_flow **flow);
 
 /** What mending has come to, and how it says that it is getting on. */
 struct nfv_flow_mend {

@@ -125,6 +125,20 @@ nfv_flow_key_of(const struct nfv_flow_table *t, const struct nfv_flow *flow, uns
 	return which == 0 || flow->flags & NFV_FLOW_ALIASED ? key_at(t, flow, which) : NULL;
 }
 
+struct nfv_flow *
+nfv_flow_at(const struct nfv_flow_table *t, uint32_t index)
+{
+	struct nfv_flow *f = index < t->max ? record_at(t, index) : NULL;
+
+	return f != NULL && f->flags & NFV_FLOW_LIVE ? f : NULL;
+}
+
+struct nfv_flow *
+nfv_flow_of(const struct nfv_flow_table *t, const void *slots)
+{
+	return (struct nfv_flow *)((uint8_t *)(uintptr_t)slots - t->slot_off);
+}
+
 const struct nfv_flow *
 nfv_flow_each(const struct nfv_flow_table *t, uint32_t *at)
 {

@@ -44,10 +44,13 @@ nfv_guest_connect(const char *path, struct nfv_err *err)
 static void
 flow_end(void *arg, void *slots)
 {
-	const struct guest *g = arg;
+	struct guest *const *of = arg, *g = *of;
+	unsigned int six = of == &g->of_table[1];
 
 	if (g->ops->flow_end != NULL && !g->mending)
 		g->ops->flow_end(g->state, slots);
+	if (g->giver.on)
+		nfv_giver_gone(&g->giver, six, nfv_flow_of(g->table[six], slots)->index);
 }
 
 static int
@@ -62,10 +65,11 @@ create_tables(struct guest *g, struct nfv_err *err)
 			.seed = g->told.c.seed,
 			.timeouts = g->told.c.timeouts,
 			.end = flow_end,
-			.arg = g,
+			.arg = &g->of_table[i],
 			.lender = &g->kept.lender };
 		int rc;
 
+		g->of_table[i] = g;
 		g->pages[i] = nfv_lender_take(&g->kept.lender, "flows", nfv_flow_pages(&flow));
 		if (g->pages[i].page == NULL)
 			return nfv_fail(err, ENOMEM, "flows: max: no memory for %u", flow.max);
@@ -119,6 +123,10 @@ start_stage(struct guest *g, struct nfv_err *err)
 	if (g->state == NULL || g->show == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
 	rc = g->ops->init != NULL ? g->ops->init(g->state, &ctx, err) : 0;
+	if (rc == 0 && g->ops->selftest != NULL)
+		rc = g->ops->selftest(g->state, err);
+	if (rc == 0)
+		rc = guest_replace_init(g, err);
 	/* Once while there still are system calls: what printing needs of memory it has from then on. */
 	if (rc == 0 && g->ops->show != NULL)
 		g->ops->show(g->state, g->show);
@@ -137,8 +145,14 @@ set_up(struct guest *g, struct nfv_err *err)
 		g->told.c.access == NFV_WRITES, &g->pool, err);
 	if (rc < 0)
 		return rc;
-	g->config.n_fd = 0; /* the segment has it */
-	g->ops = nfv_stage_find(g->told.c.stage);
+	if (g->config.n_fd == 2) {
+		rc = guest_map(g, g->config.fd[1], err);
+		g->config.n_fd = 0;
+		if (rc < 0)
+			return nfv_fail_in(err, rc, "stage %s", g->told.c.stage);
+	}
+	g->config.n_fd = 0; /* segment and object have them */
+	g->ops = g->object.object != NULL ? g->object.object->ops : nfv_stage_find(g->told.c.stage);
 	if (g->ops == NULL)
 		return nfv_fail(err, ENOENT, "stage %s is not in this program", g->told.c.stage);
 	g->tsc_zero = nfv_tsc();
@@ -161,6 +175,8 @@ report_ready(const struct guest *g, int sock, struct nfv_err *err)
 	struct nfv_wire_ready ready = { .access = g->ops->access };
 
 	snprintf(ready.stage, sizeof(ready.stage), "%s", g->ops->name);
+	if (g->object.object != NULL)
+		memcpy(ready.version, g->object.object->version, sizeof(ready.version));
 	while (g->ops->drops != NULL && g->ops->drops[ready.drops] != NULL)
 		ready.drops++;
 	return nfv_wire_send(sock, NFV_WIRE_READY, &ready, sizeof(ready), NULL, 0, err);
@@ -174,13 +190,18 @@ report_failed(int sock, const struct nfv_err *err)
 
 /* --- instances ----------------------------------------------------------------------------------- */
 
+/* Its rings, the pipe for its state, and, if it is to replace another, that one's. */
 static int
-attach_rings(struct guest *g, int fd, struct nfv_err *err)
+attach_all(struct guest *g, const int *fd, uint32_t n_fd, struct nfv_err *err)
 {
 	const struct nfv_wire_config *c = &g->told.c;
 	struct nfv_wire_layout l = nfv_wire_layout(c->ring, c->empties);
-	int rc = nfv_segment_attach(fd, l.size, true, &g->shared, err);
+	int rc = nfv_segment_attach(fd[0], l.size, true, &g->shared, err);
 
+	if (rc == 0)
+		rc = nfv_segment_attach(fd[2], sizeof(struct nfv_pipe), true, &g->outbox, err);
+	if (rc == 0 && n_fd > 3)
+		rc = nfv_segment_attach(fd[3], sizeof(struct nfv_pipe), true, &g->inbox, err);
 	if (rc < 0)
 		return rc;
 	g->word = (struct nfv_wire_shared *)g->shared.at;
@@ -212,8 +233,15 @@ await_turn(struct guest *g)
 	const struct timespec nap = { .tv_nsec = 10000 };
 	struct nfv_wire_go go;
 
-	if (nfv_wire_recv(GUEST_SOCK, true, &g->msg, NULL) != 1 || g->msg.type != NFV_WIRE_GO)
+	if (nfv_wire_recv(GUEST_SOCK, true, &g->msg, NULL) != 1 ||
+		(g->msg.type != NFV_WIRE_GO && g->msg.type != NFV_WIRE_TAKE))
 		_exit(0);
+	if (g->msg.type == NFV_WIRE_TAKE) {
+		guest_take_turn(g, false);
+		if (!guest_take(g))
+			_exit(0);
+		return;
+	}
 	memcpy(&go, g->msg.body, sizeof(go));
 	while (go.after != 0 &&
 		atomic_load_explicit(&g->kept.head->left, memory_order_acquire) != go.after) {
@@ -231,21 +259,23 @@ await_turn(struct guest *g)
 
 /* The child: its files are two, and soon one. */
 static _Noreturn void
-be_instance(struct guest *g, int shared, int sock)
+be_instance(struct guest *g)
 {
 	struct nfv_err err = { "" };
+	int *fd = g->msg.fd;
 	sigset_t none;
 
-	if (shared == GUEST_SOCK)
-		shared = dup(shared);
-	if (sock != GUEST_SOCK && dup2(sock, GUEST_SOCK) < 0)
+	for (uint32_t i = 0; i < g->msg.n_fd; i++)
+		if (i != 1 && fd[i] == GUEST_SOCK)
+			fd[i] = dup(fd[i]);
+	if (fd[1] != GUEST_SOCK && dup2(fd[1], GUEST_SOCK) < 0)
 		_exit(1);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	run_on(g->told.c.cpu);
 	memcpy(&g->serial, g->msg.body, sizeof(g->serial));
 	state_touch(&g->kept);
-	if (attach_rings(g, shared, &err) < 0 || jail_privileges(GUEST_SOCK, &err) < 0 ||
+	if (attach_all(g, fd, g->msg.n_fd, &err) < 0 || jail_privileges(GUEST_SOCK, &err) < 0 ||
 		jail_calls(GUEST_SOCK, &err) < 0) {
 		report_failed(GUEST_SOCK, &err);
 		_exit(1);
@@ -272,7 +302,7 @@ fork_instance(struct guest *g, int sock, struct nfv_err *err)
 	if (pid < 0)
 		return nfv_fail(err, errno, "no instance can be forked: %s", strerror(errno));
 	if (pid == 0)
-		be_instance(g, g->msg.fd[0], g->msg.fd[1]);
+		be_instance(g);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return nfv_fail(err, errno, "an instance has no handle: %s", strerror(errno));
@@ -342,6 +372,7 @@ free_guest(struct guest *g)
 	}
 	if (own && g->state != NULL && g->ops->fini != NULL)
 		g->ops->fini(g->state);
+	guest_replace_fini(g);
 	state_fini(&g->kept);
 	if (g->show != NULL)
 		fclose(g->show);
@@ -349,6 +380,7 @@ free_guest(struct guest *g)
 	free(g->conf);
 	nfv_conf_close(g->doc);
 	nfv_segment_fini(&g->pool);
+	guest_unmap(g);
 	free(g);
 }
 

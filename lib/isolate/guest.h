@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "guest_state.h"
+#include "nfv_handover.h"
+#include "nfv_object_map.h"
 #include "nfv_segment.h"
 #include "nfv_wire.h"
 
@@ -17,7 +19,7 @@ struct guest {
 	void *state;
 	struct nfv_conf *doc;
 	void *conf; /* the filled struct of ops->conf */
-	struct nfv_segment pool, shared;
+	struct nfv_segment pool, shared, outbox, inbox;
 	struct nfv_flow_table *table[2];
 	struct nfv_pages pages[2];
 	uint64_t tsc_zero, tsc_per_tick;
@@ -34,7 +36,31 @@ struct guest {
 	struct nfv_wire_msg
 		config; /* `told` points into it, and the stage may keep such pointers */
 	struct nfv_wire_msg msg;
+	/* Replacing (guest_replace.c). */
+	struct nfv_object_map object; /* `ops` may be its */
+	struct guest *of_table[2];    /* by its place an end of a flow says of which table */
+	struct nfv_giver giver;
+	struct nfv_taker taker;
+	bool near;   /* the manager has been told */
+	bool parked; /* it has handed over, and does nothing by itself */
 };
+
+/* In the template: map the object behind `fd`, which is taken. */
+int guest_map(struct guest *g, int fd, struct nfv_err *err);
+void guest_unmap(struct guest *g);
+/* What replacing needs of memory. */
+int guest_replace_init(struct guest *g, struct nfv_err *err);
+void guest_replace_fini(struct guest *g);
+/* In an instance: begin, as `msg` says; give up again; some of it, about once a millisecond. */
+void guest_give(struct guest *g);
+void guest_resume(struct guest *g);
+void guest_give_some(struct guest *g);
+/* The flows of a burst have changed. */
+void guest_touch(struct guest *g, const struct nfv_burst *b);
+/* The last packet has passed. */
+void guest_last(struct guest *g);
+/* In an instance that replaces another, as `msg` says: false: it is not to be. */
+bool guest_take(struct guest *g);
 
 static inline uint32_t
 guest_tick(const struct guest *g, uint64_t tsc)

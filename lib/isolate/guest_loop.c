@@ -116,6 +116,8 @@ run_stage(struct guest *g, struct nfv_burst *b)
 	if (g->room.n > 0)
 		records_alias(g->table, &g->kept.head->key_taken, b, true);
 	settle(g, b, &fresh);
+	if (__builtin_expect(g->giver.on, 0))
+		guest_touch(g, b);
 }
 
 /* One burst of one direction from the ring, if there is one; how many packets. */
@@ -133,8 +135,13 @@ move(struct guest *g, uint64_t tsc)
 	for (; k < n; k++) {
 		struct nfv_desc d = nfv_ring_read(&g->in, k);
 
-		if (k > 0 && d.dir != (uint8_t)b.dir)
+		if (k > 0 && (d.dir != (uint8_t)b.dir || d.kind == NFV_DESC_LAST))
 			break;
+		if (__builtin_expect(d.kind == NFV_DESC_LAST, 0)) {
+			nfv_ring_release(&g->in, 1);
+			guest_last(g);
+			return 0;
+		}
 		b.dir = (enum nfv_dir)d.dir;
 		if (!open_packet(g, &d, &b.pkt[b.n]))
 			continue;
@@ -214,6 +221,10 @@ listen_to(struct guest *g)
 		state_begin(&g->kept);
 		g->ops->upkeep(g->state, nfv_tsc());
 		state_end(&g->kept);
+	} else if (g->msg.type == NFV_WIRE_GIVE) {
+		guest_give(g);
+	} else if (g->msg.type == NFV_WIRE_RESUME) {
+		guest_resume(g);
 	} else if (g->msg.type == NFV_WIRE_STOP) {
 		return false;
 	}
@@ -235,6 +246,7 @@ guest_loop(struct guest *g)
 		uint32_t n = move(g, tsc);
 
 		if (n > 0) {
+			g->parked = false;
 			packets += n;
 			busy = tsc;
 		} else {
@@ -245,14 +257,17 @@ guest_loop(struct guest *g)
 		if (atomic_load_explicit(&g->word->stop, memory_order_relaxed) != 0)
 			return;
 		if (tsc >= next) {
-			tick(g, tsc);
+			if (!g->parked)
+				tick(g, tsc);
+			guest_give_some(g);
 			atomic_fetch_add_explicit(&g->word->beat, 1, memory_order_relaxed);
 			atomic_store_explicit(&g->word->packets, packets, memory_order_relaxed);
 			if (!listen_to(g))
 				return;
 			next = tsc + ms;
 		}
-		if (n == 0 && idle > 0 && tsc - busy > idle)
+		/* One that waits in case it is needed again is not to take the other's processor. */
+		if (n == 0 && (g->parked || (idle > 0 && tsc - busy > idle)))
 			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	}
 }

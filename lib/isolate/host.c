@@ -1,4 +1,5 @@
 /* An isolated stage made and taken down. */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "nfv_pipe.h"
 
 #define START_MS   10000
 #define CONNECT_MS 30000
@@ -92,6 +94,52 @@ first(struct nfv_isolated *iso, struct nfv_err *err)
 		iso->last.text[0] != 0 ? iso->last.text : "an isolated stage does not start");
 }
 
+static int
+take_object(struct nfv_isolated *iso, const struct nfv_isolated_conf *c, struct nfv_err *err)
+{
+	if (c->object == NULL)
+		return 0;
+	iso->now->object = fcntl(c->object->fd, F_DUPFD_CLOEXEC, 3);
+	return iso->now->object < 0 ?
+		nfv_fail(err, errno, "stage %s: %s", c->ops->name, strerror(errno)) :
+		0;
+}
+
+/* One for each slot, for ever: what an instance writes when it is replaced. */
+static int
+make_outboxes(struct nfv_isolated *iso, struct nfv_err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; i < INSTANCES && rc == 0; i++) {
+		struct nfv_segment *s = &iso->slot[i].outbox;
+
+		rc = nfv_segment_create("nfv-state", sizeof(struct nfv_pipe), false, s, err);
+		if (rc == 0)
+			rc = nfv_segment_seal(s, false, err);
+	}
+	return rc;
+}
+
+static int
+path_init(struct nfv_isolated *iso, struct nfv_err *err)
+{
+	iso->held = calloc((size_t)HELD * iso->ring, sizeof(*iso->held));
+	for (int i = 0; i < INSTANCES && iso->held != NULL; i++) {
+		struct instance *in = &iso->slot[i];
+
+		in->on_way = (struct flights){ .at = calloc(iso->ring, sizeof(struct flight)),
+			.size = iso->ring };
+		in->given = (struct flights){ .at = calloc(EMPTIES, sizeof(struct flight)),
+			.size = EMPTIES };
+		if (in->on_way.at == NULL || in->given.at == NULL)
+			return nfv_fail(err, ENOMEM, "stage %s: out of memory", iso->ops->name);
+	}
+	if (iso->held == NULL)
+		return nfv_fail(err, ENOMEM, "stage %s: out of memory", iso->ops->name);
+	return 0;
+}
+
 int
 nfv_isolated_create(
 	const struct nfv_isolated_conf *c, struct nfv_isolated **out, struct nfv_err *err)
@@ -114,6 +162,9 @@ nfv_isolated_create(
 		iso->conf.connect_ms = CONNECT_MS;
 	if (iso->conf.progress_ms == 0)
 		iso->conf.progress_ms = 1000;
+	if (iso->conf.probation_ms == 0)
+		iso->conf.probation_ms = 10000;
+	iso->conf.object = NULL;
 	iso->ops = c->ops;
 	iso->pool = c->pool;
 	iso->base = c->pool.segment->at;
@@ -123,16 +174,24 @@ nfv_isolated_create(
 	iso->on_failure = c->on_failure;
 	while (c->ops->drops != NULL && c->ops->drops[iso->drops] != NULL)
 		iso->drops++;
-	iso->door = iso->template_sock = iso->template_pidfd = -1;
+	iso->door = -1;
+	for (int i = 0; i < 2; i++)
+		iso->tmpl[i] = (struct template){ .sock = -1, .pidfd = -1, .object = -1 };
+	iso->now = &iso->tmpl[0];
+	iso->now->argv = c->argv;
 	for (int i = 0; i < INSTANCES; i++)
 		iso->slot[i].sock = iso->slot[i].pidfd = -1;
-	rc = pack(iso, c, err);
+	rc = take_object(iso, c, err);
+	if (rc == 0)
+		rc = make_outboxes(iso, err);
+	if (rc == 0)
+		rc = pack(iso, c, err);
 	if (rc == 0)
 		rc = path_init(iso, err);
 	if (rc == 0 && c->argv == NULL)
 		rc = iso->door = door_open(c->socket, err);
 	if (rc >= 0)
-		rc = template_start(iso, err);
+		rc = template_start(iso, iso->now, err);
 	if (rc == 0)
 		rc = first(iso, err);
 	if (rc < 0) {
@@ -163,10 +222,47 @@ nfv_isolated_destroy(struct nfv_isolated *iso)
 		return;
 	for (int i = 0; i < INSTANCES; i++)
 		stop(iso, &iso->slot[i]);
-	template_end(iso);
+	for (int i = 0; i < 2; i++) {
+		template_end(&iso->tmpl[i]);
+		if (iso->tmpl[i].object >= 0)
+			close(iso->tmpl[i].object);
+	}
+	for (int i = 0; i < INSTANCES; i++)
+		nfv_segment_fini(&iso->slot[i].outbox);
 	door_close(iso->door, iso->conf.socket);
 	path_fini(iso);
 	free(iso->config);
 	free(iso->text);
 	free(iso);
+}
+
+bool
+nfv_isolated_live(const struct nfv_isolated *iso, int *pid)
+{
+	const struct instance *in = atomic_load(&iso->shown);
+
+	if (in != NULL && pid != NULL)
+		*pid = in->pid;
+	return in != NULL;
+}
+
+bool
+nfv_isolated_spare(const struct nfv_isolated *iso)
+{
+	for (int i = 0; i < INSTANCES; i++)
+		if (atomic_load(&iso->slot[i].state) == WARM)
+			return true;
+	return false;
+}
+
+const char *
+nfv_isolated_last(const struct nfv_isolated *iso)
+{
+	return iso->last.text;
+}
+
+const struct nfv_isolated_stats *
+nfv_isolated_stats(const struct nfv_isolated *iso)
+{
+	return &iso->stats;
 }

@@ -12,10 +12,40 @@
 #include "nfv_isolated.h"
 #include "nfv_wire.h"
 
-#define INSTANCES 4 /* one live, one spare, two on their way out */
+#define INSTANCES 6 /* one live, one spare, one to replace them, three on their way out */
 #define EMPTIES   64u
+#define HELD      4u /* packets that wait, at most: so many times the ring's places */
 
-enum state { FREE, FORKING, WARM, OFFERED, LIVE, DRAINING, DRAINED, CONDEMNED, DEAD, SWEPT };
+/* Of an instance that takes over another's state: HEIR is its WARM, and between OFFERED and LIVE it is
+ * TAKING; the other is GIVING meanwhile and then PARKED, from where it can be LIVE again. */
+enum state {
+	FREE,
+	FORKING,
+	WARM,
+	HEIR,
+	OFFERED,
+	TAKING,
+	LIVE,
+	DRAINING,
+	GIVING,
+	PARKED,
+	DRAINED,
+	CONDEMNED,
+	DEAD,
+	SWEPT
+};
+
+/* A stage's first process, of one version of the stage. */
+struct template
+{
+	const char *const *argv;
+	int object; /* that it maps; -1: it has the stage linked in */
+	int sock, pidfd, pid;
+	uint64_t number; /* the how manieth it is */
+	bool spawned;    /* it is our child */
+	bool ready;
+	char version[NFV_OBJECT_TEXT];
+};
 
 /* A packet on its way, as it was. */
 struct flight {
@@ -42,12 +72,15 @@ struct instance {
 	_Atomic uint32_t in_flight;
 	_Atomic uint64_t returned;
 	/* The control thread's. */
-	struct nfv_segment shared;
+	struct nfv_segment shared, outbox; /* the second is the slot's, for whoever has it */
+	struct template *of;
 	int sock, pidfd;
 	bool hung_up; /* nothing is to be read from `sock` any more */
 	bool killed;
 	bool filtered; /* ended by the filter of system calls */
 	bool ready;    /* it waits, as it has said */
+	bool heir;     /* it is to take over another's state */
+	bool near;     /* it has written down nearly all of its state */
 	bool gone_to;  /* it has been told GO, so it may touch the state */
 	bool waits;    /* as long as another of its template may */
 	bool told;     /* what it did with the state it found */
@@ -63,6 +96,16 @@ struct instance {
 struct held {
 	struct nfv_pkt pkt;
 	enum nfv_dir dir;
+};
+
+/* A stage on its way from one version to another. */
+struct swap {
+	enum nfv_swap state;
+	struct instance *giver, *heir;
+	struct template *to;
+	uint64_t since; /* ns: of the state */
+	uint32_t use;   /* of a giver's pipe, so far */
+	bool done;      /* this one took over */
 };
 
 struct nfv_isolated {
@@ -82,6 +125,8 @@ struct nfv_isolated {
 	struct instance slot[INSTANCES];
 	/* The worker's. */
 	struct instance *cur;
+	struct instance *giver; /* whose state `cur` took over */
+	uint64_t given_since;
 	uint32_t others; /* instances beside it that still have packets */
 	struct held *held;
 	uint32_t held_head, held_tail;
@@ -92,9 +137,8 @@ struct nfv_isolated {
 	uint8_t *config; /* as it goes over */
 	uint32_t config_len;
 	int door; /* where templates connect that are not spawned here, or -1 */
-	int template_sock, template_pidfd, template_pid;
-	bool spawned; /* the template is our child */
-	bool template_ready;
+	struct template tmpl[2], *now; /* the second is the one in use */
+	struct swap swap;
 	uint32_t serial, early;
 	uint32_t faults;     /* ends in a row that were the stage's own fault */
 	uint64_t not_before; /* ns: no fork until then */
@@ -107,23 +151,31 @@ struct nfv_isolated {
 
 /* Worker. */
 void path_sweep(struct nfv_isolated *iso, struct instance *in);
-int path_init(struct nfv_isolated *iso, struct nfv_err *err);
 void path_fini(struct nfv_isolated *iso);
 
 /* Processes: the template started and told, or -errno with a sentence. */
-int template_start(struct nfv_isolated *iso, struct nfv_err *err);
-void template_end(struct nfv_isolated *iso);
+int template_start(struct nfv_isolated *iso, struct template *t, struct nfv_err *err);
+void template_end(struct template *t);
 /* The door at `path`: a descriptor or -errno with a sentence; who has knocked, or -EAGAIN; and shut. */
 int door_open(const char *path, struct nfv_err *err);
 int door_await(int fd, int timeout_ms);
 void door_close(int fd, const char *path);
-/* Ask for an instance in a free slot. */
-int instance_ask(struct nfv_isolated *iso, struct instance *in, struct nfv_err *err);
+/* Ask for an instance in a free slot; `giver`: whose state it is to take over, or NULL. */
+int instance_ask(struct nfv_isolated *iso, struct template *t, struct instance *in,
+	const struct instance *giver, struct nfv_err *err);
 /* The process that `pidfd` is of, if it is a child of `parent`; -EPERM if not. */
 int instance_pid(int pidfd, int parent);
 void instance_kill(struct nfv_isolated *iso, struct instance *in);
 /* Give back all a slot has; its buffers are swept already. */
 void instance_free(struct instance *in);
+
+/* Replacing by another version, a look at it: whether nothing else is to be done about who is next. */
+bool swap_look(struct nfv_isolated *iso, uint64_t now);
+/* A version of a template, for sentences. */
+const char *version_of(const struct template *t);
+/* Ended, and killed. */
+void instance_end(struct nfv_isolated *iso, struct instance *in, enum nfv_end why);
+uint64_t host_now(void);
 
 /* Turns: tell one GO, or that it has to wait for its turn; those that wait, as soon as they need not; and
  * hear what one has done with the state that it found. */

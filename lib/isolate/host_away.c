@@ -65,8 +65,15 @@ show(void *arg, FILE *to)
 	for (int i = 0; i < NFV_ENDS; i++)
 		if (s->ends[i] > 0)
 			fprintf(to, ", %s %" PRIu64, nfv_end_name[i], s->ends[i]);
+	fputc('\n', to);
 	fprintf(to,
-		"\nstate mended %" PRIu64 ", flows dropped %" PRIu64
+		"version %s, replaced %" PRIu64 ", rolled back %" PRIu64 ", not replaced %" PRIu64
+		", flows not taken over %" PRIu64 ", packets waited %.3f ms at most\n",
+		nfv_isolated_version(arg), s->replaced, s->rolled_back, s->not_replaced,
+		s->flows_refused,
+		(double)s->switch_most_tsc * 1000 / (double)((struct nfv_isolated *)arg)->tsc_hz);
+	fprintf(to,
+		"state mended %" PRIu64 ", flows dropped %" PRIu64
 		", %.3f ms the last time, afresh %" PRIu64 "\n",
 		s->mended, s->mend_dropped, (double)s->mend_ns / 1e6, s->afresh);
 	if (nfv_isolated_last(arg)[0] != '\0')

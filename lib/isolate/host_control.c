@@ -27,6 +27,7 @@ const char *const nfv_end_name[NFV_ENDS] = {
 	[NFV_END_MESSAGE] = "bad-message",
 	[NFV_END_DRAIN] = "not-drained",
 	[NFV_END_REPLACED] = "replaced",
+	[NFV_END_TAKE] = "not-taken-over",
 };
 
 static const char *const sentence[NFV_ENDS] = {
@@ -40,14 +41,15 @@ static const char *const sentence[NFV_ENDS] = {
 	[NFV_END_MESSAGE] = "it has said what it must not",
 	[NFV_END_DRAIN] = "it was replaced and has not given back what it had",
 	[NFV_END_REPLACED] = "it was replaced",
+	[NFV_END_TAKE] = "it was to take over from another instance, and has not",
 };
 
 static const char by_filter[] =
 	"it was ended by the filter of system calls, having called one that a "
 	"poll loop does not need";
 
-static uint64_t
-now_ns(void)
+uint64_t
+host_now(void)
 {
 	struct timespec t;
 
@@ -84,7 +86,7 @@ static void
 execute(struct nfv_isolated *iso, struct instance *in)
 {
 	enum nfv_end why = (enum nfv_end)atomic_load(&in->why);
-	uint64_t now = now_ns();
+	uint64_t now = host_now();
 
 	if (in->killed)
 		return;
@@ -93,14 +95,14 @@ execute(struct nfv_isolated *iso, struct instance *in)
 		nfv_fail(&iso->last, EIO, "stage %s: instance %u (process %d) is ended: %s",
 			iso->ops->name, in->serial, in->pid,
 			in->filtered ? by_filter : sentence[why]);
-	if (why != NFV_END_REPLACED && now - in->since < STABLE_MS * MS)
+	if (why != NFV_END_REPLACED && !in->heir && now - in->since < STABLE_MS * MS)
 		back_off(iso, now);
 	iso->faults += why != NFV_END_REPLACED && why != NFV_END_GONE;
 	instance_kill(iso, in);
 }
 
-static void
-end(struct nfv_isolated *iso, struct instance *in, enum nfv_end why)
+void
+instance_end(struct nfv_isolated *iso, struct instance *in, enum nfv_end why)
 {
 	condemn(iso, in, why);
 	if (atomic_load(&in->state) == CONDEMNED)
@@ -115,7 +117,7 @@ bury(struct nfv_isolated *iso, struct instance *in)
 
 	if (state == FREE || state >= DEAD)
 		return;
-	end(iso, in, state == DRAINED ? NFV_END_REPLACED : NFV_END_GONE);
+	instance_end(iso, in, state == DRAINED ? NFV_END_REPLACED : NFV_END_GONE);
 	if (in->pidfd >= 0)
 		close(in->pidfd);
 	in->pidfd = -1;
@@ -138,20 +140,23 @@ in_state(struct nfv_isolated *iso, enum state a, enum state b)
 /* --- what is said -------------------------------------------------------------------------------- */
 
 static void
-template_lost(struct nfv_isolated *iso, const char *why)
+template_lost(struct nfv_isolated *iso, struct template *t, const char *why)
 {
-	struct instance *in;
-
 	nfv_fail(&iso->last, EIO,
 		"stage %s: its template (process %d) is ended, and the next one begins afresh: %s",
-		iso->ops->name, iso->template_pid, why);
-	template_end(iso);
+		iso->ops->name, t->pid, why);
+	template_end(t);
 	/* What it was asked for will not come; what lives, lives on, if it is let. */
-	while ((in = in_state(iso, FORKING, FORKING)) != NULL) {
+	for (int i = 0; i < INSTANCES; i++) {
+		struct instance *in = &iso->slot[i];
+
+		if (atomic_load(&in->state) != FORKING || in->of != t)
+			continue;
 		atomic_store(&in->why, NFV_END_GONE);
 		instance_free(in);
 	}
-	back_off(iso, now_ns());
+	if (t == iso->now)
+		back_off(iso, host_now());
 }
 
 /* It waits, and its process is known: which of the two is heard first is chance. */
@@ -162,13 +167,13 @@ warm(struct nfv_isolated *iso, struct instance *in)
 
 	if (!in->ready || in->pidfd < 0)
 		return;
-	in->since = now_ns();
+	in->since = host_now();
 	iso->stats.fork_ns = in->since - in->asked;
-	atomic_compare_exchange_strong(&in->state, &was, WARM);
+	atomic_compare_exchange_strong(&in->state, &was, in->heir ? HEIR : WARM);
 }
 
 static void
-forked(struct nfv_isolated *iso)
+forked(struct nfv_isolated *iso, struct template *t)
 {
 	struct nfv_wire_forked f;
 
@@ -177,11 +182,12 @@ forked(struct nfv_isolated *iso)
 		struct instance *in = &iso->slot[i];
 		int pid;
 
-		if (atomic_load(&in->state) != FORKING || in->serial != f.serial || in->pidfd >= 0)
+		if (atomic_load(&in->state) != FORKING || in->serial != f.serial ||
+			in->pidfd >= 0 || in->of != t)
 			continue;
-		pid = instance_pid(iso->msg.fd[0], iso->template_pid);
+		pid = instance_pid(iso->msg.fd[0], t->pid);
 		if (pid == -EPERM) {
-			template_lost(iso, "it has named a process that is not its child");
+			template_lost(iso, t, "it has named a process that is not its child");
 			return;
 		}
 		in->pid = pid;
@@ -196,7 +202,7 @@ forked(struct nfv_isolated *iso)
 
 /* Only to tell more about an end that is known by then, or soon. */
 static void
-exited(struct nfv_isolated *iso)
+exited(struct nfv_isolated *iso, const struct template *t)
 {
 	struct nfv_wire_forked f;
 
@@ -210,26 +216,25 @@ exited(struct nfv_isolated *iso)
 		by_filter);
 	/* If its end is still to be told, it is to be told like this. */
 	for (int i = 0; i < INSTANCES; i++)
-		if (iso->slot[i].template_pid == f.pid)
+		if (iso->slot[i].template_pid == f.pid && iso->slot[i].of == t)
 			iso->slot[i].filtered = true;
 }
 
 static void
-hear_template(struct nfv_isolated *iso)
+hear_template(struct nfv_isolated *iso, struct template *t)
 {
 	struct nfv_err err = { "" };
 	int rc;
 
-	while (iso->template_sock >= 0 &&
-		(rc = nfv_wire_recv(iso->template_sock, false, &iso->msg, &err)) != -EAGAIN) {
+	while (t->sock >= 0 && (rc = nfv_wire_recv(t->sock, false, &iso->msg, &err)) != -EAGAIN) {
 		if (rc <= 0)
-			template_lost(iso, rc == 0 ? "it has closed its socket" : err.text);
+			template_lost(iso, t, rc == 0 ? "it has closed its socket" : err.text);
 		else if (iso->msg.type == NFV_WIRE_FORKED)
-			forked(iso);
+			forked(iso, t);
 		else if (iso->msg.type == NFV_WIRE_EXITED)
-			exited(iso);
+			exited(iso, t);
 		else
-			template_lost(iso, "it has said what it must not");
+			template_lost(iso, t, "it has said what it must not");
 		nfv_wire_close(&iso->msg);
 	}
 }
@@ -247,7 +252,7 @@ hear(struct nfv_isolated *iso, struct instance *in)
 			return;
 		in->hung_up = rc <= 0;
 		if (rc < 0)
-			end(iso, in, NFV_END_MESSAGE);
+			instance_end(iso, in, NFV_END_MESSAGE);
 		if (rc <= 0)
 			break;
 		nfv_wire_close(&iso->msg);
@@ -263,19 +268,22 @@ hear(struct nfv_isolated *iso, struct instance *in)
 			if (iso->text != NULL)
 				memcpy(iso->text, iso->msg.body, iso->n_text);
 			iso->answered = true;
+		} else if (iso->msg.type == NFV_WIRE_NEAR) {
+			in->near = true;
 		} else if (iso->msg.type == NFV_WIRE_FAILED) {
 			in->hung_up = true;
-			end(iso, in, NFV_END_GONE);
+			instance_end(iso, in, NFV_END_GONE);
 			nfv_fail(&iso->last, EIO, "stage %s: %s", iso->ops->name,
 				(const char *)iso->msg.body);
 		} else {
 			in->hung_up = true;
-			end(iso, in, NFV_END_MESSAGE);
+			instance_end(iso, in, NFV_END_MESSAGE);
 		}
 	}
 	/* A closed socket is an end too, whoever still runs; and what is expected of one that steps back. */
 	if (in->hung_up)
-		end(iso, in, atomic_load(&in->state) == DRAINED ? NFV_END_REPLACED : NFV_END_GONE);
+		instance_end(iso, in,
+			atomic_load(&in->state) == DRAINED ? NFV_END_REPLACED : NFV_END_GONE);
 }
 
 /* --- whether it lives ---------------------------------------------------------------------------- */
@@ -300,9 +308,9 @@ feel(struct nfv_isolated *iso, struct instance *in, uint64_t now)
 	}
 	in->polls = polls;
 	if (now - in->beat_at > iso->conf.beat_ms * MS)
-		end(iso, in, NFV_END_BEAT);
+		instance_end(iso, in, NFV_END_BEAT);
 	else if (now - in->done_at > iso->conf.progress_ms * MS)
-		end(iso, in, NFV_END_PROGRESS);
+		instance_end(iso, in, NFV_END_PROGRESS);
 }
 
 static void
@@ -311,23 +319,30 @@ look_after(struct nfv_isolated *iso, struct instance *in, uint64_t now)
 	switch (atomic_load(&in->state)) {
 	case FORKING:
 		if (now - in->asked > WARM_MS * MS)
-			end(iso, in, NFV_END_BEAT);
+			instance_end(iso, in, NFV_END_BEAT);
 		break;
+	case HEIR:
+		if (iso->swap.state == NFV_SWAP_COPYING)
+			feel(iso, in, now);
+		break;
+	case PARKED:
 	case OFFERED:
+	case TAKING:
 	case LIVE:
 		feel(iso, in, now);
 		if (now - in->since > STABLE_MS * MS)
 			iso->early = iso->faults = 0;
 		break;
 	case DRAINING:
+	case GIVING:
 		feel(iso, in, now);
 		if (in->done_at == 0 || now - in->done_at > DRAIN_MS * MS)
-			end(iso, in, NFV_END_DRAIN);
+			instance_end(iso, in, NFV_END_DRAIN);
 		break;
 	case DRAINED:
 		/* It steps back and ends by itself. */
 		if (now - in->done_at > DRAIN_MS * MS)
-			end(iso, in, NFV_END_DRAIN);
+			instance_end(iso, in, NFV_END_DRAIN);
 		break;
 	case CONDEMNED:
 		execute(iso, in);
@@ -366,14 +381,17 @@ provide(struct nfv_isolated *iso, uint64_t now)
 {
 	struct instance *in;
 
+	if (swap_look(iso, now))
+		return;
 	if (in_state(iso, OFFERED, LIVE) == NULL)
 		offer(iso, now);
 	turn_pass(iso);
-	if (in_state(iso, FORKING, WARM) != NULL || now < iso->not_before || given_up(iso))
+	if (iso->swap.state != NFV_SWAP_NONE || in_state(iso, FORKING, WARM) != NULL ||
+		now < iso->not_before || given_up(iso))
 		return;
-	if (iso->template_sock < 0) {
+	if (iso->now->sock < 0) {
 		struct nfv_err why = { "" };
-		int rc = template_start(iso, &why);
+		int rc = template_start(iso, iso->now, &why);
 
 		/* That nobody is at the door yet is nothing to tell. */
 		if (rc < 0 && rc != -EAGAIN) {
@@ -388,38 +406,44 @@ provide(struct nfv_isolated *iso, uint64_t now)
 	if (in == NULL)
 		return;
 	in->asked = in->since = now;
-	if (instance_ask(iso, in, &iso->last) < 0)
+	if (instance_ask(iso, iso->now, in, NULL, &iso->last) < 0)
 		back_off(iso, now);
 }
 
 void
 nfv_isolated_control(struct nfv_isolated *iso, int timeout_ms)
 {
-	struct pollfd p[1 + 2 * INSTANCES];
+	enum { TEMPLATES = 2 * INSTANCES, ALL = TEMPLATES + 2 };
+	struct pollfd p[ALL];
 	uint64_t now;
 
-	p[0] = (struct pollfd){ .fd = iso->template_sock, .events = POLLIN };
+	/* One that is not ready yet is waited for by who started it. */
+	for (int i = 0; i < 2; i++)
+		p[TEMPLATES + i] =
+			(struct pollfd){ .fd = iso->tmpl[i].ready ? iso->tmpl[i].sock : -1,
+				.events = POLLIN };
 	for (int i = 0; i < INSTANCES; i++) {
 		const struct instance *in = &iso->slot[i];
 
-		p[1 + 2 * i] =
-			(struct pollfd){ .fd = in->hung_up ? -1 : in->sock, .events = POLLIN };
-		p[2 + 2 * i] = (struct pollfd){ .fd = in->pidfd, .events = POLLIN };
+		p[i] = (struct pollfd){ .fd = in->hung_up ? -1 : in->sock, .events = POLLIN };
+		p[INSTANCES + i] = (struct pollfd){ .fd = in->pidfd, .events = POLLIN };
 	}
 	/* What the worker has noticed is not to wait for the time to be over. */
-	if (in_state(iso, CONDEMNED, SWEPT) != NULL || in_state(iso, DRAINED, DRAINED) != NULL)
+	if (in_state(iso, CONDEMNED, SWEPT) != NULL || in_state(iso, DRAINED, DRAINED) != NULL ||
+		iso->swap.state == NFV_SWAP_SWITCHING)
 		timeout_ms = timeout_ms > 1 ? 1 : timeout_ms;
-	if (poll(p, 1 + 2 * INSTANCES, timeout_ms) < 0)
+	if (poll(p, ALL, timeout_ms) < 0)
 		return;
-	now = now_ns();
-	if (p[0].revents != 0)
-		hear_template(iso);
+	now = host_now();
+	for (int i = 0; i < 2; i++)
+		if (p[TEMPLATES + i].revents != 0)
+			hear_template(iso, &iso->tmpl[i]);
 	for (int i = 0; i < INSTANCES; i++) {
 		struct instance *in = &iso->slot[i];
 
-		if (p[1 + 2 * i].revents != 0 && in->sock >= 0)
+		if (p[i].revents != 0 && in->sock >= 0)
 			hear(iso, in);
-		if (p[2 + 2 * i].revents != 0 && in->pidfd >= 0)
+		if (p[INSTANCES + i].revents != 0 && in->pidfd >= 0)
 			bury(iso, in);
 		look_after(iso, in, now);
 	}
@@ -431,8 +455,10 @@ nfv_isolated_replace(struct nfv_isolated *iso, struct nfv_err *err)
 {
 	const char *name = iso->ops->name;
 
+	if (iso->swap.state != NFV_SWAP_NONE)
+		return nfv_fail(err, EAGAIN, "stage %s: it is being replaced already", name);
 	if (in_state(iso, OFFERED, OFFERED) != NULL || in_state(iso, DRAINING, DRAINED) != NULL ||
-		!offer(iso, now_ns()))
+		!offer(iso, host_now()))
 		return nfv_fail(err, EAGAIN, "stage %s: no spare is ready to take over", name);
 	return 0;
 }
@@ -441,46 +467,15 @@ int
 nfv_isolated_show(struct nfv_isolated *iso, FILE *to, struct nfv_err *err)
 {
 	struct instance *in = atomic_load(&iso->shown);
-	uint64_t until = now_ns() + SHOW_MS * MS;
+	uint64_t until = host_now() + SHOW_MS * MS;
 
 	iso->answered = false;
 	if (in == NULL || nfv_wire_send(in->sock, NFV_WIRE_SHOW, NULL, 0, NULL, 0, err) < 0)
 		return nfv_fail(err, EAGAIN, "stage %s: no instance is live", iso->ops->name);
-	while (!iso->answered && now_ns() < until)
+	while (!iso->answered && host_now() < until)
 		nfv_isolated_control(iso, 1);
 	if (!iso->answered)
 		return nfv_fail(err, ETIMEDOUT, "stage %s: it does not answer", iso->ops->name);
 	fwrite(iso->text, 1, iso->n_text, to);
 	return 0;
-}
-
-bool
-nfv_isolated_live(const struct nfv_isolated *iso, int *pid)
-{
-	const struct instance *in = atomic_load(&iso->shown);
-
-	if (in != NULL && pid != NULL)
-		*pid = in->pid;
-	return in != NULL;
-}
-
-bool
-nfv_isolated_spare(const struct nfv_isolated *iso)
-{
-	for (int i = 0; i < INSTANCES; i++)
-		if (atomic_load(&iso->slot[i].state) == WARM)
-			return true;
-	return false;
-}
-
-const char *
-nfv_isolated_last(const struct nfv_isolated *iso)
-{
-	return iso->last.text;
-}
-
-const struct nfv_isolated_stats *
-nfv_isolated_stats(const struct nfv_isolated *iso)
-{
-	return &iso->stats;
 }

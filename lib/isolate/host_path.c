@@ -18,7 +18,8 @@ oldest(struct flights *f)
 static bool
 leaves(const struct instance *in, int state)
 {
-	return state == DRAINING || ((state == CONDEMNED || state == DEAD) && !in->caught);
+	return state == DRAINING || state == GIVING ||
+		((state == CONDEMNED || state == DEAD) && !in->caught);
 }
 
 static void
@@ -248,22 +249,27 @@ static void
 hold(struct nfv_isolated *iso, const struct nfv_burst *b)
 {
 	for (uint16_t i = 0; i < b->n; i++) {
-		if (iso->held_head - iso->held_tail == iso->ring) {
+		if (iso->held_head - iso->held_tail == HELD * iso->ring) {
 			iso->stats.down++;
 			give_one(iso, b->pkt[i].buf);
 			continue;
 		}
-		iso->held[iso->held_head++ & (iso->ring - 1)] = (struct held){ b->pkt[i], b->dir };
+		iso->held[iso->held_head++ & (HELD * iso->ring - 1)] =
+			(struct held){ b->pkt[i], b->dir };
 		iso->stats.held++;
 	}
 }
 
-/* One by one, since they are few and may be of either direction. */
+/* One by one, since they are few and may be of either direction; as many as there is room for. */
 static void
 release(struct nfv_isolated *iso)
 {
-	for (; iso->held_tail != iso->held_head; iso->held_tail++) {
-		struct held *h = &iso->held[iso->held_tail & (iso->ring - 1)];
+	const struct flights *f = &iso->cur->on_way;
+
+	for (; iso->held_tail != iso->held_head && f->head - f->tail < f->size &&
+		nfv_ring_room(&iso->cur->in, 1) > 0;
+		iso->held_tail++) {
+		struct held *h = &iso->held[iso->held_tail & (HELD * iso->ring - 1)];
 
 		hand(iso, iso->cur, &h->pkt, 1, h->dir);
 	}
@@ -284,6 +290,62 @@ use(struct nfv_isolated *iso, struct instance *in)
 	atomic_store(&iso->shown, in);
 }
 
+/* The one whose state `cur` took over works again, if it is still there. */
+static struct instance *
+fall_back(struct nfv_isolated *iso)
+{
+	struct instance *in = iso->giver;
+
+	iso->giver = NULL;
+	for (int from = GIVING; in != NULL && from <= PARKED; from++) {
+		int was = from;
+
+		if (atomic_compare_exchange_strong(&in->state, &was, LIVE))
+			return in;
+	}
+	return NULL;
+}
+
+/* The live one gets word that nothing follows; packets wait until its heir has all of its state. */
+static void
+give_over(struct nfv_isolated *iso, struct instance *heir)
+{
+	const struct nfv_desc last = { .kind = NFV_DESC_LAST };
+	int live = LIVE, offered = OFFERED;
+
+	/* Whoever offered it sees to it that there is one, or nothing comes of this. */
+	if (iso->cur == NULL)
+		return;
+	if (nfv_ring_room(&iso->cur->in, 1) == 0) {
+		atomic_store(&iso->next, heir);
+		atomic_store(&iso->attention, 1);
+		return;
+	}
+	if (!atomic_compare_exchange_strong(&heir->state, &offered, TAKING))
+		return;
+	nfv_ring_put(&iso->cur->in, &last, 1);
+	atomic_compare_exchange_strong(&iso->cur->state, &live, GIVING);
+	iso->giver = iso->cur;
+	iso->given_since = nfv_tsc();
+	use(iso, heir);
+	feed(iso, heir);
+}
+
+/* Whether the heir has all. */
+static void
+see_taken(struct nfv_isolated *iso)
+{
+	const struct nfv_wire_shared *word = (const struct nfv_wire_shared *)iso->cur->shared.at;
+	int taking = TAKING;
+
+	if (atomic_load_explicit(&word->taken, memory_order_acquire) == 0 ||
+		!atomic_compare_exchange_strong(&iso->cur->state, &taking, LIVE))
+		return;
+	iso->stats.switch_tsc = nfv_tsc() - iso->given_since;
+	if (iso->stats.switch_tsc > iso->stats.switch_most_tsc)
+		iso->stats.switch_most_tsc = iso->stats.switch_tsc;
+}
+
 /* States have changed: leave what is condemned, sweep what is dead, take what is offered. */
 static void
 attend(struct nfv_isolated *iso)
@@ -292,9 +354,11 @@ attend(struct nfv_isolated *iso)
 
 	atomic_store(&iso->attention, 0);
 	if (iso->cur != NULL && atomic_load(&iso->cur->state) >= CONDEMNED)
-		use(iso, NULL);
+		use(iso, fall_back(iso));
 	in = atomic_exchange(&iso->next, NULL);
-	if (in != NULL) {
+	if (in != NULL && in->heir) {
+		give_over(iso, in);
+	} else if (in != NULL) {
 		int offered = OFFERED, live = LIVE;
 
 		if (iso->cur != NULL)
@@ -338,6 +402,14 @@ collect_others(struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_bu
 		n += k;
 		if (k > 0)
 			continue;
+		if (state == GIVING) { /* until its last packet is back, and its state taken */
+			if (oldest(&in->on_way) != NULL || iso->cur == NULL ||
+				atomic_load(&iso->cur->state) != LIVE)
+				continue;
+			atomic_compare_exchange_strong(&in->state, &state, PARKED);
+			atomic_store(&iso->attention, 1);
+			continue;
+		}
 		if (state != DRAINING)
 			in->caught = true;
 		if (state == DEAD) {
@@ -400,8 +472,11 @@ nfv_isolated_collect(struct nfv_isolated *iso, struct nfv_burst back[2], struct 
 		atomic_load_explicit(&iso->polls, memory_order_relaxed) + 1, memory_order_relaxed);
 	if (__builtin_expect(atomic_load_explicit(&iso->attention, memory_order_acquire), 0))
 		attend(iso);
-	if (__builtin_expect(iso->others > 0, 0))
+	if (__builtin_expect(iso->others > 0, 0)) {
+		if (iso->cur != NULL && atomic_load(&iso->cur->state) == TAKING)
+			see_taken(iso);
 		n = collect_others(iso, back, origin);
+	}
 	if (iso->cur == NULL)
 		return n;
 	if (__builtin_expect(iso->held_tail != iso->held_head, 0) && !draining(iso))
@@ -411,30 +486,11 @@ nfv_isolated_collect(struct nfv_isolated *iso, struct nfv_burst back[2], struct 
 	return n;
 }
 
-int
-path_init(struct nfv_isolated *iso, struct nfv_err *err)
-{
-	iso->held = calloc(iso->ring, sizeof(*iso->held));
-	for (int i = 0; i < INSTANCES && iso->held != NULL; i++) {
-		struct instance *in = &iso->slot[i];
-
-		in->on_way = (struct flights){ .at = calloc(iso->ring, sizeof(struct flight)),
-			.size = iso->ring };
-		in->given = (struct flights){ .at = calloc(EMPTIES, sizeof(struct flight)),
-			.size = EMPTIES };
-		if (in->on_way.at == NULL || in->given.at == NULL)
-			return nfv_fail(err, ENOMEM, "stage %s: out of memory", iso->ops->name);
-	}
-	if (iso->held == NULL)
-		return nfv_fail(err, ENOMEM, "stage %s: out of memory", iso->ops->name);
-	return 0;
-}
-
 void
 path_fini(struct nfv_isolated *iso)
 {
 	for (; iso->held != NULL && iso->held_tail != iso->held_head; iso->held_tail++)
-		give_one(iso, iso->held[iso->held_tail & (iso->ring - 1)].pkt.buf);
+		give_one(iso, iso->held[iso->held_tail & (HELD * iso->ring - 1)].pkt.buf);
 	for (int i = 0; i < INSTANCES; i++) {
 		path_sweep(iso, &iso->slot[i]);
 		free(iso->slot[i].on_way.at);

@@ -45,37 +45,43 @@ spawn(const char *const *argv, int sock, pid_t *pid)
 
 /* Who is at the door: at the start one waits for him, later he has knocked, or not. */
 static int
-let_in(struct nfv_isolated *iso, struct nfv_err *err)
+let_in(struct nfv_isolated *iso, struct template *t, struct nfv_err *err)
 {
 	struct ucred peer = { 0 };
 	socklen_t len = sizeof(peer);
 	int wait = iso->stats.templates == 0 ? (int)iso->conf.connect_ms : 0;
 	int sock = door_await(iso->door, wait);
 
+	/* Another version's, while this one works. */
+	for (uint32_t ms = 0; t != iso->now && sock == -EAGAIN && ms < iso->conf.connect_ms; ms++) {
+		nfv_isolated_control(iso, 0);
+		sock = door_await(iso->door, 1);
+	}
+
 	if (sock < 0)
 		return nfv_fail(err, -sock,
 			"stage %s: nobody has connected to %s; start nfv-stage "
 			"--socket there",
 			iso->ops->name, iso->conf.socket);
-	iso->template_sock = sock;
+	t->sock = sock;
 	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0)
 		return nfv_fail(err, ENOTCONN,
 			"stage %s: who has connected to %s is in another PID namespace, where it could "
 			"not be ended; share it (docker: --pid container:NAME)",
 			iso->ops->name, iso->conf.socket);
-	iso->template_pid = peer.pid;
+	t->pid = peer.pid;
 	return 0;
 }
 
 /* The template's socket, and its process by pid and pidfd. */
 static int
-connect_template(struct nfv_isolated *iso, struct nfv_err *err)
+connect_template(struct nfv_isolated *iso, struct template *t, struct nfv_err *err)
 {
 	const struct nfv_isolated_conf *c = &iso->conf;
 	int pair[2], rc;
 
-	if (c->argv == NULL) {
-		rc = let_in(iso, err);
+	if (t->argv == NULL) {
+		rc = let_in(iso, t, err);
 		if (rc < 0)
 			return rc;
 	} else {
@@ -84,43 +90,49 @@ connect_template(struct nfv_isolated *iso, struct nfv_err *err)
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 			return nfv_fail(err, errno, "stage %s: no socket: %s", iso->ops->name,
 				strerror(errno));
-		rc = spawn(c->argv, pair[1], &pid);
+		rc = spawn(t->argv, pair[1], &pid);
 		close(pair[1]);
-		iso->template_sock = pair[0];
+		t->sock = pair[0];
 		if (rc != 0)
 			return nfv_fail(err, rc, "stage %s: %s cannot be started: %s",
-				iso->ops->name, c->argv[0], strerror(rc));
-		iso->spawned = true;
-		iso->template_pid = pid;
+				iso->ops->name, t->argv[0], strerror(rc));
+		t->spawned = true;
+		t->pid = pid;
 		if (c->memory > 0) {
 			struct rlimit l = { c->memory, c->memory };
 
 			prlimit(pid, RLIMIT_AS, &l, NULL);
 		}
 	}
-	iso->template_pidfd = (int)syscall(SYS_pidfd_open, iso->template_pid, 0);
-	if (iso->template_pidfd < 0)
+	t->pidfd = (int)syscall(SYS_pidfd_open, t->pid, 0);
+	if (t->pidfd < 0)
 		return nfv_fail(err, errno, "stage %s: its process has no handle: %s",
 			iso->ops->name, strerror(errno));
-	if (syscall(SYS_pidfd_send_signal, iso->template_pidfd, 0, NULL, 0) < 0)
+	if (syscall(SYS_pidfd_send_signal, t->pidfd, 0, NULL, 0) < 0)
 		return nfv_fail(err, errno,
 			"stage %s: its process could not be ended: %s; run it as the same user as the "
 			"pipeline",
 			iso->ops->name, strerror(errno));
-	iso->stats.templates++;
+	t->number = ++iso->stats.templates;
 	return 0;
 }
 
 /* A message of one type, or a sentence why there is none. */
 static int
-await(struct nfv_isolated *iso, int sock, uint32_t type, struct nfv_err *err)
+await(struct nfv_isolated *iso, const struct template *t, uint32_t type, struct nfv_err *err)
 {
-	struct pollfd p = { .fd = sock, .events = POLLIN };
+	struct pollfd p = { .fd = t->sock, .events = POLLIN };
+	uint64_t until = host_now() + ANSWER_MS * 1000000ull;
 	int rc;
 
-	if (poll(&p, 1, ANSWER_MS) <= 0)
-		return nfv_fail(err, ETIMEDOUT, "its process does not answer");
-	rc = nfv_wire_recv(sock, false, &iso->msg, err);
+	/* What is live meanwhile is looked after. */
+	while (poll(&p, 1, t == iso->now ? ANSWER_MS : 1) <= 0) {
+		if (host_now() > until)
+			return nfv_fail(err, ETIMEDOUT, "its process does not answer");
+		if (t != iso->now)
+			nfv_isolated_control(iso, 0);
+	}
+	rc = nfv_wire_recv(t->sock, false, &iso->msg, err);
 	if (rc == 0)
 		return nfv_fail(err, ECONNRESET, "its process has ended before it was ready");
 	if (rc < 0)
@@ -134,73 +146,78 @@ await(struct nfv_isolated *iso, int sock, uint32_t type, struct nfv_err *err)
 }
 
 static int
-tell(struct nfv_isolated *iso, struct nfv_err *err)
+tell(struct nfv_isolated *iso, struct template *t, struct nfv_err *err)
 {
 	struct nfv_wire_ready ready;
-	int fd, rc = await(iso, iso->template_sock, NFV_WIRE_HELLO, err);
+	int fd[2], rc = await(iso, t, NFV_WIRE_HELLO, err);
 
 	if (rc < 0)
 		return rc;
-	fd = nfv_segment_lend(iso->pool.segment, iso->ops->access == NFV_WRITES, err);
-	if (fd < 0)
-		return fd;
-	rc = nfv_wire_send(
-		iso->template_sock, NFV_WIRE_CONFIG, iso->config, iso->config_len, &fd, 1, err);
-	close(fd);
+	fd[0] = nfv_segment_lend(iso->pool.segment, iso->ops->access == NFV_WRITES, err);
+	if (fd[0] < 0)
+		return fd[0];
+	fd[1] = t->object;
+	rc = nfv_wire_send(t->sock, NFV_WIRE_CONFIG, iso->config, iso->config_len, fd,
+		t->object >= 0 ? 2 : 1, err);
+	close(fd[0]);
 	if (rc == 0)
-		rc = await(iso, iso->template_sock, NFV_WIRE_READY, err);
+		rc = await(iso, t, NFV_WIRE_READY, err);
 	if (rc < 0)
 		return rc;
 	memcpy(&ready, iso->msg.body, sizeof(ready));
 	if (strncmp(ready.stage, iso->ops->name, sizeof(ready.stage)) != 0 ||
 		ready.access != iso->ops->access || ready.drops != iso->drops)
 		return nfv_fail(err, EPROTO,
-			"its process has another stage than the manager: programs of two versions?");
+			"its process has another stage than the manager, or one with other reasons to "
+			"drop packets: programs of two versions?");
+	memcpy(t->version, ready.version, sizeof(t->version));
+	t->version[sizeof(t->version) - 1] = 0;
 	return 0;
 }
 
 int
-template_start(struct nfv_isolated *iso, struct nfv_err *err)
+template_start(struct nfv_isolated *iso, struct template *t, struct nfv_err *err)
 {
 	struct nfv_err why = { "" };
-	int rc = connect_template(iso, err);
+	int rc = connect_template(iso, t, err);
 
 	if (rc == 0) {
-		rc = tell(iso, &why);
+		rc = tell(iso, t, &why);
 		if (rc < 0)
 			nfv_fail(err, -rc, "stage %s, isolated: %s", iso->ops->name, why.text);
 	}
 	if (rc < 0)
-		template_end(iso);
-	iso->template_ready = rc == 0;
+		template_end(t);
+	t->ready = rc == 0;
 	return rc;
 }
 
 void
-template_end(struct nfv_isolated *iso)
+template_end(struct template *t)
 {
-	if (iso->template_sock >= 0)
-		close(iso->template_sock);
-	if (iso->template_pidfd >= 0) {
-		if (iso->spawned) {
-			kill(-iso->template_pid, SIGKILL); /* whoever is left of its group */
-			waitpid(iso->template_pid, NULL, 0);
+	if (t->sock >= 0)
+		close(t->sock);
+	if (t->pidfd >= 0) {
+		if (t->spawned) {
+			kill(-t->pid, SIGKILL); /* whoever is left of its group */
+			waitpid(t->pid, NULL, 0);
 		} else {
-			syscall(SYS_pidfd_send_signal, iso->template_pidfd, SIGKILL, NULL, 0);
+			syscall(SYS_pidfd_send_signal, t->pidfd, SIGKILL, NULL, 0);
 		}
-		close(iso->template_pidfd);
+		close(t->pidfd);
 	}
-	iso->template_sock = iso->template_pidfd = -1;
-	iso->template_pid = 0;
-	iso->spawned = iso->template_ready = false;
+	t->sock = t->pidfd = -1;
+	t->pid = 0;
+	t->spawned = t->ready = false;
 }
 
 /* New memory and a new socket each time: who still has the old ones has nothing. */
 int
-instance_ask(struct nfv_isolated *iso, struct instance *in, struct nfv_err *err)
+instance_ask(struct nfv_isolated *iso, struct template *t, struct instance *in,
+	const struct instance *giver, struct nfv_err *err)
 {
 	struct nfv_wire_layout l = nfv_wire_layout(iso->ring, EMPTIES);
-	int pair[2] = { -1, -1 }, fd[2], rc;
+	int pair[2] = { -1, -1 }, fd[4], rc;
 
 	rc = nfv_segment_create("nfv-rings", l.size, false, &in->shared, err);
 	if (rc == 0)
@@ -213,18 +230,23 @@ instance_ask(struct nfv_isolated *iso, struct instance *in, struct nfv_err *err)
 	}
 	fd[0] = in->shared.fd;
 	fd[1] = pair[1];
+	fd[2] = in->outbox.fd;
+	fd[3] = giver != NULL ? giver->outbox.fd : -1;
 	in->serial = ++iso->serial;
-	rc = nfv_wire_send(
-		iso->template_sock, NFV_WIRE_FORK, &in->serial, sizeof(in->serial), fd, 2, err);
+	rc = nfv_wire_send(t->sock, NFV_WIRE_FORK, &in->serial, sizeof(in->serial), fd,
+		giver != NULL ? 4 : 3, err);
 	if (rc < 0)
 		goto fail;
 	close(pair[1]);
 	in->sock = pair[0];
 	in->pidfd = -1;
 	in->pid = in->template_pid = 0;
+	in->of = t;
+	in->heir = giver != NULL;
+	in->near = false;
 	in->hung_up = in->killed = in->caught = in->ready = in->filtered = false;
 	in->gone_to = in->waits = in->told = false;
-	in->template = iso->stats.templates;
+	in->template = t->number;
 	in->beat = in->done = in->polls = 0;
 	in->in = nfv_ring_end(in->shared.at + l.in, iso->ring);
 	in->out = nfv_ring_end(in->shared.at + l.out, 2 * iso->ring);

@@ -12,6 +12,10 @@
 
 #include "jail.h"
 
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE              65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1ul
+#endif
 #define NOBODY 65534u
 
 /* None at all: not in force, not allowed, not to be had, not to be inherited. */
@@ -77,6 +81,15 @@ jail_privileges(int sock, struct nfv_err *err)
 fail:
 	return nfv_fail(err, errno, "the stage's process cannot be locked in (%s): %s", what,
 		strerror(errno));
+}
+
+void
+jail_code(void)
+{
+	/* What a sanitizer does itself would be refused. */
+#if !defined(__SANITIZE_ADDRESS__)
+	prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0ul, 0ul, 0ul);
+#endif
 }
 
 int

@@ -11,4 +11,8 @@ int jail_privileges(int sock, struct nfv_err *err);
 /* The last step: from here on any system call but the poll loop's own ends the process (SIGSYS). */
 int jail_calls(int sock, struct nfv_err *err);
 
+/* Before foreign code is mapped: from here on no memory is both writable and executable, and none that was
+ * the one becomes the other (PR_SET_MDWE, Linux 6.3; older kernels go without). */
+void jail_code(void);
+
 #endif

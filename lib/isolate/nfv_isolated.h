@@ -29,6 +29,7 @@
 
 #include "nfv_away.h"
 #include "nfv_flow.h"
+#include "nfv_object_file.h"
 #include "nfv_segment.h"
 #include "nfv_stage.h"
 
@@ -45,7 +46,7 @@ struct nfv_isolated_pool {
 enum nfv_on_failure {
 	NFV_FAIL_DROP,   /* dropped and counted */
 	NFV_FAIL_BYPASS, /* they go on as if the stage were not there */
-	NFV_FAIL_HOLD,   /* they wait for the next instance, as many as the ring has places */
+	NFV_FAIL_HOLD, /* they wait for the next instance, four times as many as the ring has places */
 };
 
 struct nfv_isolated_conf {
@@ -58,6 +59,8 @@ struct nfv_isolated_conf {
 	struct nfv_isolated_pool pool;
 	/** The stage's program, by its path, which finds its socket at descriptor 3; outlives this. */
 	const char *const *argv;
+	/** The object that has the stage, where the program has not; read during create only. */
+	const struct nfv_object_file *object;
 	/** If argv is NULL: where a program that somebody else starts connects, and connects again should
 	 * it end (`nfv-stage --socket`); outlives this. It has to run as the same user and to be seen by its
 	 * process id, since it is ended by it. */
@@ -71,8 +74,9 @@ struct nfv_isolated_conf {
 	uint32_t progress_ms; /* with packets on their way and none returned; 0: 1000 */
 	/** Until the next fork after an early end, doubled each time; 0: none. */
 	uint32_t backoff_ms;
-	uint32_t restarts; /* early ends in a row until it is given up; 0: never */
-	uint64_t memory;   /* bytes of address space for each of its processes; 0: no limit */
+	uint32_t restarts;     /* early ends in a row until it is given up; 0: never */
+	uint32_t probation_ms; /* of a version that has replaced another; 0: 10000 */
+	uint64_t memory;       /* bytes of address space for each of its processes; 0: no limit */
 };
 
 /** Why instances end; names in nfv_end_name. */
@@ -87,6 +91,7 @@ enum nfv_end {
 	NFV_END_MESSAGE,  /* it says what it must not */
 	NFV_END_DRAIN,    /* replaced, and did not give back what it had */
 	NFV_END_REPLACED, /* replaced, as it was asked to be */
+	NFV_END_TAKE,     /* it was to take over from another, and has not */
 	NFV_ENDS
 };
 extern const char *const nfv_end_name[NFV_ENDS];
@@ -103,10 +108,15 @@ struct nfv_isolated_stats {
 	uint64_t swept;       /* packets that were lost with an instance */
 	uint64_t swept_empty; /* its empty buffers */
 	uint64_t pause_tsc;   /* longest time without an instance, in cycles */
+	/* Replaced by another version: for how long packets had to wait, the last time and at most. */
+	uint64_t switch_tsc, switch_most_tsc;
 	/* The control thread's. */
 	uint64_t ends[NFV_ENDS];
 	uint64_t filtered; /* of these: ended by the filter of system calls */
 	uint64_t forks, templates, kills;
+	uint64_t replaced, rolled_back; /* by other versions; of these: those that did not last */
+	uint64_t not_replaced;          /* attempts after which the old version went on */
+	uint64_t flows_refused;         /* that a new version did not take over */
 	uint64_t fork_ns;      /* the last one: from the request until it waited for packets */
 	uint64_t mended;       /* state found in the middle of a change, and made consistent */
 	uint64_t mend_dropped; /* flows that did not survive that */
@@ -141,6 +151,39 @@ struct nfv_away nfv_isolated_away(struct nfv_isolated *iso);
 void nfv_isolated_control(struct nfv_isolated *iso, int timeout_ms);
 /** Put the spare in the place of the live instance, without losing a packet. -EAGAIN: none yet. */
 int nfv_isolated_replace(struct nfv_isolated *iso, struct nfv_err *err);
+
+/** Where replacing by another version is. */
+enum nfv_swap {
+	NFV_SWAP_NONE,
+	NFV_SWAP_FORKING,   /* the new version's template works; an instance is forked */
+	NFV_SWAP_COPYING,   /* the old one writes its state down while it works on */
+	NFV_SWAP_SWITCHING, /* packets wait */
+	NFV_SWAP_PROBATION, /* the new version works, the old one is kept as it was then */
+};
+
+/** Another version of the stage: from an object, or another program's. */
+struct nfv_isolated_version {
+	/** Read during the call only. NULL: the program has it. */
+	const struct nfv_object_file *object;
+	/** Outlives the stage. NULL: the program it has; where that is started by somebody else, the next
+	 * one that connects. */
+	const char *const *argv;
+};
+
+/**
+ * Put another version in the place of the one that works, without losing a packet, and with all flows. Starts
+ * it beside the old one and has it test itself, which may take a second, and looks after the old one
+ * meanwhile; 0 when it is ready to take over. The rest is nfv_isolated_control's: the old one writes down
+ * its flows, at a burst's boundary packets wait until the new one has the last of them, and for
+ * probation_ms the old one is kept: should the new one end in that time, whatever the reason, the old one
+ * goes on with what it had. How it went, nfv_isolated_stats and nfv_isolated_last tell.
+ * Errors, with a sentence, and the old one goes on: -EAGAIN: not now; or what is wrong with the new one.
+ */
+int nfv_isolated_replace_by(
+	struct nfv_isolated *iso, const struct nfv_isolated_version *version, struct nfv_err *err);
+enum nfv_swap nfv_isolated_swap(const struct nfv_isolated *iso);
+/** The version that works, as its object has it; "built in" if it is none's. */
+const char *nfv_isolated_version(const struct nfv_isolated *iso);
 /** Ask the live instance what it has to show, and wait a little for it. */
 int nfv_isolated_show(struct nfv_isolated *iso, FILE *to, struct nfv_err *err);
 /** Whether an instance is live; pid, unless NULL, is its process. */

@@ -28,6 +28,7 @@
 enum nfv_desc_kind {
 	NFV_DESC_PACKET, /* handed over, and given back in the same order */
 	NFV_DESC_EMPTY,  /* an empty buffer for what the stage originates */
+	NFV_DESC_LAST,   /* nothing follows for now: hand over (NFV_WIRE_GIVE) */
 	NFV_DESC_ORIGIN, /* such a buffer, filled; they are filled in the order they were given */
 	NFV_DESC_KINDS
 };

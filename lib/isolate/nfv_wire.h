@@ -9,6 +9,12 @@
  * Instance: READY when it waits; GO, and GO again when one that ran before it is dead; STATE, where the
  * state it found was torn; SHOW and UPKEEP at any time; STOP or end-of-file ends it.
  *
+ * Where a stage is replaced by another version of it, that has a template of its own, whose CONFIG comes with
+ * the object it is to map. GIVE tells the instance that is live to write its state into its pipe while it
+ * works on, TAKE the new one to read it; NEAR says that little is left, a descriptor NFV_DESC_LAST in the ring
+ * that there will be no packet any more. The new one, which has never had GO, says in shared memory when it
+ * has all, and goes on by itself; the old one waits, and works again if packets come, or RESUME.
+ *
  * Every length is checked on arrival; what is malformed is refused with a sentence, and whoever sent
  * it is not spoken to again. Descriptors that nobody asked for are closed.
  *
@@ -22,6 +28,7 @@
 #include <stdbool.h>
 
 #include "nfv_flow.h"
+#include "nfv_object.h"
 #include "nfv_ring.h"
 #include "nfv_stage.h"
 
@@ -33,18 +40,23 @@
 
 enum nfv_wire_type {
 	NFV_WIRE_HELLO = 1, /* template: struct nfv_wire_hello */
-	NFV_WIRE_CONFIG,    /* manager: struct nfv_wire_config and what follows it; the pool */
-	NFV_WIRE_READY,     /* struct nfv_wire_ready */
-	NFV_WIRE_FAILED,    /* a sentence */
-	NFV_WIRE_FORK,      /* manager: uint32_t serial; the instance's segment, its socket */
-	NFV_WIRE_FORKED,    /* template: struct nfv_wire_forked; a pidfd */
-	NFV_WIRE_EXITED,    /* template: struct nfv_wire_forked */
-	NFV_WIRE_GO,        /* manager: struct nfv_wire_go */
-	NFV_WIRE_STATE,     /* struct nfv_wire_state */
-	NFV_WIRE_SHOW,      /* manager: no body */
-	NFV_WIRE_SHOWN,     /* text */
-	NFV_WIRE_UPKEEP,    /* manager: no body */
-	NFV_WIRE_STOP,      /* manager: no body */
+	NFV_WIRE_CONFIG, /* manager: struct nfv_wire_config and what follows it; the pool, an object */
+	NFV_WIRE_READY,  /* struct nfv_wire_ready */
+	NFV_WIRE_FAILED, /* a sentence */
+	NFV_WIRE_FORK, /* manager: uint32_t serial; the instance's segment, its socket, the pipe it
+	                     * writes its state into, the pipe of whoever it is to replace */
+	NFV_WIRE_FORKED, /* template: struct nfv_wire_forked; a pidfd */
+	NFV_WIRE_EXITED, /* template: struct nfv_wire_forked */
+	NFV_WIRE_GO,     /* manager: struct nfv_wire_go */
+	NFV_WIRE_STATE,  /* struct nfv_wire_state */
+	NFV_WIRE_SHOW,   /* manager: no body */
+	NFV_WIRE_SHOWN,  /* text */
+	NFV_WIRE_UPKEEP, /* manager: no body */
+	NFV_WIRE_STOP,   /* manager: no body */
+	NFV_WIRE_GIVE,   /* manager: uint32_t use of the pipe */
+	NFV_WIRE_TAKE,   /* manager: the same */
+	NFV_WIRE_NEAR,   /* instance: no body */
+	NFV_WIRE_RESUME, /* manager: no body */
 	NFV_WIRE_TYPES
 };
 
@@ -57,6 +69,7 @@ struct nfv_wire_ready {
 	char stage[NFV_WIRE_NAME];
 	uint32_t access; /* enum nfv_access */
 	uint32_t drops;
+	char version[NFV_OBJECT_TEXT]; /* "" if it is linked in */
 };
 
 /** An instance of the same template may still run, and the state is both's: `after` is its serial. The new
@@ -113,6 +126,8 @@ struct nfv_wire_shared {
 	_Alignas(128) _Atomic uint64_t beat; /* counts on as long as it lives */
 	_Atomic uint64_t bursts, packets, cycles;
 	_Atomic uint64_t key_taken, flows;
+	_Atomic uint32_t taken,
+		refused; /* it has all of the old one's state; flows it did not take */
 	_Alignas(128) _Atomic uint32_t
 		stop; /* the manager's: it has all that is on its way, step back */
 };

@@ -15,23 +15,29 @@ union control {
 	char room[CMSG_SPACE(sizeof(int) * NFV_WIRE_FDS)];
 };
 
-/* Least and most bytes of a body, and how many descriptors come with it. */
+/* Least and most bytes of a body, and of descriptors that come with it. */
 static const struct {
-	uint32_t least, most, fds;
+	uint32_t least, most, fds, fds_most;
 } shape[NFV_WIRE_TYPES] = {
-	[NFV_WIRE_HELLO] = { sizeof(struct nfv_wire_hello), sizeof(struct nfv_wire_hello), 0 },
-	[NFV_WIRE_CONFIG] = { sizeof(struct nfv_wire_config), NFV_WIRE_MAX, 1 },
-	[NFV_WIRE_READY] = { sizeof(struct nfv_wire_ready), sizeof(struct nfv_wire_ready), 0 },
-	[NFV_WIRE_FAILED] = { 1, sizeof(((struct nfv_err *)NULL)->text) - 1, 0 },
-	[NFV_WIRE_FORK] = { sizeof(uint32_t), sizeof(uint32_t), 2 },
-	[NFV_WIRE_FORKED] = { sizeof(struct nfv_wire_forked), sizeof(struct nfv_wire_forked), 1 },
-	[NFV_WIRE_EXITED] = { sizeof(struct nfv_wire_forked), sizeof(struct nfv_wire_forked), 0 },
-	[NFV_WIRE_GO] = { sizeof(struct nfv_wire_go), sizeof(struct nfv_wire_go), 0 },
-	[NFV_WIRE_STATE] = { sizeof(struct nfv_wire_state), sizeof(struct nfv_wire_state), 0 },
-	[NFV_WIRE_SHOW] = { 0, 0, 0 },
-	[NFV_WIRE_SHOWN] = { 0, NFV_WIRE_MAX, 0 },
-	[NFV_WIRE_UPKEEP] = { 0, 0, 0 },
-	[NFV_WIRE_STOP] = { 0, 0, 0 },
+	[NFV_WIRE_HELLO] = { sizeof(struct nfv_wire_hello), sizeof(struct nfv_wire_hello), 0, 0 },
+	[NFV_WIRE_CONFIG] = { sizeof(struct nfv_wire_config), NFV_WIRE_MAX, 1, 2 },
+	[NFV_WIRE_READY] = { sizeof(struct nfv_wire_ready), sizeof(struct nfv_wire_ready), 0, 0 },
+	[NFV_WIRE_FAILED] = { 1, sizeof(((struct nfv_err *)NULL)->text) - 1, 0, 0 },
+	[NFV_WIRE_FORK] = { sizeof(uint32_t), sizeof(uint32_t), 3, 4 },
+	[NFV_WIRE_FORKED] = { sizeof(struct nfv_wire_forked), sizeof(struct nfv_wire_forked), 1,
+		1 },
+	[NFV_WIRE_EXITED] = { sizeof(struct nfv_wire_forked), sizeof(struct nfv_wire_forked), 0,
+		0 },
+	[NFV_WIRE_GO] = { sizeof(struct nfv_wire_go), sizeof(struct nfv_wire_go), 0, 0 },
+	[NFV_WIRE_STATE] = { sizeof(struct nfv_wire_state), sizeof(struct nfv_wire_state), 0, 0 },
+	[NFV_WIRE_SHOW] = { 0, 0, 0, 0 },
+	[NFV_WIRE_SHOWN] = { 0, NFV_WIRE_MAX, 0, 0 },
+	[NFV_WIRE_UPKEEP] = { 0, 0, 0, 0 },
+	[NFV_WIRE_STOP] = { 0, 0, 0, 0 },
+	[NFV_WIRE_GIVE] = { sizeof(uint32_t), sizeof(uint32_t), 0, 0 },
+	[NFV_WIRE_TAKE] = { sizeof(uint32_t), sizeof(uint32_t), 0, 0 },
+	[NFV_WIRE_NEAR] = { 0, 0, 0, 0 },
+	[NFV_WIRE_RESUME] = { 0, 0, 0, 0 },
 };
 
 struct nfv_wire_layout
@@ -126,7 +132,7 @@ nfv_wire_recv(int sock, bool wait, struct nfv_wire_msg *m, struct nfv_err *err)
 		why = "its type is unknown";
 	else if (m->len < shape[head.type].least || m->len > shape[head.type].most)
 		why = "its length is wrong";
-	else if (m->n_fd != shape[head.type].fds)
+	else if (m->n_fd < shape[head.type].fds || m->n_fd > shape[head.type].fds_most)
 		why = "it has not the descriptors that belong to it";
 	else
 		return 1;

@@ -153,8 +153,8 @@ list_toward(const struct nfv_l3_conf *l3, uint32_t *n)
 	return t;
 }
 
-static int
-start_here(struct stage *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+int
+chain_start(struct stage *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 {
 	size_t size = s->ops->state_size > 0 ? (s->ops->state_size + 63) / 64 * 64 : 64;
 
@@ -166,35 +166,57 @@ start_here(struct stage *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err
 	return s->ops->init != NULL ? s->ops->init(s->state, ctx, err) : 0;
 }
 
+/* What every stage is told, kept for those that come later. */
 static int
-start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_err *err)
+keep_context(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_err *err)
 {
-	struct nfv_stage_ctx ctx = { .doc = conf->doc,
-		.chain = c->name,
-		.own = { [NFV_OUTWARD] = conf->l3.port[1].addr,
-			[NFV_INWARD] = conf->l3.port[0].addr },
-		.n_own = { [NFV_OUTWARD] = conf->l3.port[1].n_addr,
-			[NFV_INWARD] = conf->l3.port[0].n_addr },
+	c->told = (struct nfv_stage_ctx){ .chain = c->name,
 		.toward = c->toward,
 		.n_toward = c->n_toward,
 		.pinholes = c->pinholes,
 		.lender = c->lender,
 		.pinhole_set = c->pinhole_set,
 		.tsc_hz = conf->tsc_hz,
-		.tsc = rte_rdtsc(),
 		.seed = conf->seed,
 		.shards = 1,
 		.group_seed = conf->seed,
 		.socket = conf->socket };
+	for (int dir = NFV_OUTWARD; dir <= NFV_INWARD; dir++) {
+		const struct nfv_l3_port *p = &conf->l3.port[dir == NFV_OUTWARD];
+
+		c->own[dir] = calloc(p->n_addr + 1, sizeof(*c->own[dir]));
+		if (c->own[dir] == NULL)
+			return nfv_fail(err, ENOMEM, "chain %s: out of memory", c->name);
+		if (p->n_addr > 0)
+			memcpy(c->own[dir], p->addr, p->n_addr * sizeof(*c->own[dir]));
+		c->told.own[dir] = c->own[dir];
+		c->told.n_own[dir] = p->n_addr;
+	}
+	return 0;
+}
+
+void
+chain_context(const struct nfv_chain *c, int at, struct nfv_stage_ctx *ctx)
+{
+	*ctx = c->told;
+	ctx->tsc = rte_rdtsc();
+	spread_context(c, at, ctx);
+}
+
+static int
+start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_err *err)
+{
+	struct nfv_stage_ctx ctx;
 
 	for (int i = 0; i < c->n; i++) {
 		const struct nfv_stage_use *use = &conf->stage[i];
 		struct stage *s = &c->stage[i];
 		int rc;
 
+		chain_context(c, i, &ctx);
+		ctx.doc = conf->doc;
 		ctx.conf = use->conf;
-		spread_context(c, i, &ctx);
-		rc = use->send_away == NULL ? start_here(s, &ctx, err) :
+		rc = use->send_away == NULL ? chain_start(s, &ctx, err) :
 					      use->send_away(use->arg, s->ops, &ctx, &s->away, err);
 		c->sends_away |= is_away(s);
 		if (rc < 0)
@@ -254,6 +276,8 @@ nfv_chain_create(const struct nfv_chain_conf *conf, struct nfv_chain **out, stru
 	if (rc == 0)
 		rc = spread_join(c, conf, err);
 	if (rc == 0)
+		rc = keep_context(c, conf, err);
+	if (rc == 0)
 		rc = start_stages(c, conf, err);
 	if (rc < 0) {
 		nfv_chain_destroy(c);
@@ -300,6 +324,8 @@ nfv_chain_destroy(struct nfv_chain *c)
 	nfv_lender_give(c->lender, &c->pinhole_pages);
 	nfv_l3_destroy(c->l3);
 	free(c->toward);
+	free(c->own[NFV_OUTWARD]);
+	free(c->own[NFV_INWARD]);
 	free(c);
 }
 

@@ -53,6 +53,8 @@ struct nfv_chain {
 	uint16_t queue;                               /* of both ports */
 	struct nfv_toward *toward;
 	uint32_t n_toward;
+	struct nfv_prefix *own[2];
+	struct nfv_stage_ctx told;       /* what is the same for all stages */
 	uint64_t tsc_zero, tsc_per_tick; /* flow ticks */
 	uint64_t idle;                   /* cycles, of the worker */
 	struct txq tx[2];
@@ -72,6 +74,10 @@ void chain_arm(struct nfv_chain *c, struct nfv_out *out);
 void chain_arm_for(struct nfv_chain *c, struct nfv_out *out, uint16_t n);
 /* An empty packet with room for a frame of `len` bytes; false: there is no buffer. */
 bool chain_alloc(struct nfv_chain *c, uint32_t len, struct nfv_pkt *out);
+
+/* What a stage at this place is told when it starts, but for `conf` and `doc`; and started. */
+void chain_context(const struct nfv_chain *c, int at, struct nfv_stage_ctx *ctx);
+int chain_start(struct stage *s, const struct nfv_stage_ctx *ctx, struct nfv_err *err);
 
 /*
  * run.c, for those who take packets from the burst's way and put them back on it.

@@ -13,6 +13,11 @@
  * What changes after init belongs where a process that dies leaves it to the next: in the state, in slots,
  * in what the lender gave. Other memory that init takes is for what stays as it is.
  *
+ * Another version of a stage can take the place of one that runs: it reads what the old one writes of its
+ * state, as records of bytes (state_version and what follows it). Records are the stage's own affair but for
+ * this: they hold no pointers, a later version reads those of earlier ones, and what is read may be
+ * anything. A stage without them can be replaced, too; it begins anew.
+ *
  * Threads: init, process, steer, told, tick, flow_end and fini run on the worker's own lcore, one at a time; so
  * memory that init touches first lies on the worker's NUMA node. show and upkeep run on the control
  * thread while process may be running: show reads plain counters and tolerates that they move.
@@ -48,6 +53,13 @@ struct nfv_tell {
 	void (*tell)(void *arg, const void *bytes, size_t n); /* no more than there is room for */
 	void *arg;
 };
+
+/** Where a stage's records go when it hands over its state: 0, or -errno if they can go nowhere. */
+struct nfv_put {
+	int (*put)(void *arg, const void *bytes, size_t n); /* at most NFV_CARRY_MAX bytes */
+	void *arg;
+};
+#define NFV_CARRY_MAX 1024u
 
 /** What a stage is told when it starts. Valid during init only, but for what it points to. */
 struct nfv_stage_ctx {
@@ -131,6 +143,20 @@ struct nfv_stage_ops {
 	/** Counters and tables for a person (`show stage NAME`); may be NULL. */
 	void (*show)(const void *state, FILE *to);
 	void (*fini)(void *state); /* may be NULL */
+
+	/* Handing over to another version: all may be NULL, on the worker's lcore, or where it is started. */
+	uint32_t state_version; /* of the records it writes; 0: it hands nothing over */
+	uint32_t state_since;   /* the oldest version whose records it reads */
+	/** What it keeps of one flow in its slot, `room` being NFV_CARRY_MAX: how many bytes. */
+	size_t (*export_flow)(const void *state, const void *slot, void *to, size_t room);
+	/** The same read into a zeroed slot. -errno: this flow cannot go on, and the slot is zero still. */
+	int (*import_flow)(void *state, uint32_t version, const void *bytes, size_t n, void *slot);
+	/** What it keeps beside flows; the last thing it does, when it has its last packet behind it. */
+	int (*export_)(const void *state, const struct nfv_put *to);
+	/** One of those records, when all flows have come. */
+	int (*import)(void *state, uint32_t version, const void *bytes, size_t n);
+	/** Once behind init, before there is a packet: whether it works. It leaves the state as it was. */
+	int (*selftest)(void *state, struct nfv_err *err);
 
 	struct nfv_stage_ops *next; /* the registry's */
 };

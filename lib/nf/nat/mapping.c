@@ -229,6 +229,34 @@ nat_map_static(
 	return rc;
 }
 
+struct nat_mapping *
+nat_map_exact(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
+	struct nat_endpoint ext, bool is_static)
+{
+	struct nat_mapping *m = nat_find_external(t, proto, ext);
+	uint16_t pool = 0;
+
+	if (m != NULL) {
+		if (!same(m->in, in) || m->is_static != is_static)
+			return NULL;
+		m->refs++;
+		return m;
+	}
+	while (pool < t->n_pool && t->be_addr[pool] != ext.be_addr)
+		pool++;
+	m = nat_find_inside(t, proto, in);
+	if (is_static || (m != NULL && !m->is_static) || pool == t->n_pool ||
+		t->counts->dynamic == t->limit ||
+		!nat_ports_take(ports_of(t, pool, proto), be16toh(ext.be_port)))
+		return NULL;
+	return add_mapping(t,
+		&(struct nat_mapping){ .proto = (uint8_t)proto,
+			.in = in,
+			.ext = ext,
+			.pool = pool,
+			.host = table_find_host(t, in.be_addr) });
+}
+
 void
 nat_hold(struct nat_mapping *m)
 {
@@ -280,6 +308,11 @@ uint32_t
 nat_table_used(const struct nat_table *t)
 {
 	return t->counts->used[NAT_UDP] + t->counts->used[NAT_TCP] + t->counts->used[NAT_ICMP];
+}
+
+uint64_t (*nat_table_refused(struct nat_table *t))[NAT_PROTOS]
+{
+	return t->counts->refused;
 }
 
 static const char *

@@ -93,6 +93,14 @@ struct nat_mapping *nat_map_outward(
 int nat_map_static(
 	struct nat_table *t, enum nat_proto proto, struct nat_endpoint in, struct nat_endpoint ext);
 
+/**
+ * A mapping between these two endpoints, found or made, for a flow that has it from elsewhere; the caller
+ * holds it. NULL if there can be none: another has one of the endpoints, the external one is not the
+ * table's, or there are too many.
+ */
+struct nat_mapping *nat_map_exact(struct nat_table *t, enum nat_proto proto, struct nat_endpoint in,
+	struct nat_endpoint ext, bool is_static);
+
 void nat_hold(struct nat_mapping *m);
 void nat_release(struct nat_table *t, struct nat_mapping *m);
 
@@ -113,6 +121,9 @@ bool nat_table_has(const struct nat_table *t, uint32_t be_addr);
 /** A mapping's number: never 0, the same while it is held. */
 uint32_t nat_mapping_id(const struct nat_table *t, const struct nat_mapping *m);
 struct nat_mapping *nat_mapping_by_id(const struct nat_table *t, uint32_t id);
+
+/** Counts of refusals, by reason. */
+uint64_t (*nat_table_refused(struct nat_table *t))[NAT_PROTOS];
 
 /** Mappings in use, static ones included. */
 uint32_t nat_table_used(const struct nat_table *t);

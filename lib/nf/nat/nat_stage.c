@@ -2,8 +2,10 @@
  * @file
  * The stage `nat`: bursts in, verdicts out. What it does to a packet is in nat.c.
  */
+#include "nat_carry.h"
 #include "nat_conf.h"
 #include "nat_mend.h"
+#include "nfv_object.h"
 
 static int
 init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
@@ -73,6 +75,14 @@ static struct nfv_stage_ops ops = {
 	.mend = mend,
 	.show = show,
 	.fini = fini,
+	.state_version = NAT_CARRY_VERSION,
+	.state_since = 1,
+	.export_flow = nat_export_flow,
+	.import_flow = nat_import_flow,
+	.export_ = nat_export,
+	.import = nat_import,
+	.selftest = nat_selftest,
 };
 
 NFV_STAGE_REGISTER(ops)
+NFV_STAGE_OBJECT(ops, 1, "1")

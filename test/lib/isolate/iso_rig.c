@@ -111,8 +111,10 @@ iso_rig_send(struct iso_rig *r, enum ask ask, uint16_t n, enum nfv_dir dir)
 		uint8_t data[6] = { (uint8_t)ask, 0 };
 
 		memcpy(data + 2, &r->next_seq, 4);
+		made = mk_udp(&m, "10.1.0.2",
+			(uint16_t)(1000 + (r->flows > 0 ? r->next_seq % r->flows : 0)), "10.2.0.2",
+			2000, data, sizeof(data));
 		r->next_seq++;
-		made = mk_udp(&m, "10.1.0.2", 1000, "10.2.0.2", 2000, data, sizeof(data));
 		memcpy(p->data, made.data, made.len);
 		p->tailroom = (uint16_t)(p->tailroom + p->len - made.len);
 		p->len = made.len;
@@ -146,8 +148,11 @@ check(struct iso_rig *r, const struct nfv_pkt *p, int dir)
 	memcpy(&seq, (const uint8_t *)(u + 1) + 2, 4);
 	assert_true(seq >= r->last_seq[dir]);
 	r->last_seq[dir] = seq;
+	r->first = ((const uint8_t *)(u + 1))[0];
 	r->count = ((const uint8_t *)(u + 1))[1];
 	r->kept++;
+	if (r->see != NULL)
+		r->see(r, p);
 }
 
 uint32_t

@@ -31,8 +31,12 @@ struct iso_rig {
 	struct nfv_err err;
 	/* What has come back. */
 	uint64_t sent, kept, dropped, consumed, origins, bypassed;
-	uint32_t next_seq, last_seq[2]; /* the latter by direction */
-	uint8_t count; /* of the flow, as `mirror` has written it into the last packet */
+	uint32_t next_seq, last_seq[2];
+	void (*see)(
+		struct iso_rig *r, const struct nfv_pkt *p); /* each that has come back; or NULL */
+	uint32_t flows; /* that packets belong to, in turn; 0: 1 */
+	uint8_t first;  /* what the stage has made of the last packet's first byte */
+	uint8_t count;  /* of the flow, as `mirror` has written it into the last packet */
 };
 
 /** Ready to be started; conf may be changed before iso_rig_start. */

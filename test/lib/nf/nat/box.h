@@ -214,6 +214,7 @@ box_close(struct box *b)
 	box_end_all(b);
 	b->ops->fini(b->state);
 	free(b->state);
+	b->state = NULL;
 	b->ops = NULL;
 }
 
