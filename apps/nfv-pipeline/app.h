@@ -27,6 +27,7 @@ struct options {
 
 struct colour;
 struct isolation;
+struct mapped;
 struct profile;
 struct scaled;
 
@@ -55,6 +56,7 @@ struct app {
 	struct app_chain chain[PORTS_MAX / 2];
 	struct colour *colour;       /* colour.c's; NULL: memory as it comes */
 	struct profile *profile;     /* profile.c's */
+	struct mapped *mapped;       /* replace.c's */
 	struct isolation *isolation; /* isolation.c's; NULL: no stage is isolated */
 	struct scaled *scaled;       /* scale.c's */
 	struct app_tap tap[TAPS_MAX];

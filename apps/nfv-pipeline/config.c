@@ -137,6 +137,9 @@ static const struct nfv_conf_field isolation_fields[] = {
 	FIELD(conf_isolation, restarts, "restarts",
 		"processes in a row that may end within a second, until it is given up; 0: any number",
 		.type = NFV_CONF_UINT, .max = 1000, .def = "0"),
+	FIELD(conf_isolation, probation, "probation",
+		"seconds after it was replaced in which an end of the new version brings the old one back",
+		.type = NFV_CONF_UINT, .min = 1, .max = 3600, .def = "10"),
 	{ .name = NULL },
 };
 
@@ -210,6 +213,21 @@ static const struct nfv_conf_schema colour_schema = {
 	.fields = colour_fields,
 };
 
+static const struct nfv_conf_field objects_fields[] = {
+	FIELD(conf_objects, folders, "folders",
+		"where objects may lie; root's, as all above them, and not writable by others",
+		.type = NFV_CONF_PATH, .list = true, .def = ""),
+	FIELD(conf_objects, allowed, "allowed", "the list of their SHA-256, as sha256sum prints it",
+		.type = NFV_CONF_PATH, .def = ""),
+	{ .name = NULL },
+};
+
+static const struct nfv_conf_schema objects_schema = {
+	.size = sizeof(struct conf_objects),
+	.help = "which shared objects may be mapped when a stage is replaced",
+	.fields = objects_fields,
+};
+
 static const struct nfv_conf_field root_fields[] = {
 	FIELD(config, ports, "ports", "network ports", .type = NFV_CONF_SECTION,
 		.section = &port_schema, .list = true),
@@ -229,6 +247,8 @@ static const struct nfv_conf_field root_fields[] = {
 		.section = &l3_schema, .def = ""),
 	FIELD(config, colour, "colour", "cache colours", .type = NFV_CONF_SECTION,
 		.section = &colour_schema, .def = ""),
+	FIELD(config, objects, "objects", "shared objects that may be mapped",
+		.type = NFV_CONF_SECTION, .section = &objects_schema, .def = ""),
 	FIELD(config, buffers, "buffers", "packet buffers of a worker", .type = NFV_CONF_UINT,
 		.min = 2048, .max = 1 << 22, .def = "16384"),
 	{ .name = NULL },

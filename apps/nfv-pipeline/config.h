@@ -60,7 +60,7 @@ struct conf_isolation {
 	const char *program, *socket;
 	struct nfv_conf_list cpus; /* uint32_t */
 	uint32_t instances, most;  /* the second 0: no more than the first */
-	uint32_t ring, idle, on_failure /* enum nfv_on_failure */, memory, restarts;
+	uint32_t ring, idle, on_failure /* enum nfv_on_failure */, memory, restarts, probation;
 };
 
 enum conf_colour_mode { COLOUR_OFF, COLOUR_STATIC, COLOUR_MCMF };
@@ -73,12 +73,19 @@ struct conf_colour {
 	bool required;
 };
 
+/* Which shared objects may be mapped. */
+struct conf_objects {
+	struct nfv_conf_list folders; /* const char * */
+	const char *allowed;
+};
+
 struct config {
 	struct nfv_conf *doc;
 	struct nfv_conf_list ports, routes, workers, chains, captures, isolation;
 	struct conf_flows flows;
 	struct conf_l3 l3;
 	struct conf_colour colour;
+	struct conf_objects objects;
 	uint32_t buffers; /* a worker */
 	/* By stage, in the registry's order: its filled section, or NULL. */
 	struct {

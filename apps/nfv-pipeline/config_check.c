@@ -372,6 +372,9 @@ config_check(const struct config *c, struct nfv_err *err)
 	EACH(c, ports, conf_port, check_use);
 	EACH(c, captures, conf_capture, check_capture);
 	EACH(c, isolation, conf_isolation, check_isolation);
+	if (rc == 0 && (c->objects.folders.n > 0) != is_given(c->objects.allowed))
+		rc = nfv_conf_fail(c->doc, &c->objects.allowed, err,
+			"objects: `folders` and `allowed` belong together: give both, or neither");
 	if (rc == 0 &&
 		(c->colour.mode == COLOUR_MCMF) !=
 			(c->colour.plan != NULL && c->colour.plan[0] != '\0'))

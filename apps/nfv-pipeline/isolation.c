@@ -14,8 +14,9 @@ struct isolated {
 	struct isolated *next;
 	struct nfv_isolated *stage;
 	const char *name, *chain;
-	char program[PATH_MAX];
-	const char *argv[4];
+	bool container;
+	char program[PATH_MAX], loader[PATH_MAX]; /* the latter's stage is in an object */
+	const char *argv[4], *loader_argv[4];
 	struct nfv_err told; /* the last sentence that was */
 };
 
@@ -150,6 +151,7 @@ isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *o
 		.on_failure = (enum nfv_on_failure)c->on_failure,
 		.backoff_ms = BACKOFF_MS,
 		.restarts = c->restarts,
+		.probation_ms = c->probation * 1000,
 		.memory = (uint64_t)c->memory << 20 };
 	struct nfv_err why = { "" };
 	int rc = 0;
@@ -159,6 +161,7 @@ isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *o
 	*s = (struct isolated){ .next = is->first,
 		.name = ops->name,
 		.chain = seat->chain->name,
+		.container = c->run == ISOLATION_CONTAINER,
 		.argv = { c->program != NULL && c->program[0] != '\0' ? c->program : NULL, "--fd",
 			"3" } };
 	if (c->run == ISOLATION_PROCESS && s->argv[0] == NULL) {
@@ -260,6 +263,47 @@ isolation_restart(struct app *app, const char *stage, struct nfv_err *err)
 	}
 	if (!any)
 		nfv_fail(err, ENOENT, "no chain has a stage \"%s\" in a process of its own", stage);
+}
+
+static int
+replace_one(struct isolated *s, const struct nfv_object_file *object, struct nfv_err *err)
+{
+	struct nfv_isolated_version v = { .object = object };
+	int rc = 0;
+
+	if (s->container && object != NULL)
+		return nfv_fail(err, EINVAL,
+			"stage \"%s\" of chain %s is in a container: start one with the new version, and "
+			"say `replace %s`",
+			s->name, s->chain, s->name);
+	if (!s->container && object == NULL)
+		return nfv_fail(err, EINVAL,
+			"stage \"%s\" of chain %s is in no container: name the object to replace it by",
+			s->name, s->chain);
+	if (object != NULL) {
+		rc = find_program("nfv-stage-object", s->loader, err);
+		memcpy(s->loader_argv, (const char *const[]){ s->loader, "--fd", "3", NULL },
+			sizeof(s->loader_argv));
+		v.argv = s->loader_argv;
+	}
+	if (rc == 0)
+		rc = nfv_isolated_replace_by(s->stage, &v, err);
+	if (rc == 0)
+		printf("chain %s: another version of %s is ready to take over\n", s->chain,
+			s->name);
+	return rc;
+}
+
+int
+isolation_replace(struct app *app, const char *stage, const struct nfv_object_file *object,
+	struct nfv_err *err)
+{
+	int rc = 0;
+
+	for (struct isolated *s = first(app); rc == 0 && s != NULL; s = s->next)
+		if (strcmp(s->name, stage) == 0)
+			rc = replace_one(s, object, err);
+	return rc;
 }
 
 void

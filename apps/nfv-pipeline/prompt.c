@@ -17,6 +17,7 @@
 #include "app.h"
 #include "colour.h"
 #include "isolation.h"
+#include "replace.h"
 #include "scale.h"
 
 #define FLOWS_SHOWN 50
@@ -226,6 +227,12 @@ do_profile_stop(struct app *app, const struct words *w, struct nfv_err *err)
 }
 
 static void
+do_replace(struct app *app, const struct words *w, struct nfv_err *err)
+{
+	replace_stage(app, w->name, w->extra[0] != '\0' ? w->extra : NULL, err);
+}
+
+static void
 do_restart(struct app *app, const struct words *w, struct nfv_err *err)
 {
 	isolation_restart(app, w->name, err);
@@ -256,6 +263,9 @@ static const struct command {
 	{ "show", "colour", show_colour, "", "pages by class and colour, and how many still move" },
 	{ "replan", NULL, do_replan, "off|static|FILE",
 		"lay pools and tables out anew, by FILE's plan, while they are in use" },
+	{ "replace", NULL, do_replace, "STAGE [FILE]",
+		"put another version in its place, from a shared object; without one, the container that "
+		"connects next" },
 	{ "restart", NULL, do_restart, "STAGE",
 		"put the spare of an isolated stage in the place of the process that works" },
 	{ "scale", NULL, do_scale, "STAGE N [now]",
@@ -313,6 +323,7 @@ static cmdline_parse_token_string_t capture_word = WORD(verb, "capture");
 static cmdline_parse_token_string_t capture_start_word = WORD(object, "start");
 static cmdline_parse_token_string_t capture_stop_word = WORD(object, "stop");
 static cmdline_parse_token_string_t replan_word = WORD(verb, "replan");
+static cmdline_parse_token_string_t replace_word = WORD(verb, "replace");
 static cmdline_parse_token_string_t restart_word = WORD(verb, "restart");
 static cmdline_parse_token_string_t scale_word = WORD(verb, "scale");
 static cmdline_parse_token_string_t now_word = WORD(object, "now");
@@ -334,6 +345,9 @@ COMMAND(cmd_show, "show port|chain|stage|flows|l3|captures NAME|all", (void *)&s
 COMMAND(cmd_show_all, "show port|chain|flows|l3|captures|colour", (void *)&show_word,
 	(void *)&show_what);
 COMMAND(cmd_replan, "replan off|static|FILE", (void *)&replan_word, (void *)&file_name);
+COMMAND(cmd_replace, "replace STAGE FILE", (void *)&replace_word, (void *)&any_name,
+	(void *)&file_name);
+COMMAND(cmd_replace_next, "replace STAGE", (void *)&replace_word, (void *)&any_name);
 COMMAND(cmd_restart, "restart STAGE", (void *)&restart_word, (void *)&any_name);
 COMMAND(cmd_scale, "scale STAGE N", (void *)&scale_word, (void *)&any_name, (void *)&file_name);
 COMMAND(cmd_scale_now, "scale STAGE N now", (void *)&scale_word, (void *)&any_name,
@@ -351,8 +365,9 @@ COMMAND(cmd_profile_seconds, "profile start FILE SECONDS", (void *)&profile_word
 COMMAND(cmd_profile_stop, "profile stop", (void *)&profile_word, (void *)&capture_stop_word);
 
 static cmdline_parse_ctx_t commands[] = { &cmd_plain, &cmd_show, &cmd_show_all, &cmd_capture,
-	&cmd_capture_filter, &cmd_capture_stop, &cmd_replan, &cmd_restart, &cmd_scale,
-	&cmd_scale_now, &cmd_profile, &cmd_profile_seconds, &cmd_profile_stop, NULL };
+	&cmd_capture_filter, &cmd_capture_stop, &cmd_replan, &cmd_replace, &cmd_replace_next,
+	&cmd_restart, &cmd_scale, &cmd_scale_now, &cmd_profile, &cmd_profile_seconds,
+	&cmd_profile_stop, NULL };
 
 struct prompt *
 prompt_open(struct app *app)

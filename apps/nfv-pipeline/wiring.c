@@ -11,6 +11,7 @@
 #include "app.h"
 #include "colour.h"
 #include "isolation.h"
+#include "replace.h"
 #include "scale.h"
 
 /* Of 64 KiB, for each chain. */
@@ -491,6 +492,7 @@ wiring_down(struct app *app)
 	for (uint32_t i = 0; i < app->conf.workers.n; i++)
 		rte_mempool_free(app->large_pool[i]);
 	isolation_close(app);
+	replace_close(app);
 	colour_close(app);
 	profile_close(app);
 }

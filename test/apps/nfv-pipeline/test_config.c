@@ -256,6 +256,8 @@ static const struct mistake mistake[] = {
 		"  - {name: edge, worker: w0, inside: inside, outside: outside, stages: [firewall, nat, "
 		"sip]}\nisolation: [{stage: sip, instances-most: ^2}]",
 		"one instance only|workers" },
+	{ 12, 12, "isolation: [{stage: nat, probation: ^0}]", "1 to 3600" },
+	{ 12, 12, "objects: {folders: ^/usr/lib/nfv, allowed: /etc/x}", "list" },
 	/* the rest */
 	{ 12, 12, "flows: {max: ^63}", "64 to" },
 	{ 12, 12, "flows: {udp: ^0}", "udp" },
