@@ -120,6 +120,41 @@ one_that_ends_may_come_back(void **state)
 	iso_rig_end(r);
 }
 
+/* Another version is whoever has come meanwhile and waits. */
+static void
+the_next_one_takes_over(void **state)
+{
+	const struct nfv_isolated_version next = { .object = NULL };
+	pid_t pid = start_impatient(), other;
+	struct iso_rig *r = at_door();
+
+	(void)state;
+	if (iso_rig_start(r) < 0)
+		fail_msg("%s", r->err.text);
+	iso_rig_live(r);
+	assert_int_equal(nfv_isolated_replace_by(r->iso, &next, &r->err), -EAGAIN);
+	assert_non_null(strstr(r->err.text, "nobody has connected"));
+	other = start_program();
+	for (int i = 0; i < 2000 && nfv_isolated_replace_by(r->iso, &next, &r->err) == -EAGAIN;
+		i++) {
+		iso_rig_send(r, ASK_KEEP, 4, NFV_OUTWARD);
+		iso_rig_settle(r);
+		usleep(5000);
+	}
+	for (int i = 0; i < 20000 && r->stats->replaced == 0; i++) {
+		iso_rig_send(r, ASK_KEEP, 4, NFV_OUTWARD);
+		iso_rig_collect(r);
+		nfv_isolated_control(r->iso, 1);
+	}
+	assert_int_equal(r->stats->replaced, 1);
+	iso_rig_settle(r);
+	assert_int_equal(r->stats->swept, 0);
+	assert_int_equal(r->kept, r->stats->handed);
+	end(pid);
+	end(other);
+	iso_rig_end(r);
+}
+
 static void
 nobody_comes(void **state)
 {
@@ -167,6 +202,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_connects_is_the_stage),
 		cmocka_unit_test(one_that_ends_may_come_back),
+		cmocka_unit_test(the_next_one_takes_over),
 		cmocka_unit_test(nobody_comes),
 		cmocka_unit_test(a_door_is_for_one),
 	};
