@@ -15,8 +15,8 @@
  * Prints one JSON object: good (see is_good), rate offered skipped limited successful failed causes{}
  * retransmissions, as apps/sipp-gen/report.h has them; cps (successful calls a second, until the last one
  * ended), goodput (those that succeeded while the load was on), limited_by_generator, elapsed_s, hz (of
- * the cycles); srd_us
- * sdd_us rrd_us lag_us, each n p50 p99 p999 max; pipeline{} as middle.h says, or null.
+ * the cycles); srd_us sdd_us rrd_us lag_us, each n p50 p99 p999 max; windows{}: srd_us as windows.h
+ * says; pipeline{} as middle.h says, or null.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -27,6 +27,7 @@
 
 #include "middle.h"
 #include "party.h"
+#include "windows.h"
 
 #define SOON_MS 100u /* after the load: who needs longer has a queue that grows */
 
@@ -45,6 +46,7 @@ struct run {
 	uint64_t in_time; /* calls that succeeded while the load was on */
 	uint64_t soon;    /* or hardly later */
 	json_t *pipeline; /* of that time */
+	struct windows windows;
 };
 
 static double
@@ -154,10 +156,15 @@ go(struct run *r)
 
 	if (r->opt.config != NULL)
 		middle_mark(&r->middle);
+	windows_init(&r->windows, &agent_stats(r->caller.agent)->latency[LATENCY_SRD],
+		r->opt.config != NULL ? &r->middle.app.worker[0] : NULL, r->hz, now,
+		r->opt.seconds);
 	agent_begin(r->callee.agent, now);
 	agent_begin(r->caller.agent, now);
 	do {
 		now = rte_rdtsc();
+		if (r->pipeline == NULL)
+			windows_turn(&r->windows, now);
 		agent_turn(r->caller.agent, now);
 		if (!r->opt.no_callee)
 			agent_turn(r->callee.agent, now);
@@ -220,6 +227,7 @@ print(const struct run *r)
 	json_object_set_new(all, "sdd_us", times(&s->latency[LATENCY_SDD]));
 	json_object_set_new(all, "rrd_us", times(&s->latency[LATENCY_RRD]));
 	json_object_set_new(all, "lag_us", times(&s->latency[LATENCY_LAG]));
+	json_object_set_new(all, "windows", windows_json(&r->windows));
 	json_object_set_new(all, "pipeline", r->pipeline);
 	json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(7));
 	putchar('\n');
@@ -242,6 +250,7 @@ main(int argc, char **argv)
 	print(&r);
 	if (r.opt.config != NULL)
 		middle_destroy(&r.middle);
+	windows_fini(&r.windows);
 	party_destroy(&r.caller);
 	party_destroy(&r.callee);
 	rte_eal_cleanup();

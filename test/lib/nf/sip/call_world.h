@@ -10,7 +10,7 @@
 
 #include "stage_world.h"
 
-#define MS      1000u /* of the world's clock */
+#define MS      1000ull /* of the world's clock */
 #define PARTIES 4
 #define BYTES   (MK_ROOM - 128) /* of a message */
 
