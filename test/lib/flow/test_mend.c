@@ -411,12 +411,12 @@ one_that_is_killed_at_any_moment_leaves_what_was_there(void **state)
 {
 	enum { MAX = 1000, OTHERS = 1500, KILLS = 400 };
 	uint64_t torn = 0;
-	uint32_t now = 1;
 
 	(void)state;
 	srand(5);
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		struct fixture x = make(family, MAX);
+		uint32_t now = 1;
 
 		for (uint32_t n = 0; n < KEPT; n++)
 			begin(x.t, n, now);
