@@ -66,7 +66,8 @@ read_routes(const struct sip_work *work, struct sip_course *c)
 	while ((rc = nfv_sip_next_name(&it, &name)) > 0) {
 		struct nfv_sip_uri uri;
 
-		if (nfv_sip_uri(name.uri, &uri) < 0)
+		/* Headers have no place there (19.1.1), nor in the Request-URI that it may become. */
+		if (nfv_sip_uri(name.uri, &uri) < 0 || uri.headers.p != NULL)
 			return false;
 		c->n_routes++;
 		c->last_hdr = it.hdr;

@@ -229,6 +229,10 @@ static const struct {
 	int status;
 } refused[] = {
 	{ "10.0.0.9:5062", O, REQ("OPTIONS", "sip:10.0.0.1", ""), 200 },
+	/* 19.1.1: no headers in a Route value, which may become the Request-URI. */
+	{ "10.0.0.9:5062", O,
+		REQ("BYE", "sip:10.0.0.1:5060;lr", "Route: <sip:bob@203.0.113.8?a=b>\r\n"), 400 },
+	{ "10.0.0.9:5062", O, REQ("BYE", "sip:bob@b", "Route: <sip:203.0.113.7?a=>\r\n"), 400 },
 	{ "10.0.0.9:5062", O, REQ("OPTIONS", "sip:own.example.org:5060", ""), 200 },
 	{ "10.0.0.9:5062", O, REQ("OPTIONS", "sip:bob@OWN.example.org", ""), 404 },
 	{ "10.0.0.9:5062", O, REQ("REGISTER", "sip:10.0.0.1", ""), 501 },
