@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "isolation.h"
 #include "nfv_change.h"
@@ -26,36 +27,36 @@ unmap(struct mapped *m)
 	free(m);
 }
 
-static int
-map(struct app *app, const char *stage, const struct nfv_object_file *file, struct mapped **out,
-	struct nfv_err *err)
+/* NULL with a sentence. */
+static struct mapped *
+map(struct app *app, const char *stage, const struct nfv_object_file *file, struct nfv_err *err)
 {
 	struct mapped *m = calloc(1, sizeof(*m));
-	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3), rc;
+	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
 	const struct nfv_conf_schema *schema;
 
 	if (m == NULL || fd < 0) {
+		nfv_fail(err, errno, "%s: %s", file->name, strerror(errno));
+		if (fd >= 0)
+			close(fd);
 		free(m);
-		return nfv_fail(err, errno, "%s: %s", file->name, strerror(errno));
+		return NULL;
 	}
 	snprintf(m->stage, sizeof(m->stage), "%s", stage);
-	rc = nfv_object_map(fd, stage, &m->map, err);
-	if (rc < 0) {
+	if (nfv_object_map(fd, stage, &m->map, err) < 0) {
 		free(m);
-		return rc;
+		return NULL;
 	}
 	schema = m->map.object->ops->conf;
-	if (schema != NULL) {
-		m->conf = calloc(1, schema->size);
-		rc = m->conf == NULL ? nfv_fail(err, ENOMEM, "out of memory") :
-				       nfv_conf_read(app->conf.doc, stage, schema, m->conf, err);
-	}
-	if (rc < 0) {
-		unmap(m);
-		return rc;
-	}
-	*out = m;
-	return 0;
+	if (schema == NULL)
+		return m;
+	m->conf = calloc(1, schema->size);
+	if (m->conf == NULL)
+		nfv_fail(err, ENOMEM, "out of memory");
+	else if (nfv_conf_read(app->conf.doc, stage, schema, m->conf, err) == 0)
+		return m;
+	unmap(m);
+	return NULL;
 }
 
 /* One place of one shard. */
@@ -125,12 +126,12 @@ static int
 replace_here(
 	struct app *app, const char *stage, const struct nfv_object_file *file, struct nfv_err *err)
 {
+	struct mapped *m = map(app, stage, file, err);
 	uint32_t changed;
-	struct mapped *m = NULL;
-	int rc = map(app, stage, file, &m, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	if (m == NULL)
+		return -EINVAL;
 	rc = change_all(app, m, &changed, err);
 	if (changed == 0) {
 		unmap(m);
