@@ -129,7 +129,7 @@ static const struct nfv_conf_field isolation_fields[] = {
 		.type = NFV_CONF_UINT, .max = 1000000, .def = "0"),
 	FIELD(conf_isolation, on_failure, "on-failure",
 		"what becomes of packets while no process lives: drop; bypass: they go on without the "
-		"stage; hold: they wait, as many as `ring`",
+		"stage; hold: they wait, four times `ring` at most",
 		.type = NFV_CONF_CHOICE, .choices = isolation_failures, .def = "drop"),
 	FIELD(conf_isolation, memory, "memory",
 		"MiB of address space for each process; 0: no limit", .type = NFV_CONF_UINT,

@@ -14,7 +14,6 @@ away_process(struct nfv_chain *c, int at, struct nfv_burst *b)
 	stats->packets += b->n;
 	stats->bursts++;
 	s->away.ops->process(s->away.arg, b);
-	s->away.ops->lost(s->away.arg, stats->lost);
 	stats->cycles += rte_rdtsc() - t0;
 }
 
