@@ -211,17 +211,13 @@ attach_all(struct guest *g, const int *fd, uint32_t n_fd, struct nfv_err *err)
 	return 0;
 }
 
-/* -1: wherever it may run; not only where the worker does that started it. */
+/* Not only where the worker does that started it. */
 static void
-run_on(int cpu)
+run_anywhere(void)
 {
 	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	for (int i = 0; i < CPU_SETSIZE; i++)
-		if (cpu < 0 || i == cpu)
-			CPU_SET((unsigned int)i, &set);
-	/* Where that one is not to be had it runs where it may. */
+	memset(&set, 0xff, sizeof(set));
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -272,9 +268,7 @@ be_instance(struct guest *g)
 		_exit(1);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	run_on(g->told.c.cpu);
 	memcpy(&g->serial, g->msg.body, sizeof(g->serial));
-	state_touch(&g->kept);
 	if (attach_all(g, fd, g->msg.n_fd, &err) < 0 || jail_privileges(GUEST_SOCK, &err) < 0 ||
 		jail_calls(GUEST_SOCK, &err) < 0) {
 		report_failed(GUEST_SOCK, &err);
@@ -282,6 +276,7 @@ be_instance(struct guest *g)
 	}
 	if (report_ready(g, GUEST_SOCK, &err) < 0)
 		_exit(0);
+	state_touch(&g->kept);
 	await_turn(g);
 	guest_loop(g);
 	state_leave(&g->kept, g->serial);
@@ -402,7 +397,7 @@ nfv_guest_run(int sock, struct nfv_err *err)
 	struct guest *g = aligned_alloc(64, (sizeof(*g) + 63) / 64 * 64);
 	int children = children_signal(), rc;
 
-	run_on(-1);
+	run_anywhere();
 	if (g == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
 	memset(g, 0, sizeof(*g));

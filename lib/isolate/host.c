@@ -55,7 +55,6 @@ pack(struct nfv_isolated *iso, const struct nfv_isolated_conf *c, struct nfv_err
 			.timeouts = c->timeouts,
 			.flows = c->flows,
 			.socket = c->ctx->socket,
-			.cpu = c->cpu,
 			.idle_us = c->idle_us,
 			.n_own = { c->ctx->n_own[0], c->ctx->n_own[1] },
 			.n_toward = c->ctx->n_toward,

@@ -165,6 +165,9 @@ int instance_ask(struct nfv_isolated *iso, struct template *t, struct instance *
 	const struct instance *giver, struct nfv_err *err);
 /* The process that `pidfd` is of, if it is a child of `parent`; -EPERM if not. */
 int instance_pid(int pidfd, int parent);
+/* To its processor, now that it is to work: whoever polls there would keep one that still gets ready waiting.
+ * Where that is not to be had it runs where it may. */
+void instance_place(const struct nfv_isolated *iso, const struct instance *in);
 void instance_kill(struct nfv_isolated *iso, struct instance *in);
 /* Give back all a slot has; its buffers are swept already. */
 void instance_free(struct instance *in);

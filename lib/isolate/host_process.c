@@ -1,6 +1,7 @@
 /* Processes of a stage: the template spawned and told, instances forked of it, ended, given back. */
-#define _GNU_SOURCE /* addclosefrom_np, prlimit */
+#define _GNU_SOURCE /* addclosefrom_np, prlimit, sched_setaffinity */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -293,6 +294,18 @@ instance_pid(int pidfd, int parent)
 		return -EPERM;
 	snprintf(path, sizeof(path), "/proc/%ld/status", pid);
 	return number_in(path, "PPid:") == parent ? (int)pid : -EPERM;
+}
+
+void
+instance_place(const struct nfv_isolated *iso, const struct instance *in)
+{
+	cpu_set_t set;
+
+	if (iso->conf.cpu < 0 || in->pid <= 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((unsigned int)iso->conf.cpu, &set);
+	sched_setaffinity(in->pid, sizeof(set), &set);
 }
 
 void

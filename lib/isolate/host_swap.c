@@ -119,6 +119,7 @@ copy(struct nfv_isolated *iso, uint64_t now)
 
 	s->giver->near = false;
 	s->use++;
+	instance_place(iso, s->heir);
 	tell(s->giver, NFV_WIRE_GIVE, &s->use);
 	tell(s->heir, NFV_WIRE_TAKE, &s->use);
 	s->heir->gone_to = true; /* nobody else of its template has been */

@@ -27,6 +27,7 @@ turn_go(struct nfv_isolated *iso, struct instance *in)
 {
 	struct nfv_wire_go go = { .after = before(iso, in), .afresh = iso->faults >= FAULTS };
 
+	instance_place(iso, in);
 	in->gone_to = true;
 	in->waits = go.after != 0;
 	return nfv_wire_send(in->sock, NFV_WIRE_GO, &go, sizeof(go), NULL, 0, NULL) == 0;
