@@ -195,7 +195,7 @@ static int
 attach_all(struct guest *g, const int *fd, uint32_t n_fd, struct nfv_err *err)
 {
 	const struct nfv_wire_config *c = &g->told.c;
-	struct nfv_wire_layout l = nfv_wire_layout(c->ring, c->empties);
+	struct nfv_wire_layout l = nfv_wire_layout(c->ring, c->empties, g->ops->access);
 	int rc = nfv_segment_attach(fd[0], l.size, true, &g->shared, err);
 
 	if (rc == 0)
@@ -208,6 +208,7 @@ attach_all(struct guest *g, const int *fd, uint32_t n_fd, struct nfv_err *err)
 	g->in = nfv_ring_end(g->shared.at + l.in, c->ring);
 	g->out = nfv_ring_end(g->shared.at + l.out, 2 * c->ring);
 	g->empty = nfv_ring_end(g->shared.at + l.empty, c->empties);
+	g->rooms = g->ops->access == NFV_READS ? g->shared.at + l.rooms : NULL;
 	return 0;
 }
 

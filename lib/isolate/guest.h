@@ -29,6 +29,7 @@ struct guest {
 	struct nfv_wire_state report;
 	struct nfv_wire_shared *word;
 	struct nfv_ring_end in, out, empty;
+	uint8_t *rooms;                /* that `empty` tells of; NULL: the pool's buffers */
 	struct nfv_out room;           /* armed from `empty` */
 	uint32_t armed[NFV_BURST_MAX]; /* the buffers' indices, by place in `room` */
 	FILE *show;

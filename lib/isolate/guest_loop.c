@@ -30,6 +30,22 @@ open_packet(const struct guest *g, const struct nfv_desc *d, struct nfv_pkt *p)
 	return true;
 }
 
+/* An empty one, to be filled. */
+static bool
+open_empty(const struct guest *g, const struct nfv_desc *d, struct nfv_pkt *p)
+{
+	if (g->rooms == NULL)
+		return open_packet(g, d, p);
+	if (d->index >= g->told.c.empties || d->off + d->len > (int)NFV_WIRE_ROOM)
+		return false;
+	*p = (struct nfv_pkt){ .data = g->rooms + (size_t)d->index * NFV_WIRE_ROOM + d->off,
+		.len = d->len,
+		.headroom = d->off,
+		.tailroom = (uint16_t)(NFV_WIRE_ROOM - d->off - d->len),
+		.l3 = d->l3 };
+	return true;
+}
+
 static struct nfv_desc
 close_packet(const struct nfv_pkt *p, uint32_t index, enum nfv_desc_kind kind, enum nfv_dir dir)
 {
@@ -60,7 +76,7 @@ arm(struct guest *g)
 		struct nfv_pkt *p = &out->pkt[out->room];
 		struct nfv_desc d;
 
-		if (nfv_ring_get(&g->empty, &d, 1) == 0 || !open_packet(g, &d, p))
+		if (nfv_ring_get(&g->empty, &d, 1) == 0 || !open_empty(g, &d, p))
 			return;
 		g->armed[out->room++] = d.index;
 	}

@@ -68,7 +68,8 @@ struct instance {
 	/* The worker's. */
 	struct nfv_ring_end in, out, empty;
 	struct flights on_way, given;
-	bool caught; /* what it says is no longer listened to */
+	const uint8_t *rooms; /* of a stage that only reads: what it originates */
+	bool caught;          /* what it says is no longer listened to */
 	_Atomic uint32_t in_flight;
 	_Atomic uint64_t returned;
 	/* The control thread's. */
@@ -152,6 +153,11 @@ struct nfv_isolated {
 /* Worker. */
 void path_sweep(struct nfv_isolated *iso, struct instance *in);
 void path_fini(struct nfv_isolated *iso);
+/* Of a stage that only reads: give it `n` rooms; and what lies in the one that `d` is of, which is checked, copied
+ * into a buffer that nobody but us writes. False: there is none, or it is too small; counted. */
+void rooms_feed(struct instance *in, uint32_t n);
+bool rooms_fetch(struct nfv_isolated *iso, const struct instance *in, const struct nfv_desc *d,
+	struct nfv_pkt *p);
 
 /* Processes: the template started and told, or -errno with a sentence. */
 int template_start(struct nfv_isolated *iso, struct template *t, struct nfv_err *err);

@@ -61,6 +61,8 @@ show(void *arg, FILE *to)
 		", waited %" PRIu64 ", longest without a process %.3f ms\n",
 		s->handed, s->returned, s->bypassed, s->held,
 		(double)s->pause_tsc * 1000 / (double)((struct nfv_isolated *)arg)->tsc_hz);
+	if (s->no_buffer > 0)
+		fprintf(to, "answers without a buffer %" PRIu64 "\n", s->no_buffer);
 	fprintf(to, "forks %" PRIu64 ", templates %" PRIu64, s->forks, s->templates);
 	for (int i = 0; i < NFV_ENDS; i++)
 		if (s->ends[i] > 0)

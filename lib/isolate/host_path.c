@@ -100,7 +100,7 @@ hand(struct nfv_isolated *iso, struct instance *in, struct nfv_pkt *pkt, uint32_
 	atomic_store_explicit(&in->in_flight, f->head - f->tail, memory_order_relaxed);
 }
 
-/* Keep the instance in empty buffers. A stage that only reads cannot fill any. */
+/* Keep the instance in empty buffers, or in rooms if it cannot fill any. */
 static void
 feed(struct nfv_isolated *iso, struct instance *in)
 {
@@ -108,9 +108,13 @@ feed(struct nfv_isolated *iso, struct instance *in)
 	uint32_t want = EMPTIES - (f->head - f->tail), n;
 	struct nfv_pkt p[EMPTIES];
 
-	if (iso->ops->access == NFV_READS || want < EMPTIES / 4)
+	if (want < EMPTIES / 4)
 		return;
 	want = nfv_ring_room(&in->empty, want);
+	if (iso->ops->access == NFV_READS) {
+		rooms_feed(in, want);
+		want = 0;
+	}
 	n = want > 0 ? iso->pool.take(iso->pool.arg, p, want) : 0;
 	for (uint32_t i = 0; i < n; i++) {
 		struct nfv_desc d = {
@@ -145,7 +149,8 @@ check(const struct nfv_isolated *iso, const struct nfv_desc *d, const struct fli
 		return NFV_END_BOUNDS;
 	if (d->kind == NFV_DESC_ORIGIN)
 		return d->dir > NFV_INWARD ? NFV_END_VERDICT :
-			d->off != f->off   ? NFV_END_BOUNDS :
+			d->off != f->off || (f->buf == NULL && d->len > NFV_WIRE_ROOM) ?
+					     NFV_END_BOUNDS :
 					     NFV_ENDS;
 	if (iso->ops->access == NFV_READS && (d->off != f->off || d->len != f->len))
 		return NFV_END_BOUNDS;
@@ -197,9 +202,14 @@ collect(struct nfv_isolated *iso, struct instance *in, struct nfv_burst back[2],
 		if (to->n == NFV_BURST_MAX)
 			break;
 		p = &to->pkt[to->n];
-		*p = reopen(iso, &d, f);
 		from->tail++;
 		packets += !own;
+		if (own && !writes) {
+			if (!rooms_fetch(iso, in, &d, p))
+				continue;
+		} else {
+			*p = reopen(iso, &d, f);
+		}
 		if (own) {
 			p->verdict = NFV_KEEP;
 			iso->stats.originated++;
@@ -241,6 +251,8 @@ void
 path_sweep(struct nfv_isolated *iso, struct instance *in)
 {
 	give_all(iso, &in->on_way, &iso->stats.swept);
+	if (iso->ops->access == NFV_READS)
+		in->given.tail = in->given.head;
 	give_all(iso, &in->given, &iso->stats.swept_empty);
 	atomic_store(&in->in_flight, 0);
 }

@@ -17,7 +17,8 @@
  * died in the middle of a burst leaves it torn: the next one mends it, or puts it back to how it was at
  * first where the stage cannot mend, or has ended three times in a row by its own fault.
  *
- * A stage that reads only has the pool mapped read-only. One that writes could write at any time into
+ * A stage that reads only has the pool mapped read-only; what it originates it writes into rooms beside its
+ * rings, and it is copied from there. One that writes could write at any time into
  * any buffer of its pool, even those of others: give stages that you do not trust pools of their own.
  * Packets that such a one returns have their headers read again.
  *
@@ -107,7 +108,9 @@ struct nfv_isolated_stats {
 	uint64_t unreadable;  /* dropped: returned with headers that are none */
 	uint64_t swept;       /* packets that were lost with an instance */
 	uint64_t swept_empty; /* its empty buffers */
-	uint64_t pause_tsc;   /* longest time without an instance, in cycles */
+	uint64_t
+		no_buffer; /* originated where it only reads, and no buffer was free, or large enough */
+	uint64_t pause_tsc; /* longest time without an instance, in cycles */
 	/* Replaced by another version: for how long packets had to wait, the last time and at most. */
 	uint64_t switch_tsc, switch_most_tsc;
 	/* The control thread's. */

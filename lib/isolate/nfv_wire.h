@@ -36,7 +36,8 @@
 #define NFV_WIRE_MAX  98304u /* bytes of a message's body: a configuration, mostly */
 #define NFV_WIRE_FDS  4
 #define NFV_WIRE_NAME 64
-#define NFV_WIRE_LIST 1024 /* own addresses, or routes, that a stage is told of */
+#define NFV_WIRE_ROOM 1536u /* bytes that a stage which only reads has for one packet of its own */
+#define NFV_WIRE_LIST 1024  /* own addresses, or routes, that a stage is told of */
 
 enum nfv_wire_type {
 	NFV_WIRE_HELLO = 1, /* template: struct nfv_wire_hello */
@@ -132,11 +133,13 @@ struct nfv_wire_shared {
 };
 
 struct nfv_wire_layout {
-	size_t in, out, empty, size;
+	size_t in, out, empty, rooms, size;
 };
 
-/** `ring`, `empties`: places; powers of two. Out has room for all that can be on its way. */
-struct nfv_wire_layout nfv_wire_layout(uint32_t ring, uint32_t empties);
+/** `ring`, `empties`: places; powers of two. Out has room for all that can be on its way. A stage that only
+ * reads cannot write into buffers: for what it originates it has `empties` rooms here, and the manager copies
+ * what it finds in one before it looks at it. */
+struct nfv_wire_layout nfv_wire_layout(uint32_t ring, uint32_t empties, enum nfv_access access);
 
 struct nfv_wire_msg {
 	uint32_t type, len;

@@ -41,13 +41,14 @@ static const struct {
 };
 
 struct nfv_wire_layout
-nfv_wire_layout(uint32_t ring, uint32_t empties)
+nfv_wire_layout(uint32_t ring, uint32_t empties, enum nfv_access access)
 {
 	struct nfv_wire_layout l = { .in = sizeof(struct nfv_wire_shared) };
 
 	l.out = (l.in + nfv_ring_bytes(ring) + 127) / 128 * 128;
 	l.empty = (l.out + nfv_ring_bytes(2 * ring) + 127) / 128 * 128;
-	l.size = l.empty + nfv_ring_bytes(empties);
+	l.rooms = (l.empty + nfv_ring_bytes(empties) + 127) / 128 * 128;
+	l.size = l.rooms + (access == NFV_READS ? (size_t)empties * NFV_WIRE_ROOM : 0);
 	return l;
 }
 

@@ -35,7 +35,7 @@ static struct nfv_wire_msg msg, config;
 static struct nfv_wire_told told;
 static struct nfv_segment pool, shared;
 static struct nfv_wire_shared *word;
-static struct nfv_ring_end in, out;
+static struct nfv_ring_end in, out, empty;
 static int sock;
 
 /* Alive, and moves what there is as it came; `spoil` says how to change it. */
@@ -135,6 +135,43 @@ static const struct {
 };
 
 static void
+long_origin(struct nfv_desc *d)
+{
+	d->len = NFV_WIRE_ROOM + 1;
+}
+
+static void
+wild_direction(struct nfv_desc *d)
+{
+	d->dir = 2;
+}
+
+static const struct {
+	const char *mode;
+	void (*spoil)(struct nfv_desc *);
+} writers[] = {
+	{ "long-origin", long_origin },
+	{ "short-origin", no_length },
+	{ "moved-origin", moved },
+	{ "other-origin", other_index },
+	{ "wild-direction", wild_direction },
+};
+
+/* Packets move; and an empty one is given back as if it were filled. */
+static void
+originate(void (*spoil)(struct nfv_desc *))
+{
+	struct nfv_desc d;
+
+	move(NULL);
+	if (nfv_ring_get(&empty, &d, 1) == 0)
+		return;
+	d.kind = NFV_DESC_ORIGIN;
+	spoil(&d);
+	nfv_ring_put(&out, &d, 1);
+}
+
+static void
 cut(int fd)
 {
 	if (ftruncate(fd, 0) == 0)
@@ -160,6 +197,9 @@ evil(const char *mode)
 	for (size_t i = 0; i < sizeof(spoilers) / sizeof(spoilers[0]); i++)
 		while (strcmp(mode, spoilers[i].mode) == 0)
 			move(spoilers[i].spoil);
+	for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++)
+		while (strcmp(mode, writers[i].mode) == 0)
+			originate(writers[i].spoil);
 	if (strcmp(mode, "scribble") == 0)
 		for (;; atomic_fetch_add(&word->beat, 1))
 			memset(shared.at + 128, 0xff, shared.size - 128);
@@ -222,7 +262,8 @@ static void
 instance(const char *mode)
 {
 	struct nfv_wire_ready ready = { .access = told.c.access, .drops = 1 };
-	struct nfv_wire_layout l = nfv_wire_layout(told.c.ring, told.c.empties);
+	struct nfv_wire_layout l =
+		nfv_wire_layout(told.c.ring, told.c.empties, (enum nfv_access)told.c.access);
 
 	sock = msg.fd[1];
 	close(SOCK);
@@ -231,6 +272,7 @@ instance(const char *mode)
 	word = (struct nfv_wire_shared *)shared.at;
 	in = nfv_ring_end(shared.at + l.in, told.c.ring);
 	out = nfv_ring_end(shared.at + l.out, 2 * told.c.ring);
+	empty = nfv_ring_end(shared.at + l.empty, told.c.empties);
 	memcpy(ready.stage, told.c.stage, sizeof(ready.stage));
 	nfv_wire_send(sock, NFV_WIRE_READY, &ready, sizeof(ready), NULL, 0, NULL);
 	if (nfv_wire_recv(sock, true, &msg, NULL) != 1)

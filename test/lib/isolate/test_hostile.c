@@ -115,6 +115,27 @@ wild_descriptors_end_it(void **state)
 	outside(&stage_look, "moved", NFV_END_BOUNDS, "it has returned a packet that does not lie");
 }
 
+/* What a stage that only reads has written of its own lies beside the rings; or so it says. */
+static void
+wild_origins_end_it(void **state)
+{
+	static const struct {
+		const char *mode;
+		enum nfv_end end;
+	} wild[] = {
+		{ "long-origin", NFV_END_BOUNDS },
+		{ "short-origin", NFV_END_BOUNDS },
+		{ "moved-origin", NFV_END_BOUNDS },
+		{ "other-origin", NFV_END_INDEX },
+		{ "false-origin", NFV_END_INDEX },
+		{ "wild-direction", NFV_END_VERDICT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wild) / sizeof(wild[0]); i++)
+		outside(&stage_look, wild[i].mode, wild[i].end, "it has returned a ");
+}
+
 static void
 one_that_scribbles_over_its_rings(void **state)
 {
@@ -250,6 +271,7 @@ main(void)
 		cmocka_unit_test(one_that_allocates),
 		cmocka_unit_test(one_that_opens_files),
 		cmocka_unit_test(wild_descriptors_end_it),
+		cmocka_unit_test(wild_origins_end_it),
 		cmocka_unit_test(one_that_scribbles_over_its_rings),
 		cmocka_unit_test(one_that_gives_nothing_back),
 		cmocka_unit_test(one_that_says_what_it_must_not),

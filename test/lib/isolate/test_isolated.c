@@ -42,12 +42,12 @@ packets_go_and_come_back(void **state)
 	iso_rig_end(r);
 }
 
+/* A stage that only reads answers, too. */
 static void
 verdicts_and_answers_come_back(void **state)
 {
-	struct iso_rig *r = started(&stage_mirror, NFV_FAIL_DROP);
+	struct iso_rig *r = started(*state, NFV_FAIL_DROP);
 
-	(void)state;
 	for (int i = 0; i < 50; i++) {
 		iso_rig_send(r, ASK_DROP, 10, NFV_OUTWARD);
 		iso_rig_send(r, ASK_ANSWER, 20, NFV_INWARD);
@@ -59,6 +59,29 @@ verdicts_and_answers_come_back(void **state)
 	assert_int_equal(r->consumed, 1000);
 	assert_int_equal(r->kept, 250);
 	assert_int_equal(r->origins, 1000);
+	iso_rig_end(r);
+}
+
+/* They do not hold up what comes behind them. */
+static void
+answers_without_a_buffer_are_counted(void **state)
+{
+	struct iso_rig *r = started(&stage_look, NFV_FAIL_DROP);
+	static struct nfv_pkt all[RIG_BUFFERS];
+	uint32_t n;
+
+	(void)state;
+	iso_rig_send(r, ASK_ANSWER, 20, NFV_INWARD);
+	iso_rig_send(r, ASK_KEEP, 5, NFV_INWARD);
+	n = r->conf.pool.take(r, all, r->n_free);
+	iso_rig_until(r, &r->kept, 5);
+	assert_int_equal(r->stats->no_buffer, 20);
+	assert_int_equal(r->origins, 0);
+	for (uint32_t i = 0; i < n; i++)
+		r->conf.pool.give(r, &all[i].buf, 1);
+	iso_rig_send(r, ASK_ANSWER, 20, NFV_INWARD);
+	iso_rig_until(r, &r->origins, 20);
+	iso_rig_settle(r);
 	iso_rig_end(r);
 }
 
@@ -293,7 +316,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_go_and_come_back),
-		cmocka_unit_test(verdicts_and_answers_come_back),
+		cmocka_unit_test_prestate(verdicts_and_answers_come_back, &stage_mirror),
+		cmocka_unit_test_prestate(verdicts_and_answers_come_back, &stage_look),
+		cmocka_unit_test(answers_without_a_buffer_are_counted),
 		cmocka_unit_test(flows_are_kept_over_there),
 		cmocka_unit_test(a_packet_that_is_none_any_more_is_dropped),
 		cmocka_unit_test(it_shows_what_it_has),
