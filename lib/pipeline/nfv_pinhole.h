@@ -145,6 +145,16 @@ nfv_pinholes_hold(const struct nfv_pinhole_set *set, uint64_t owner)
 	return nfv_pinhole_holds(set->table[owner >> 56], owner);
 }
 
+/** Whether a token, which may be anything, is one that these two can be asked about. */
+static inline bool
+nfv_pinholes_know(const struct nfv_pinhole_set *set, uint64_t owner)
+{
+	uint32_t table = (uint32_t)(owner >> 56), i = ((uint32_t)(owner >> 32) & 0xffffff) - 1;
+
+	return set != NULL && table < set->n && table < NFV_PINHOLE_TABLES &&
+		set->table[table] != NULL && i < set->table[table]->n_owners;
+}
+
 /** End owners that are due, at most `budget` of them; the rest follows with the next call. */
 void nfv_pinholes_expire(struct nfv_pinholes *t, uint64_t now, uint32_t budget);
 

@@ -2,7 +2,7 @@
  * @file
  * The firewall as a stage: configuration in, struct firewall out. What it does is in judge.h.
  */
-#include "judge.h"
+#include "carry.h"
 #include "nfv_stage.h"
 
 struct firewall_conf {
@@ -68,7 +68,8 @@ firewall_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 		return nfv_fail(err, -rc, "%s", inner.text);
 	if (rc < 0)
 		return nfv_conf_fail(ctx->doc, &conf->rules, err, "%s", inner.text);
-	return fw_set_create(conf->rules, rules, ctx->socket, 1, ctx->lender, &fw->set, err);
+	return fw_set_create(
+		conf->rules, rules, ctx->socket, FW_ELSEWHERE + 1, ctx->lender, &fw->set, err);
 }
 
 static void
@@ -88,7 +89,7 @@ firewall_mend(void *state, const struct nfv_mend *mend)
 		const struct fw_flow *flow = f.slot;
 
 		if (flow->generation > fw->set->generation || flow->rule > fw->set->rules->n ||
-			(flow->pinhole != 0 && fw->pinholes == NULL))
+			(flow->pinhole != 0 && !nfv_pinholes_know(fw->pinholes, flow->pinhole)))
 			mend->drop(mend, &f);
 	}
 	return 0;
@@ -122,5 +123,12 @@ static struct nfv_stage_ops firewall_ops = {
 	.mend = firewall_mend,
 	.show = stage_show,
 	.fini = firewall_fini,
+	.state_version = FW_CARRY_VERSION,
+	.state_since = FW_CARRY_VERSION,
+	.export_flow = fw_export_flow,
+	.import_flow = fw_import_flow,
+	.export_ = fw_export,
+	.import = fw_import,
+	.selftest = fw_selftest,
 };
 NFV_STAGE_REGISTER(firewall_ops)

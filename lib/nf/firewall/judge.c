@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "judge.h"
+#include "nfv_hash.h"
 
 const char *const fw_drop_name[FW_DROPS + 1] = {
 	[FW_DROP_RULE] = "rule",
@@ -16,6 +17,27 @@ const char *const fw_drop_name[FW_DROPS + 1] = {
 	[FW_DROP_MALFORMED] = "malformed",
 };
 
+/* Rules are the same if they print the same. */
+static uint64_t
+digest_of(const struct fw_rules *rules)
+{
+	const struct nfv_hash_key key = nfv_hash_key(1); /* the same everywhere */
+	uint64_t h = rules->otherwise;
+	char text[FW_LINE_MAX];
+	FILE *to = fmemopen(text, sizeof(text), "w");
+
+	for (uint32_t i = 0; to != NULL && i < rules->n; i++) {
+		rewind(to);
+		fw_rule_print(&rules->rule[i], to);
+		fflush(to);
+		h = nfv_hash2(&key, h, nfv_hash_bytes(&key, text, (size_t)ftell(to)));
+	}
+	if (to == NULL)
+		return 0;
+	fclose(to);
+	return h | 1ull << 63;
+}
+
 int
 fw_set_create(const char *name, struct fw_rules *rules, int socket, uint32_t generation,
 	const struct nfv_lender *lender, struct fw_set **out, struct nfv_err *err)
@@ -27,9 +49,12 @@ fw_set_create(const char *name, struct fw_rules *rules, int socket, uint32_t gen
 		fw_rules_destroy(rules);
 		return nfv_fail(err, ENOMEM, "%s: out of memory", name);
 	}
-	*set = (struct fw_set){ .rules = rules, .generation = generation, .lender = lender };
+	*set = (struct fw_set){ .rules = rules,
+		.digest = digest_of(rules),
+		.generation = generation,
+		.lender = lender };
 	set->hits = nfv_lender_alloc(lender, (rules->n + 1) * sizeof(*set->hits));
-	if (set->hits == NULL)
+	if (set->hits == NULL || set->digest == 0)
 		nfv_fail(err, ENOMEM, "%s: out of memory", name);
 	else
 		rc = fw_acl_create(name, rules, socket, &set->acl, err);

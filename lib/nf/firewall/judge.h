@@ -43,12 +43,16 @@ struct fw_hits {
 	uint64_t flows;   /* opened by it */
 };
 
+/** The generation of flows that another firewall's rules have let in, whatever they were (carry.h). */
+#define FW_ELSEWHERE 1u
+
 /** A rule set, ready to use. `hits` has one more for the default, at index rules->n. */
 struct fw_set {
 	struct fw_rules *rules;
 	struct fw_acl *acl;
 	struct fw_hits *hits;
-	uint32_t generation; /* never 0 */
+	uint64_t digest;     /* of the rules; never 0 */
+	uint32_t generation; /* past FW_ELSEWHERE */
 	const struct nfv_lender *lender;
 };
 
