@@ -113,6 +113,7 @@ start_stage(struct guest *g, struct nfv_err *err)
 		.shards = c->shards,
 		.group_seed = c->group_seed,
 		.lender = &g->kept.lender,
+		.pinholes = g->holes != NULL ? g->holes->table : NULL,
 		.socket = c->socket };
 	int rc;
 
@@ -163,6 +164,8 @@ set_up(struct guest *g, struct nfv_err *err)
 	if (rc == 0)
 		rc = create_tables(g, err);
 	if (rc == 0)
+		rc = guest_holes_create(g, err);
+	if (rc == 0)
 		rc = start_stage(g, err);
 	if (rc == 0)
 		rc = state_keep(&g->kept, err);
@@ -195,7 +198,7 @@ static int
 attach_all(struct guest *g, const int *fd, uint32_t n_fd, struct nfv_err *err)
 {
 	const struct nfv_wire_config *c = &g->told.c;
-	struct nfv_wire_layout l = nfv_wire_layout(c->ring, c->empties, g->ops->access);
+	struct nfv_wire_layout l = nfv_wire_layout(c);
 	int rc = nfv_segment_attach(fd[0], l.size, true, &g->shared, err);
 
 	if (rc == 0)
@@ -209,6 +212,10 @@ attach_all(struct guest *g, const int *fd, uint32_t n_fd, struct nfv_err *err)
 	g->out = nfv_ring_end(g->shared.at + l.out, 2 * c->ring);
 	g->empty = nfv_ring_end(g->shared.at + l.empty, c->empties);
 	g->rooms = g->ops->access == NFV_READS ? g->shared.at + l.rooms : NULL;
+	if (g->holes != NULL) {
+		g->holes->out = nfv_ring_end(g->shared.at + l.holes, NFV_HOLE_RING);
+		g->holes->ended = nfv_ring_end(g->shared.at + l.ended, NFV_HOLE_ENDED);
+	}
 	return 0;
 }
 
@@ -368,6 +375,9 @@ free_guest(struct guest *g)
 	}
 	if (own && g->state != NULL && g->ops->fini != NULL)
 		g->ops->fini(g->state);
+	if (own)
+		guest_holes_destroy(g);
+	free(g->holes);
 	guest_replace_fini(g);
 	state_fini(&g->kept);
 	if (g->show != NULL)

@@ -13,6 +13,19 @@
 #define GUEST_SOCK 3 /* an instance's only file */
 #define SHOW_MAX   65536u
 
+#define HOLES_LOG 1024u /* of a burst or a tick; far more than 32 calls that are answered take */
+
+/* The pinholes that the stage opens (guest_holes.c). */
+struct guest_holes {
+	struct nfv_pinholes *table; /* its own, in what is kept; the chain's is told of it */
+	struct nfv_pages pages;
+	struct nfv_pinhole_ear ear;
+	struct nfv_ring_end out, ended;
+	bool anew; /* all of it is to be told */
+	uint32_t n;
+	struct nfv_wire_hole log[HOLES_LOG];
+};
+
 struct guest {
 	struct nfv_wire_told told;
 	const struct nfv_stage_ops *ops;
@@ -30,6 +43,7 @@ struct guest {
 	struct nfv_wire_shared *word;
 	struct nfv_ring_end in, out, empty;
 	uint8_t *rooms;                /* that `empty` tells of; NULL: the pool's buffers */
+	struct guest_holes *holes;     /* NULL: it opens none */
 	struct nfv_out room;           /* armed from `empty` */
 	uint32_t armed[NFV_BURST_MAX]; /* the buffers' indices, by place in `room` */
 	FILE *show;
@@ -62,6 +76,14 @@ void guest_touch(struct guest *g, const struct nfv_burst *b);
 void guest_last(struct guest *g);
 /* In an instance that replaces another, as `msg` says: false: it is not to be. */
 bool guest_take(struct guest *g);
+
+/* In the template: a table for the stage, if it may open pinholes. */
+int guest_holes_create(struct guest *g, struct nfv_err *err);
+void guest_holes_destroy(struct guest *g);
+/* Tell what has been done since the last time; outside of calls, and before the packets of that time. */
+void guest_holes_flush(struct guest *g);
+/* In a tick: those that have ended elsewhere. */
+void guest_holes_ended(struct guest *g);
 
 static inline uint32_t
 guest_tick(const struct guest *g, uint64_t tsc)

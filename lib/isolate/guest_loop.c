@@ -168,6 +168,10 @@ move(struct guest *g, uint64_t tsc)
 	state_begin(&g->kept);
 	run_stage(g, &b);
 	state_end(&g->kept);
+	if (__builtin_expect(g->holes != NULL, 0)) {
+		g->holes->anew |= g->parked; /* meanwhile another one has spoken */
+		guest_holes_flush(g);
+	}
 	send_origins(g);
 	/* There is always room: the ring has places for all that can be on its way. */
 	k = nfv_ring_room(&g->out, b.n);
@@ -189,9 +193,11 @@ tick(struct guest *g, uint64_t tsc)
 
 	if (g->room.room < NFV_BURST_MAX)
 		arm(g);
-	if (g->table[0] == NULL && g->ops->tick == NULL)
+	if (g->table[0] == NULL && g->ops->tick == NULL && g->holes == NULL)
 		return;
 	state_begin(&g->kept);
+	if (g->holes != NULL)
+		guest_holes_ended(g);
 	for (int f = 0; f < 2; f++)
 		if (g->table[f] != NULL) {
 			nfv_flow_expire(g->table[f], guest_tick(g, tsc), FLOWS_A_TICK);
@@ -200,6 +206,8 @@ tick(struct guest *g, uint64_t tsc)
 	if (g->ops->tick != NULL)
 		g->ops->tick(g->state, tsc, &g->room);
 	state_end(&g->kept);
+	if (g->holes != NULL)
+		guest_holes_flush(g);
 	if (g->ops->tick != NULL)
 		send_origins(g);
 	atomic_store_explicit(&g->word->flows, flows, memory_order_relaxed);
@@ -257,6 +265,8 @@ guest_loop(struct guest *g)
 	uint64_t next = 0, busy = nfv_tsc(), last = busy, packets = 0;
 
 	arm(g);
+	if (g->holes != NULL)
+		guest_holes_flush(g);
 	while (!g->in.bad && !g->out.bad && !g->empty.bad) {
 		uint64_t tsc = nfv_tsc();
 		uint32_t n = move(g, tsc);

@@ -58,7 +58,8 @@ mend(struct guest *g, uint64_t tsc)
 	struct nfv_mend m = { .tsc = tsc, .next = next_flow, .drop = drop_flow, .arg = g };
 	int rc;
 
-	if (g->ops->mend == NULL)
+	/* A table of pinholes that is torn is not mended. */
+	if (g->ops->mend == NULL || g->holes != NULL)
 		return false;
 	for (int i = 0; i < 2 && g->table[i] != NULL; i++) {
 		struct nfv_flow_mend f = { .now = guest_tick(g, tsc), .beat = beat, .arg = g };

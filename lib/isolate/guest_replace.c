@@ -78,6 +78,8 @@ void
 guest_resume(struct guest *g)
 {
 	nfv_giver_stop(&g->giver);
+	if (g->holes != NULL)
+		g->holes->anew |= g->parked;
 	g->parked = false;
 }
 

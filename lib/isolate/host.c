@@ -54,6 +54,9 @@ pack(struct nfv_isolated *iso, const struct nfv_isolated_conf *c, struct nfv_err
 			.shards = c->ctx->shards,
 			.timeouts = c->timeouts,
 			.flows = c->flows,
+			.pinholes = c->ops->pinholes && c->ctx->pinholes != NULL ?
+				c->ctx->pinholes->stats.max :
+				0,
 			.socket = c->ctx->socket,
 			.idle_us = c->idle_us,
 			.n_own = { c->ctx->n_own[0], c->ctx->n_own[1] },
@@ -187,6 +190,8 @@ nfv_isolated_create(
 		rc = pack(iso, c, err);
 	if (rc == 0)
 		rc = path_init(iso, err);
+	if (rc == 0 && c->ops->pinholes && c->ctx->pinholes != NULL)
+		rc = holes_init(iso, c->ctx, err);
 	if (rc == 0 && c->argv == NULL)
 		rc = iso->door = door_open(c->socket, err);
 	if (rc >= 0)
@@ -230,6 +235,7 @@ nfv_isolated_destroy(struct nfv_isolated *iso)
 		nfv_segment_fini(&iso->slot[i].outbox);
 	door_close(iso->door, iso->conf.socket);
 	path_fini(iso);
+	holes_fini(iso);
 	free(iso->config);
 	free(iso->text);
 	free(iso);

@@ -67,6 +67,7 @@ struct instance {
 	_Atomic int why;   /* enum nfv_end; once CONDEMNED */
 	/* The worker's. */
 	struct nfv_ring_end in, out, empty;
+	struct nfv_ring_end holes, ended; /* if it may open pinholes */
 	struct flights on_way, given;
 	const uint8_t *rooms; /* of a stage that only reads: what it originates */
 	bool caught;          /* what it says is no longer listened to */
@@ -109,6 +110,8 @@ struct swap {
 	bool done;      /* this one took over */
 };
 
+struct holes; /* host_holes.c's */
+
 struct nfv_isolated {
 	/* Read by both, written by neither. */
 	const struct nfv_stage_ops *ops;
@@ -128,7 +131,8 @@ struct nfv_isolated {
 	struct instance *cur;
 	struct instance *giver; /* whose state `cur` took over */
 	uint64_t given_since;
-	uint32_t others; /* instances beside it that still have packets */
+	uint32_t others;     /* instances beside it that still have packets */
+	struct holes *holes; /* NULL: the stage opens none */
 	struct held *held;
 	uint32_t held_head, held_tail;
 	uint64_t down_since;
@@ -158,6 +162,16 @@ void path_fini(struct nfv_isolated *iso);
 void rooms_feed(struct instance *in, uint32_t n);
 bool rooms_fetch(struct nfv_isolated *iso, const struct instance *in, const struct nfv_desc *d,
 	struct nfv_pkt *p);
+
+/* Pinholes that the stage opens in the chain's table. */
+int holes_init(struct nfv_isolated *iso, const struct nfv_stage_ctx *ctx, struct nfv_err *err);
+void holes_fini(struct nfv_isolated *iso);
+void holes_instance(struct instance *in, const struct nfv_wire_layout *l);
+/* Worker: hear what it has said, as much as is due in a poll, if all that it may say may be heard then; false: there is
+ * more, or it has been caught, and what it has put out is to wait. */
+bool holes_follow(struct nfv_isolated *iso, struct instance *in);
+/* Worker: once a poll; what has gone. */
+void holes_look(struct nfv_isolated *iso, uint64_t now);
 
 /* Processes: the template started and told, or -errno with a sentence. */
 int template_start(struct nfv_isolated *iso, struct template *t, struct nfv_err *err);

@@ -78,6 +78,9 @@ show(void *arg, FILE *to)
 		"state mended %" PRIu64 ", flows dropped %" PRIu64
 		", %.3f ms the last time, afresh %" PRIu64 "\n",
 		s->mended, s->mend_dropped, (double)s->mend_ns / 1e6, s->afresh);
+	if (((struct nfv_isolated *)arg)->holes != NULL)
+		fprintf(to, "pinholes opened %" PRIu64 ", not opened %" PRIu64 "\n", s->pinholes,
+			s->pinholes_refused);
 	if (nfv_isolated_last(arg)[0] != '\0')
 		fprintf(to, "last: %s\n", nfv_isolated_last(arg));
 	if (nfv_isolated_show(arg, to, &err) < 0)

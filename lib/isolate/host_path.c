@@ -187,6 +187,9 @@ collect(struct nfv_isolated *iso, struct instance *in, struct nfv_burst back[2],
 	uint32_t n = in->caught ? 0 : nfv_ring_filled(&in->out, NFV_BURST_MAX), k = 0, packets = 0;
 	enum nfv_end why = NFV_ENDS;
 
+	/* Behind the look at the ring: what was said before a packet is heard before it. */
+	if (__builtin_expect(iso->holes != NULL, 0) && !in->caught && !holes_follow(iso, in))
+		n = 0;
 	for (; k < n; k++) {
 		struct nfv_desc d = nfv_ring_read(&in->out, k);
 		bool own = d.kind == NFV_DESC_ORIGIN;
@@ -489,6 +492,8 @@ nfv_isolated_collect(struct nfv_isolated *iso, struct nfv_burst back[2], struct 
 			see_taken(iso);
 		n = collect_others(iso, back, origin);
 	}
+	if (__builtin_expect(iso->holes != NULL, 0))
+		holes_look(iso, now);
 	if (iso->cur == NULL)
 		return n;
 	if (__builtin_expect(iso->held_tail != iso->held_head, 0) && !draining(iso))

@@ -217,7 +217,11 @@ int
 instance_ask(struct nfv_isolated *iso, struct template *t, struct instance *in,
 	const struct instance *giver, struct nfv_err *err)
 {
-	struct nfv_wire_layout l = nfv_wire_layout(iso->ring, EMPTIES, iso->ops->access);
+	struct nfv_wire_config c = { .ring = iso->ring,
+		.empties = EMPTIES,
+		.access = iso->ops->access,
+		.pinholes = iso->holes != NULL };
+	struct nfv_wire_layout l = nfv_wire_layout(&c);
 	int pair[2] = { -1, -1 }, fd[4], rc;
 
 	rc = nfv_segment_create("nfv-rings", l.size, false, &in->shared, err);
@@ -253,6 +257,8 @@ instance_ask(struct nfv_isolated *iso, struct template *t, struct instance *in,
 	in->out = nfv_ring_end(in->shared.at + l.out, 2 * iso->ring);
 	in->empty = nfv_ring_end(in->shared.at + l.empty, EMPTIES);
 	in->rooms = in->shared.at + l.rooms;
+	if (iso->holes != NULL)
+		holes_instance(in, &l);
 	in->on_way.head = in->on_way.tail = in->given.head = in->given.tail = 0;
 	atomic_store(&in->in_flight, 0);
 	atomic_store(&in->returned, 0);

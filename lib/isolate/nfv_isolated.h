@@ -100,16 +100,18 @@ extern const char *const nfv_end_name[NFV_ENDS];
 struct nfv_isolated_stats {
 	/* The worker's. */
 	uint64_t handed, returned, originated;
-	uint64_t full;        /* dropped: the stage does not keep up */
-	uint64_t down;        /* dropped: no instance */
-	uint64_t bypassed;    /* passed on: no instance */
-	uint64_t held;        /* had to wait for one */
-	uint64_t foreign;     /* dropped: not in the shared pool */
-	uint64_t unreadable;  /* dropped: returned with headers that are none */
-	uint64_t swept;       /* packets that were lost with an instance */
-	uint64_t swept_empty; /* its empty buffers */
-	uint64_t
-		no_buffer; /* originated where it only reads, and no buffer was free, or large enough */
+	uint64_t full;             /* dropped: the stage does not keep up */
+	uint64_t down;             /* dropped: no instance */
+	uint64_t bypassed;         /* passed on: no instance */
+	uint64_t held;             /* had to wait for one */
+	uint64_t foreign;          /* dropped: not in the shared pool */
+	uint64_t unreadable;       /* dropped: returned with headers that are none */
+	uint64_t swept;            /* packets that were lost with an instance */
+	uint64_t swept_empty;      /* its empty buffers */
+	uint64_t pinholes;         /* opened for it, in the chain's table */
+	uint64_t pinholes_refused; /* not: they may not be, there is no room, nobody has them */
+	/* Originated where it only reads, and no buffer was free, or large enough. */
+	uint64_t no_buffer;
 	uint64_t pause_tsc; /* longest time without an instance, in cycles */
 	/* Replaced by another version: for how long packets had to wait, the last time and at most. */
 	uint64_t switch_tsc, switch_most_tsc;

@@ -106,9 +106,10 @@ struct nfv_wire_config {
 	uint64_t tsc_hz, seed, group_seed;
 	uint32_t shard, shards; /* as nfv_stage_ctx has them */
 	struct nfv_flow_timeouts timeouts;
-	uint32_t flows;   /* records of each family */
-	int32_t socket;   /* NUMA node */
-	uint32_t idle_us; /* of nothing to do, until it naps between looks; 0: it never does */
+	uint32_t flows;    /* records of each family */
+	uint32_t pinholes; /* that it may have open at once; 0: it is to open none */
+	int32_t socket;    /* NUMA node */
+	uint32_t idle_us;  /* of nothing to do, until it naps between looks; 0: it never does */
 	uint32_t n_own[2], n_toward, n_text;
 };
 
@@ -132,14 +133,37 @@ struct nfv_wire_shared {
 		stop; /* the manager's: it has all that is on its way, step back */
 };
 
+/**
+ * What a stage does to its pinholes: a ring of its own, of which each record takes NFV_HOLE_PLACES places, as
+ * bytes. What is put in before a packet is put out is heard before that packet. The stage has a table of its own,
+ * by whose tokens it speaks; who begins to work tells all that is in it, between BEGIN and END, and what
+ * it has not told then is closed. Back come, in `ended`, descriptors of owners that have expired: `index` and
+ * `hash` are the two halves of the token.
+ */
+struct nfv_wire_hole {
+	uint32_t kind; /* enum nfv_pinhole_what, or one of these */
+	uint32_t idle; /* seconds */
+	uint64_t owner;
+	struct nfv_pinhole hole;
+};
+enum nfv_wire_hole_kind { NFV_HOLE_BEGIN = NFV_PINHOLE_CLOSED + 1, NFV_HOLE_END };
+#define NFV_HOLE_PLACES 3u
+#define NFV_HOLE_RING   2048u
+#define NFV_HOLE_ENDED  256u
+_Static_assert(
+	sizeof(struct nfv_wire_hole) <= NFV_HOLE_PLACES * sizeof(struct nfv_desc), "it fits");
+
 struct nfv_wire_layout {
-	size_t in, out, empty, rooms, size;
+	size_t in, out, empty;
+	size_t rooms;        /* if it only reads */
+	size_t holes, ended; /* if it may open pinholes */
+	size_t size;
 };
 
-/** `ring`, `empties`: places; powers of two. Out has room for all that can be on its way. A stage that only
- * reads cannot write into buffers: for what it originates it has `empties` rooms here, and the manager copies
- * what it finds in one before it looks at it. */
-struct nfv_wire_layout nfv_wire_layout(uint32_t ring, uint32_t empties, enum nfv_access access);
+/** By `ring` and `empties`, places, which are powers of two, `access` and `pinholes`. Out has room for all that can
+ * be on its way. A stage that only reads cannot write into buffers: for what it originates it has `empties` rooms
+ * here, and the manager copies what it finds in one before it looks at it. */
+struct nfv_wire_layout nfv_wire_layout(const struct nfv_wire_config *c);
 
 struct nfv_wire_msg {
 	uint32_t type, len;

@@ -40,15 +40,24 @@ static const struct {
 	[NFV_WIRE_RESUME] = { 0, 0, 0, 0 },
 };
 
+static size_t
+on_a_line(size_t at)
+{
+	return (at + 127) / 128 * 128;
+}
+
 struct nfv_wire_layout
-nfv_wire_layout(uint32_t ring, uint32_t empties, enum nfv_access access)
+nfv_wire_layout(const struct nfv_wire_config *c)
 {
 	struct nfv_wire_layout l = { .in = sizeof(struct nfv_wire_shared) };
 
-	l.out = (l.in + nfv_ring_bytes(ring) + 127) / 128 * 128;
-	l.empty = (l.out + nfv_ring_bytes(2 * ring) + 127) / 128 * 128;
-	l.rooms = (l.empty + nfv_ring_bytes(empties) + 127) / 128 * 128;
-	l.size = l.rooms + (access == NFV_READS ? (size_t)empties * NFV_WIRE_ROOM : 0);
+	l.out = on_a_line(l.in + nfv_ring_bytes(c->ring));
+	l.empty = on_a_line(l.out + nfv_ring_bytes(2 * c->ring));
+	l.rooms = on_a_line(l.empty + nfv_ring_bytes(c->empties));
+	l.holes = on_a_line(
+		l.rooms + (c->access == NFV_READS ? (size_t)c->empties * NFV_WIRE_ROOM : 0));
+	l.ended = on_a_line(l.holes + (c->pinholes > 0 ? nfv_ring_bytes(NFV_HOLE_RING) : 0));
+	l.size = l.ended + (c->pinholes > 0 ? nfv_ring_bytes(NFV_HOLE_ENDED) : 0);
 	return l;
 }
 

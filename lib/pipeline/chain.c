@@ -112,13 +112,13 @@ create_pinholes(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct n
 	int rc;
 
 	for (int i = 0; i < c->n; i++)
-		wanted |= c->stage[i].ops->pinholes && conf->stage[i].send_away == NULL;
+		wanted |= c->stage[i].ops->pinholes;
 	if (!wanted)
 		return 0;
 	max = max < 1u << 24 ? max : 1u << 24;
 	c->pinhole_pages = nfv_lender_take(conf->lender, "pinholes", nfv_pinholes_pages(max));
-	rc = nfv_pinholes_create(
-		max, &c->pinhole_pages, conf->seed, conf->tsc_hz, c->tsc_zero, &c->pinholes, err);
+	rc = nfv_pinholes_create(max, &c->pinhole_pages, NULL, conf->seed, conf->tsc_hz,
+		c->tsc_zero, &c->pinholes, err);
 	c->own_set = (struct nfv_pinhole_set){ { c->pinholes }, 1 };
 	c->pinhole_set = rc == 0 ? &c->own_set : NULL;
 	return rc;

@@ -42,7 +42,7 @@
 #include "nfv_addr.h"
 #include "nfv_err.h"
 #include "nfv_hash.h"
-#include "nfv_pages.h"
+#include "nfv_lender.h"
 #include "nfv_wheel.h"
 
 #define NFV_PINHOLES_PER_OWNER 128u
@@ -71,6 +71,25 @@ struct nfv_pinhole_owner {
 	struct nfv_wheel_timer timer;
 };
 
+/** Something that an opener has done. */
+struct nfv_pinhole_deed {
+	enum nfv_pinhole_what {
+		NFV_PINHOLE_TAKEN, /* an owner */
+		NFV_PINHOLE_OPENED,
+		NFV_PINHOLE_REFRESHED,
+		NFV_PINHOLE_CLOSED,
+	} what;
+	uint32_t idle; /* of an owner that is taken */
+	uint64_t owner;
+	struct nfv_pinhole hole; /* that is opened */
+};
+
+/** Who repeats elsewhere what is done to a table, and hears of it in the order it is done. */
+struct nfv_pinhole_ear {
+	void (*told)(void *arg, const struct nfv_pinhole_deed *deed);
+	void *arg;
+};
+
 struct nfv_pinholes {
 	uint32_t changes; /* odd while something is being changed */
 	uint32_t number;  /* in its set; part of tokens */
@@ -81,6 +100,8 @@ struct nfv_pinholes {
 	struct nfv_pages owner_pages;
 	struct nfv_pinhole_stats stats;
 	struct nfv_wheel wheel;
+	const struct nfv_pinhole_ear *ear; /* NULL, as it is made: nobody */
+	const struct nfv_lender *lender;
 };
 
 /** The tables of a chain, by shard; where one is missing there is NULL. They outlive the set's use. */
@@ -91,10 +112,11 @@ struct nfv_pinhole_set {
 
 /** Pages that a table of at most `max` pinholes and half as many owners needs. */
 size_t nfv_pinholes_pages(uint32_t max);
-/** The pages are zeroed and stay the caller's, for as long as the table lives. Errors: -EINVAL (max is
- * 0 or past 2^24), -ENOMEM. */
-int nfv_pinholes_create(uint32_t max, const struct nfv_pages *pages, uint64_t seed, uint64_t tsc_hz,
-	uint64_t now, struct nfv_pinholes **out, struct nfv_err *err);
+/** The pages are zeroed and stay the caller's, for as long as the table lives; `lender`: of what else it
+ * changes, NULL: the heap. Errors: -EINVAL (max is 0 or past 2^24), -ENOMEM. */
+int nfv_pinholes_create(uint32_t max, const struct nfv_pages *pages,
+	const struct nfv_lender *lender, uint64_t seed, uint64_t tsc_hz, uint64_t now,
+	struct nfv_pinholes **out, struct nfv_err *err);
 void nfv_pinholes_destroy(struct nfv_pinholes *t);
 
 /* For who opens. All take 0, the token of nobody. */
@@ -157,5 +179,10 @@ nfv_pinholes_know(const struct nfv_pinhole_set *set, uint64_t owner)
 
 /** End owners that are due, at most `budget` of them; the rest follows with the next call. */
 void nfv_pinholes_expire(struct nfv_pinholes *t, uint64_t now, uint32_t budget);
+
+/** Tell `ear` of an owner and its pinholes as if they were made now: of the next from the *at-th on. False:
+ * there is none. */
+bool nfv_pinholes_repeat(
+	const struct nfv_pinholes *t, uint32_t *at, const struct nfv_pinhole_ear *ear);
 
 #endif

@@ -1,4 +1,3 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "nfv_pinhole.h"
@@ -187,8 +186,9 @@ nfv_pinholes_pages(uint32_t max)
 }
 
 int
-nfv_pinholes_create(uint32_t max, const struct nfv_pages *pages, uint64_t seed, uint64_t tsc_hz,
-	uint64_t now, struct nfv_pinholes **out, struct nfv_err *err)
+nfv_pinholes_create(uint32_t max, const struct nfv_pages *pages, const struct nfv_lender *lender,
+	uint64_t seed, uint64_t tsc_hz, uint64_t now, struct nfv_pinholes **out,
+	struct nfv_err *err)
 {
 	uint32_t heads = heads_for(max);
 	struct nfv_pinholes *t;
@@ -196,7 +196,7 @@ nfv_pinholes_create(uint32_t max, const struct nfv_pages *pages, uint64_t seed, 
 	if (max == 0 || max > 1u << 24)
 		return nfv_fail(
 			err, EINVAL, "a table holds 1 to %u pinholes, not %u", 1u << 24, max);
-	t = pages->page != NULL ? malloc(sizeof(*t)) : NULL;
+	t = pages->page != NULL ? nfv_lender_alloc(lender, sizeof(*t)) : NULL;
 	if (t == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory for %u pinholes", max);
 	*t = (struct nfv_pinholes){ .head_page = pages->page,
@@ -207,7 +207,8 @@ nfv_pinholes_create(uint32_t max, const struct nfv_pages *pages, uint64_t seed, 
 		.key = nfv_hash_key(seed),
 		.free_hole = NONE,
 		.free_owner = NONE,
-		.stats.max = max };
+		.stats.max = max,
+		.lender = lender };
 	t->owner_page = t->hole_page + (max + HOLES - 1) / HOLES;
 	t->owner_pages = (struct nfv_pages){ t->owner_page, (t->n_owners + OWNERS - 1) / OWNERS };
 	for (uint32_t i = max; i-- > 0; t->free_hole = i)
@@ -223,7 +224,39 @@ nfv_pinholes_create(uint32_t max, const struct nfv_pages *pages, uint64_t seed, 
 void
 nfv_pinholes_destroy(struct nfv_pinholes *t)
 {
-	free(t);
+	if (t != NULL)
+		nfv_lender_free(t->lender, t);
+}
+
+static void
+tell(const struct nfv_pinholes *t, enum nfv_pinhole_what what, uint64_t owner)
+{
+	const struct nfv_pinhole_deed deed = { .what = what, .owner = owner };
+
+	if (t->ear != NULL)
+		t->ear->told(t->ear->arg, &deed);
+}
+
+static void
+tell_taken(const struct nfv_pinhole_ear *ear, uint64_t owner, uint32_t idle)
+{
+	const struct nfv_pinhole_deed deed = {
+		.what = NFV_PINHOLE_TAKEN, .owner = owner, .idle = idle
+	};
+
+	if (ear != NULL)
+		ear->told(ear->arg, &deed);
+}
+
+static void
+tell_opened(const struct nfv_pinhole_ear *ear, uint64_t owner, const struct nfv_pinhole *hole)
+{
+	const struct nfv_pinhole_deed deed = {
+		.what = NFV_PINHOLE_OPENED, .owner = owner, .hole = *hole
+	};
+
+	if (ear != NULL)
+		ear->told(ear->arg, &deed);
 }
 
 uint64_t
@@ -245,6 +278,7 @@ nfv_pinhole_owner(struct nfv_pinholes *t, uint32_t idle, uint64_t now)
 	__atomic_store_n(&o->used, false, __ATOMIC_RELAXED);
 	nfv_wheel_add(&t->wheel, i, now + idle * t->tsc_hz);
 	t->stats.owners++;
+	tell_taken(t->ear, token_of(t, i, o->epoch), idle);
 	return token_of(t, i, o->epoch);
 }
 
@@ -287,6 +321,7 @@ nfv_pinhole_open(struct nfv_pinholes *t, uint64_t token, const struct nfv_pinhol
 	o->n++;
 	t->stats.opened++;
 	t->stats.open++;
+	tell_opened(t->ear, token, key);
 	return 0;
 }
 
@@ -319,6 +354,7 @@ nfv_pinhole_refresh(struct nfv_pinholes *t, uint64_t token, uint64_t now)
 	if (o == NULL)
 		return false;
 	nfv_wheel_add(&t->wheel, index_of(token), now + o->idle * t->tsc_hz);
+	tell(t, NFV_PINHOLE_REFRESHED, token);
 	return true;
 }
 
@@ -333,6 +369,7 @@ end_owner(struct nfv_pinholes *t, uint32_t i)
 {
 	struct nfv_pinhole_owner *o = owner_at(t, i);
 
+	tell(t, NFV_PINHOLE_CLOSED, token_of(t, i, o->epoch));
 	change_begin(t);
 	for (uint32_t hole = o->first, next; hole != NONE; hole = next) {
 		next = hole_at(t, hole)->of_owner;
@@ -429,4 +466,22 @@ nfv_pinholes_expire(struct nfv_pinholes *t, uint64_t now, uint32_t budget)
 			end_owner(t, due[i]);
 		}
 	}
+}
+
+bool
+nfv_pinholes_repeat(const struct nfv_pinholes *t, uint32_t *at, const struct nfv_pinhole_ear *ear)
+{
+	const struct nfv_pinhole_owner *o;
+	uint64_t token;
+
+	while (*at < t->n_owners && !owner_at(t, *at)->live)
+		++*at;
+	if (*at >= t->n_owners)
+		return false;
+	o = owner_at(t, *at);
+	token = token_of(t, (*at)++, o->epoch);
+	tell_taken(ear, token, o->idle);
+	for (uint32_t i = o->first; i != NONE; i = hole_at(t, i)->of_owner)
+		tell_opened(ear, token, &hole_at(t, i)->key);
+	return true;
 }

@@ -109,7 +109,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	leg[0] = (struct sip_media_leg){ addr(host[0]), own[NFV_INWARD].addr, NFV_INWARD };
 	leg[1] = (struct sip_media_leg){ addr(host[1]), own[NFV_OUTWARD].addr, NFV_OUTWARD };
 	pages[0] = nfv_pages_alloc(nfv_pinholes_pages(16));
-	must(nfv_pinholes_create(16, &pages[0], 1, HZ, now, &holes, NULL) == 0);
+	must(nfv_pinholes_create(16, &pages[0], NULL, 1, HZ, now, &holes, NULL) == 0);
 	mc.pinholes = holes;
 	pages[1] = nfv_pages_alloc(sip_relay_pages(&rc));
 	must(sip_relay_create(&rc, &pages[1], &mc.relay, NULL) == 0);

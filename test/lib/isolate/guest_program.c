@@ -134,6 +134,38 @@ static const struct {
 	{ "false-origin", false_origin },
 };
 
+/* What it has to say of pinholes, over and over, and packets besides; `random`: whatever it may be. */
+static _Noreturn void
+holes(bool random_kind, uint32_t kind)
+{
+	struct nfv_wire_layout l = nfv_wire_layout(&told.c);
+	struct nfv_ring_end to = nfv_ring_end(shared.at + l.holes, NFV_HOLE_RING);
+
+	for (uint32_t n = 0;; n++) {
+		struct nfv_desc d[NFV_HOLE_PLACES];
+		struct nfv_wire_hole r;
+
+		move(NULL);
+		for (size_t i = 0; i < sizeof(r); i++)
+			((uint8_t *)&r)[i] = (uint8_t)random();
+		r.kind = random_kind ? (uint32_t)random() % (NFV_HOLE_END + 1) : kind;
+		r.owner = (uint64_t)(n % 5 != 0 ? (uint32_t)random() % 40 : (uint32_t)random())
+			<< 32;
+		r.idle = n % 3 != 0 ? 60 : r.idle;
+		if (n % 4 != 0) {
+			r.hole.to.family = r.hole.from.family = n % 8 < 4 ? 4 : 6;
+			r.hole.proto = 17;
+		}
+		memcpy(d, &r, sizeof(r));
+		if (n == 0) {
+			memset(d, 0, sizeof(d));
+			d[0].index = NFV_HOLE_BEGIN;
+		}
+		nfv_ring_put(
+			&to, d, nfv_ring_room(&to, NFV_HOLE_PLACES) == NFV_HOLE_PLACES ? 3 : 0);
+	}
+}
+
 static void
 long_origin(struct nfv_desc *d)
 {
@@ -200,6 +232,12 @@ evil(const char *mode)
 	for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++)
 		while (strcmp(mode, writers[i].mode) == 0)
 			originate(writers[i].spoil);
+	if (strcmp(mode, "holes-random") == 0)
+		holes(true, 0);
+	if (strcmp(mode, "holes-taken") == 0)
+		holes(false, NFV_PINHOLE_TAKEN);
+	if (strcmp(mode, "holes-wild") == 0)
+		holes(false, 0x99);
 	if (strcmp(mode, "scribble") == 0)
 		for (;; atomic_fetch_add(&word->beat, 1))
 			memset(shared.at + 128, 0xff, shared.size - 128);
@@ -262,8 +300,7 @@ static void
 instance(const char *mode)
 {
 	struct nfv_wire_ready ready = { .access = told.c.access, .drops = 1 };
-	struct nfv_wire_layout l =
-		nfv_wire_layout(told.c.ring, told.c.empties, (enum nfv_access)told.c.access);
+	struct nfv_wire_layout l = nfv_wire_layout(&told.c);
 
 	sock = msg.fd[1];
 	close(SOCK);

@@ -171,6 +171,72 @@ nothing(void *state, struct nfv_burst *b, struct nfv_out *out)
 	(void)out;
 }
 
+/* --- pinholes ------------------------------------------------------------------------------------ */
+
+#define OWNERS 4096u
+
+struct opener {
+	struct state state;
+	struct nfv_pinholes *holes;
+	uint64_t owner[OWNERS];
+	uint32_t head, tail;
+};
+
+static int
+opener_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	struct opener *s = state;
+
+	s->holes = ctx->pinholes;
+	return init(&s->state, ctx, err);
+}
+
+static void
+open_one(struct opener *s, uint32_t seq, uint64_t now)
+{
+	struct nfv_pinhole hole = { .port = (uint16_t)(OPENER_PORT + seq), .proto = NFV_PROTO_UDP };
+	uint64_t owner = nfv_pinhole_owner(s->holes, OPENER_IDLE, now);
+
+	nfv_addr_parse(nfv_sv_str(OPENER_TO), &hole.to);
+	nfv_pinhole_open(s->holes, owner, &hole);
+	s->owner[s->head++ % OWNERS] = owner;
+}
+
+static void
+opener(void *state, struct nfv_burst *b, struct nfv_out *out)
+{
+	struct opener *s = state;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct nfv_pkt *p = &b->pkt[i];
+		const uint8_t *data = (const uint8_t *)nfv_pkt_l4(p) + NFV_UDP_LEN;
+		uint64_t oldest = s->owner[s->tail % OWNERS];
+		uint32_t seq;
+
+		memcpy(&seq, data + 2, sizeof(seq));
+		if (data[0] == ASK_HOLE)
+			open_one(s, seq, b->tsc);
+		else if (data[0] == ASK_CLOSE && s->tail != s->head)
+			nfv_pinhole_close(s->holes, s->owner[s->tail++ % OWNERS]);
+		else if ((data[0] == ASK_REFRESH &&
+				 !nfv_pinhole_refresh(s->holes, oldest, b->tsc)) ||
+			(data[0] == ASK_LIVES && !nfv_pinhole_lives(s->holes, oldest)))
+			p->verdict = NFV_DROP(0);
+		else if (data[0] == ASK_CRASH)
+			process(&s->state, b, out);
+	}
+}
+
+struct nfv_stage_ops stage_opener = {
+	.name = "opener",
+	.access = NFV_WRITES,
+	.pinholes = true,
+	.state_size = sizeof(struct opener),
+	.conf = &schema,
+	.drops = drops,
+	.init = opener_init,
+	.process = opener,
+};
 struct nfv_stage_ops stage_mirror = {
 	.name = "mirror",
 	.access = NFV_WRITES,
@@ -200,4 +266,5 @@ struct nfv_stage_ops stage_noop_reader = {
 NFV_STAGE_REGISTER(stage_mirror)
 NFV_STAGE_REGISTER(stage_look)
 NFV_STAGE_REGISTER(stage_noop)
+NFV_STAGE_REGISTER(stage_opener)
 NFV_STAGE_REGISTER(stage_noop_reader)

@@ -18,7 +18,15 @@ enum ask {
 	ASK_CRASH = 'c',
 	ASK_WRITE = 'w', /* into the packet */
 	ASK_EXIT = 'e',
+	/* Of `opener` alone: the packet's number is the port's. */
+	ASK_HOLE = 'O',    /* a pinhole with an owner of its own, to OPENER_TO and OPENER_PORT on */
+	ASK_CLOSE = 'C',   /* the oldest owner */
+	ASK_REFRESH = 'R', /* the same; dropped if it has gone */
+	ASK_LIVES = 'L',
 };
+#define OPENER_TO   "10.2.0.2"
+#define OPENER_PORT 10000u
+#define OPENER_IDLE 60u
 
 struct counts_slot {
 	uint64_t packets;
@@ -29,6 +37,8 @@ struct counts_slot {
 extern struct nfv_stage_ops stage_mirror;
 /* Reads only; does not mend. */
 extern struct nfv_stage_ops stage_look;
+/* Opens pinholes; does not mend. */
+extern struct nfv_stage_ops stage_opener;
 /* Does nothing; for speed. `noop` writes, as far as it is known. */
 extern struct nfv_stage_ops stage_noop, stage_noop_reader;
 

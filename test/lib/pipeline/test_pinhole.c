@@ -30,7 +30,7 @@ begin(uint32_t max)
 {
 	now = 5 * HZ + 1; /* never the very beginning of a tick */
 	pages = restless_alloc(nfv_pinholes_pages(max));
-	assert_int_equal(nfv_pinholes_create(max, &pages, 7, HZ, now, &t, NULL), 0);
+	assert_int_equal(nfv_pinholes_create(max, &pages, NULL, 7, HZ, now, &t, NULL), 0);
 }
 
 static void
@@ -154,9 +154,9 @@ no_room(void **state)
 	uint64_t owner;
 
 	(void)state;
-	assert_int_equal(nfv_pinholes_create(0, &pages, 7, HZ, now, &t, &err), -EINVAL);
+	assert_int_equal(nfv_pinholes_create(0, &pages, NULL, 7, HZ, now, &t, &err), -EINVAL);
 	pages = (struct nfv_pages){ NULL, 0 };
-	assert_int_equal(nfv_pinholes_create(8, &pages, 7, HZ, now, &t, &err), -ENOMEM);
+	assert_int_equal(nfv_pinholes_create(8, &pages, NULL, 7, HZ, now, &t, &err), -ENOMEM);
 	begin(300);
 	owner = nfv_pinhole_owner(t, 60, now);
 	for (uint16_t i = 1; i <= NFV_PINHOLES_PER_OWNER; i++)
@@ -348,7 +348,7 @@ in_a_set(void **state)
 	(void)state;
 	begin(16);
 	set.table[0] = t;
-	assert_int_equal(nfv_pinholes_create(16, &more, 9, HZ, now, &set.table[2], NULL), 0);
+	assert_int_equal(nfv_pinholes_create(16, &more, NULL, 9, HZ, now, &set.table[2], NULL), 0);
 	set.table[2]->number = 2;
 	own = nfv_pinhole_owner(t, 60, now);
 	other = nfv_pinhole_owner(set.table[2], 60, now);

@@ -160,7 +160,7 @@ pinholes_are_the_same_ones(void **state)
 	uint64_t call;
 
 	(void)state;
-	assert_int_equal(nfv_pinholes_create(16, &pages, 1, 1000000000, 0, &t, NULL), 0);
+	assert_int_equal(nfv_pinholes_create(16, &pages, NULL, 1, 1000000000, 0, &t, NULL), 0);
 	set.table[0] = t;
 	open_both("default drop", "default drop");
 	old.pinholes = new.pinholes = &set;

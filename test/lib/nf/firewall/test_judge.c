@@ -272,7 +272,7 @@ pinholes(void **state)
 	struct bed b;
 
 	(void)state;
-	assert_int_equal(nfv_pinholes_create(16, &pages, 1, 1000000000, 0, &t, NULL), 0);
+	assert_int_equal(nfv_pinholes_create(16, &pages, NULL, 1, 1000000000, 0, &t, NULL), 0);
 	bed_init(&b, "drop in udp from 198.51.100.9 to any");
 	t->number = 1; /* another shard's, which has none of its own yet */
 	set.table[1] = t;
