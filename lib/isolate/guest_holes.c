@@ -68,7 +68,8 @@ room(struct guest *g)
 
 	while (nfv_ring_room(out, NFV_HOLE_PLACES) < NFV_HOLE_PLACES) {
 		if (out->bad || nfv_tsc() > until ||
-			atomic_load_explicit(&g->word->stop, memory_order_relaxed) != 0)
+			atomic_load_explicit(&g->word->order, memory_order_relaxed) ==
+				NFV_WIRE_LEAVE)
 			return false;
 		atomic_fetch_add_explicit(&g->word->beat, 1, memory_order_relaxed);
 	}

@@ -46,18 +46,6 @@ open_empty(const struct guest *g, const struct nfv_desc *d, struct nfv_pkt *p)
 	return true;
 }
 
-static struct nfv_desc
-close_packet(const struct nfv_pkt *p, uint32_t index, enum nfv_desc_kind kind, enum nfv_dir dir)
-{
-	return (struct nfv_desc){ .index = index,
-		.off = p->headroom,
-		.len = p->len,
-		.flags = p->flags,
-		.verdict = p->verdict,
-		.dir = (uint8_t)dir,
-		.kind = (uint8_t)kind };
-}
-
 /* Empty buffers for what the stage may originate: what was taken is gone, more come from the ring. */
 static void
 arm(struct guest *g)
@@ -89,8 +77,11 @@ send_origins(struct guest *g)
 	struct nfv_out *out = &g->room;
 
 	for (uint16_t i = 0; i < out->n; i++) {
-		struct nfv_desc d =
-			close_packet(&out->pkt[i], g->armed[i], NFV_DESC_ORIGIN, out->dir[i]);
+		struct nfv_desc d = { .index = g->armed[i],
+			.off = out->pkt[i].headroom,
+			.len = out->pkt[i].len,
+			.kind = NFV_DESC_ORIGIN,
+			.dir = (uint8_t)out->dir[i] };
 
 		nfv_ring_put(&g->out, &d, 1);
 	}
@@ -136,35 +127,45 @@ run_stage(struct guest *g, struct nfv_burst *b)
 		guest_touch(g, b);
 }
 
+/* A burst's packets go back in their places. */
+static void
+put_back(struct guest *g, const struct nfv_burst *b)
+{
+	for (uint16_t i = 0; i < b->n; i++) {
+		const struct nfv_pkt *p = &b->pkt[i];
+		struct nfv_desc d = {
+			.off = p->headroom, .len = p->len, .flags = p->flags, .verdict = p->verdict
+		};
+
+		nfv_ring_answer(&g->in, i, &d);
+	}
+	nfv_ring_release(&g->in, b->n);
+}
+
 /* One burst of one direction from the ring, if there is one; how many packets. */
 static uint32_t
 move(struct guest *g, uint64_t tsc)
 {
-	uint32_t n = nfv_ring_filled(&g->in, NFV_BURST_MAX), k = 0;
+	uint32_t n = nfv_ring_filled(&g->in, NFV_BURST_MAX);
 	struct nfv_burst b;
-	uint32_t index[NFV_BURST_MAX] = { 0 };
 
 	if (n == 0)
 		return 0;
 	b.tsc = tsc;
 	b.n = 0;
-	for (; k < n; k++) {
-		struct nfv_desc d = nfv_ring_read(&g->in, k);
+	for (uint32_t i = 0; i < n; i++) {
+		struct nfv_desc d = nfv_ring_read(&g->in, i);
 
-		if (k > 0 && (d.dir != (uint8_t)b.dir || d.kind == NFV_DESC_LAST))
+		if (i > 0 && d.dir != (uint8_t)b.dir)
 			break;
-		if (__builtin_expect(d.kind == NFV_DESC_LAST, 0)) {
-			nfv_ring_release(&g->in, 1);
-			guest_last(g);
-			return 0;
-		}
 		b.dir = (enum nfv_dir)d.dir;
 		if (!open_packet(g, &d, &b.pkt[b.n]))
-			continue;
-		__builtin_prefetch(b.pkt[b.n].data);
-		index[b.n++] = d.index;
+			break;
+		__builtin_prefetch(b.pkt[b.n++].data);
 	}
-	nfv_ring_release(&g->in, k);
+	/* The manager sends nothing that does not fit; should it, it notices that nothing comes back. */
+	if (b.n == 0)
+		return 0;
 	state_begin(&g->kept);
 	run_stage(g, &b);
 	state_end(&g->kept);
@@ -173,15 +174,8 @@ move(struct guest *g, uint64_t tsc)
 		guest_holes_flush(g);
 	}
 	send_origins(g);
-	/* There is always room: the ring has places for all that can be on its way. */
-	k = nfv_ring_room(&g->out, b.n);
-	for (uint32_t i = 0; i < k; i++) {
-		struct nfv_desc d = close_packet(&b.pkt[i], index[i], NFV_DESC_PACKET, b.dir);
-
-		nfv_ring_write(&g->out, i, &d);
-	}
-	nfv_ring_publish(&g->out, k);
-	return n;
+	put_back(g, &b);
+	return b.n;
 }
 
 /* Of each family: a few flows whose time is over. */
@@ -268,8 +262,11 @@ guest_loop(struct guest *g)
 	if (g->holes != NULL)
 		guest_holes_flush(g);
 	while (!g->in.bad && !g->out.bad && !g->empty.bad) {
+		/* Before the look at the ring: what was put there before the order was given is still seen. */
+		uint32_t order = atomic_load_explicit(&g->word->order, memory_order_acquire), n;
 		uint64_t tsc = nfv_tsc();
-		uint32_t n = move(g, tsc);
+
+		n = move(g, tsc);
 
 		if (n > 0) {
 			g->parked = false;
@@ -279,9 +276,12 @@ guest_loop(struct guest *g)
 			g->kept.head->idle += tsc - last;
 		}
 		last = tsc;
-		/* Nothing is on its way to it then. */
-		if (atomic_load_explicit(&g->word->stop, memory_order_relaxed) != 0)
-			return;
+		if (__builtin_expect(n == 0 && order != NFV_WIRE_WORK, 0)) {
+			if (order == NFV_WIRE_LEAVE)
+				return;
+			if (!g->parked)
+				guest_last(g);
+		}
 		if (tsc >= next) {
 			if (!g->parked)
 				tick(g, tsc);

@@ -123,17 +123,23 @@ make_outboxes(struct nfv_isolated *iso, struct nfv_err *err)
 	return rc;
 }
 
+static struct nfv_pkt *
+flights_alloc(uint32_t n)
+{
+	struct nfv_pkt *p = aligned_alloc(sizeof(*p), n * sizeof(*p));
+
+	return p != NULL ? memset(p, 0, n * sizeof(*p)) : NULL;
+}
+
 static int
-path_init(struct nfv_isolated *iso, struct nfv_err *err)
+worker_init(struct nfv_isolated *iso, struct nfv_err *err)
 {
 	iso->held = calloc((size_t)HELD * iso->ring, sizeof(*iso->held));
 	for (int i = 0; i < INSTANCES && iso->held != NULL; i++) {
 		struct instance *in = &iso->slot[i];
 
-		in->on_way = (struct flights){ .at = calloc(iso->ring, sizeof(struct flight)),
-			.size = iso->ring };
-		in->given = (struct flights){ .at = calloc(EMPTIES, sizeof(struct flight)),
-			.size = EMPTIES };
+		in->on_way = (struct flights){ .at = flights_alloc(iso->ring), .size = iso->ring };
+		in->given = (struct flights){ .at = flights_alloc(EMPTIES), .size = EMPTIES };
 		if (in->on_way.at == NULL || in->given.at == NULL)
 			return nfv_fail(err, ENOMEM, "stage %s: out of memory", iso->ops->name);
 	}
@@ -189,7 +195,7 @@ nfv_isolated_create(
 	if (rc == 0)
 		rc = pack(iso, c, err);
 	if (rc == 0)
-		rc = path_init(iso, err);
+		rc = worker_init(iso, err);
 	if (rc == 0 && c->ops->pinholes && c->ctx->pinholes != NULL)
 		rc = holes_init(iso, c->ctx, err);
 	if (rc == 0 && c->argv == NULL)
@@ -234,7 +240,7 @@ nfv_isolated_destroy(struct nfv_isolated *iso)
 	for (int i = 0; i < INSTANCES; i++)
 		nfv_segment_fini(&iso->slot[i].outbox);
 	door_close(iso->door, iso->conf.socket);
-	path_fini(iso);
+	worker_fini(iso);
 	holes_fini(iso);
 	free(iso->config);
 	free(iso->text);

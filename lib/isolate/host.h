@@ -47,17 +47,9 @@ struct template
 	char version[NFV_OBJECT_TEXT];
 };
 
-/* A packet on its way, as it was. */
-struct flight {
-	void *buf, *rec;
-	uint32_t index, hash;
-	uint16_t off, len, l3, l4, flags;
-	uint8_t family, proto, dir, port;
-};
-
-/* First in, first out. */
+/* Packets on their way, as they were, first in, first out; `verdict` is the direction meanwhile. */
 struct flights {
-	struct flight *at;
+	struct nfv_pkt *at;
 	uint32_t size; /* a power of two */
 	uint32_t head, tail;
 };
@@ -154,9 +146,17 @@ struct nfv_isolated {
 	struct nfv_wire_msg msg;
 };
 
-/* Worker. */
+/* Worker: one instance. Packets are handed to it, those that there is no room for dropped; it is kept in empty
+ * buffers; what it has put out is taken, as much as there is room for, and how many that were. */
+void path_hand(struct nfv_isolated *iso, struct instance *in, const struct nfv_pkt *pkt, uint32_t n,
+	enum nfv_dir dir);
+void path_feed(struct nfv_isolated *iso, struct instance *in);
+uint32_t path_collect(struct nfv_isolated *iso, struct instance *in, struct nfv_burst back[2],
+	struct nfv_burst origin[2]);
+/* What it still has goes back to the pool. */
 void path_sweep(struct nfv_isolated *iso, struct instance *in);
-void path_fini(struct nfv_isolated *iso);
+/* All of them, and what is held. */
+void worker_fini(struct nfv_isolated *iso);
 /* Of a stage that only reads: give it `n` rooms; and what lies in the one that `d` is of, which is checked, copied
  * into a buffer that nobody but us writes. False: there is none, or it is too small; counted. */
 void rooms_feed(struct instance *in, uint32_t n);
@@ -205,6 +205,18 @@ uint64_t host_now(void);
 bool turn_go(struct nfv_isolated *iso, struct instance *in);
 void turn_pass(struct nfv_isolated *iso);
 void turn_told(struct nfv_isolated *iso, struct instance *in);
+
+static inline struct nfv_pkt *
+flights_first(const struct flights *f)
+{
+	return f->head != f->tail ? &f->at[f->tail & (f->size - 1)] : NULL;
+}
+
+static inline void
+give_one(const struct nfv_isolated *iso, void *buf)
+{
+	iso->pool.give(iso->pool.arg, &buf, 1);
+}
 
 static inline bool
 condemn(struct nfv_isolated *iso, struct instance *in, enum nfv_end why)

@@ -1,32 +1,5 @@
-/*
- * The worker's side: bursts into an instance's ring, and out of it what comes back, each descriptor
- * checked against the list of what is on its way.
- */
-#include <stdlib.h>
-
+/* One instance's rings: bursts go in, and what has become of them is checked and taken out. */
 #include "host.h"
-#include "nfv_tsc.h"
-
-static struct flight *
-oldest(struct flights *f)
-{
-	return f->head != f->tail ? &f->at[f->tail & (f->size - 1)] : NULL;
-}
-
-/* It is on its way out, and what it has put out until now is still to be taken before anything newer,
- * so that no packet overtakes another. */
-static bool
-leaves(const struct instance *in, int state)
-{
-	return state == DRAINING || state == GIVING ||
-		((state == CONDEMNED || state == DEAD) && !in->caught);
-}
-
-static void
-give_one(struct nfv_isolated *iso, void *buf)
-{
-	iso->pool.give(iso->pool.arg, &buf, 1);
-}
 
 /* The number of the buffer that the packet lies in; false: it does not lie in the pool. */
 static inline bool
@@ -39,18 +12,16 @@ index_of(const struct nfv_isolated *iso, const struct nfv_pkt *p, uint32_t *inde
 		*index < iso->pool.buffers && p->headroom + p->len <= (int)iso->pool.stride;
 }
 
-/* Hand `n` packets to the live instance; those it has no room for are dropped. */
-static void
-hand(struct nfv_isolated *iso, struct instance *in, struct nfv_pkt *pkt, uint32_t n,
+void
+path_hand(struct nfv_isolated *iso, struct instance *in, const struct nfv_pkt *pkt, uint32_t n,
 	enum nfv_dir dir)
 {
 	struct flights *f = &in->on_way;
 	uint32_t room = f->size - (f->head - f->tail), k = 0;
 
-	room = nfv_ring_room(&in->in, n < room ? n : room);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct nfv_pkt *p = &pkt[i];
-		struct flight *to = &f->at[(f->head + k) & (f->size - 1)];
+		struct nfv_pkt *to = &f->at[(f->head + k) & (f->size - 1)];
 		struct nfv_desc d;
 		uint32_t index;
 
@@ -64,19 +35,8 @@ hand(struct nfv_isolated *iso, struct instance *in, struct nfv_pkt *pkt, uint32_
 			give_one(iso, p->buf);
 			continue;
 		}
-		*to = (struct flight){ .buf = p->buf,
-			.rec = p->rec,
-			.index = index,
-			.hash = p->hash,
-			.off = p->headroom,
-			.len = p->len,
-			.l3 = p->l3,
-			.l4 = p->l4,
-			.flags = p->flags,
-			.family = p->family,
-			.proto = p->proto,
-			.dir = (uint8_t)dir,
-			.port = p->port };
+		*to = *p;
+		to->verdict = (uint8_t)dir;
 		d = (struct nfv_desc){ .index = index,
 			.off = p->headroom,
 			.len = p->len,
@@ -89,20 +49,17 @@ hand(struct nfv_isolated *iso, struct instance *in, struct nfv_pkt *pkt, uint32_
 			.dir = (uint8_t)dir };
 		nfv_ring_write(&in->in, k++, &d);
 	}
-	if (k == 0) {
-		if (in->in.bad)
-			condemn(iso, in, NFV_END_RING);
+	if (k == 0)
 		return;
-	}
 	f->head += k;
 	iso->stats.handed += k;
 	nfv_ring_publish(&in->in, k);
 	atomic_store_explicit(&in->in_flight, f->head - f->tail, memory_order_relaxed);
 }
 
-/* Keep the instance in empty buffers, or in rooms if it cannot fill any. */
-static void
-feed(struct nfv_isolated *iso, struct instance *in)
+/* In rooms, if it cannot fill buffers. */
+void
+path_feed(struct nfv_isolated *iso, struct instance *in)
 {
 	struct flights *f = &in->given;
 	uint32_t want = EMPTIES - (f->head - f->tail), n;
@@ -126,128 +83,163 @@ feed(struct nfv_isolated *iso, struct instance *in)
 			give_one(iso, p[i].buf);
 			continue;
 		}
-		f->at[f->head++ & (f->size - 1)] = (struct flight){ .buf = p[i].buf,
-			.index = d.index,
-			.off = p[i].headroom,
-			.len = p[i].len,
-			.l3 = p[i].l3 };
+		f->at[f->head++ & (f->size - 1)] = p[i];
 		nfv_ring_put(&in->empty, &d, 1);
 	}
 	if (in->empty.bad)
 		condemn(iso, in, NFV_END_RING);
 }
 
-/* What is wrong with a descriptor that has come back; NFV_ENDS: nothing. `f`: what it must be about. */
+/* What is wrong with a packet that has come back; NFV_ENDS: nothing. `was`: what it was when it went. */
 static inline enum nfv_end
-check(const struct nfv_isolated *iso, const struct nfv_desc *d, const struct flight *f)
+check(const struct nfv_isolated *iso, const struct nfv_desc *d, const struct nfv_pkt *was)
 {
-	if (d->kind != NFV_DESC_PACKET && d->kind != NFV_DESC_ORIGIN)
+	if (iso->ops->access == NFV_READS ?
+			d->off != was->headroom || d->len != was->len :
+			d->off + d->len > (int)iso->pool.stride || d->len < NFV_ETH_LEN)
+		return NFV_END_BOUNDS;
+	return d->verdict >= NFV_DROP_BASE + iso->drops ? NFV_END_VERDICT : NFV_ENDS;
+}
+
+/* The same with what the stage has written of its own, into `given`. */
+static enum nfv_end
+check_origin(const struct nfv_isolated *iso, const struct nfv_desc *d, const struct flights *given)
+{
+	const struct nfv_pkt *was = flights_first(given);
+	uint32_t room = iso->pool.stride, index = given->tail & (EMPTIES - 1);
+
+	if (d->kind != NFV_DESC_ORIGIN || d->dir > NFV_INWARD)
 		return NFV_END_VERDICT;
-	if (f == NULL || d->index != f->index)
+	if (was == NULL || (was->buf != NULL && !index_of(iso, was, &index)) || d->index != index)
 		return NFV_END_INDEX;
-	if (d->off + d->len > (int)iso->pool.stride || d->len < NFV_ETH_LEN)
-		return NFV_END_BOUNDS;
-	if (d->kind == NFV_DESC_ORIGIN)
-		return d->dir > NFV_INWARD ? NFV_END_VERDICT :
-			d->off != f->off || (f->buf == NULL && d->len > NFV_WIRE_ROOM) ?
-					     NFV_END_BOUNDS :
-					     NFV_ENDS;
-	if (iso->ops->access == NFV_READS && (d->off != f->off || d->len != f->len))
-		return NFV_END_BOUNDS;
-	return d->verdict >= NFV_DROP_BASE + iso->drops || d->dir != f->dir ? NFV_END_VERDICT :
-									      NFV_ENDS;
+	if (was->buf == NULL)
+		room = NFV_WIRE_ROOM;
+	return d->off != was->headroom || d->off + d->len > (int)room || d->len < NFV_ETH_LEN ?
+		NFV_END_BOUNDS :
+		NFV_ENDS;
 }
 
-/* A packet from what is known here and the little that a stage may change. */
-static inline struct nfv_pkt
-reopen(const struct nfv_isolated *iso, const struct nfv_desc *d, const struct flight *f)
+/* A packet as it was, but for the little that a stage may change. */
+static inline void
+reopen(const struct nfv_isolated *iso, struct nfv_pkt *p, const struct nfv_pkt *was,
+	const struct nfv_desc *d)
 {
-	return (struct nfv_pkt){ .data = iso->base + (size_t)f->index * iso->pool.stride + d->off,
-		.buf = f->buf,
-		.rec = f->rec,
-		.len = d->len,
-		.headroom = d->off,
-		.tailroom = (uint16_t)(iso->pool.stride - d->off - d->len),
-		.verdict = d->verdict,
-		.port = f->port,
-		.l3 = f->l3,
-		.l4 = f->l4,
-		.flags = (uint16_t)(f->flags | (d->flags & NFV_PKT_OWN)),
-		.family = f->family,
-		.proto = f->proto,
-		.hash = f->hash };
+	*p = *was;
+	p->data += d->off - was->headroom;
+	p->flow = NULL;
+	p->headroom = d->off;
+	p->len = d->len;
+	p->tailroom = (uint16_t)(iso->pool.stride - d->off - d->len);
+	p->verdict = d->verdict;
+	p->flags |= d->flags & NFV_PKT_OWN;
 }
 
-/* Take what an instance has put out, as much as there is room for. */
 static uint32_t
-collect(struct nfv_isolated *iso, struct instance *in, struct nfv_burst back[2],
-	struct nfv_burst origin[2])
+take_origins(struct nfv_isolated *iso, struct instance *in, uint32_t n, struct nfv_burst origin[2],
+	enum nfv_end *why)
 {
-	bool writes = iso->ops->access == NFV_WRITES;
-	uint32_t n = in->caught ? 0 : nfv_ring_filled(&in->out, NFV_BURST_MAX), k = 0, packets = 0;
-	enum nfv_end why = NFV_ENDS;
+	uint32_t k = 0;
 
-	/* Behind the look at the ring: what was said before a packet is heard before it. */
-	if (__builtin_expect(iso->holes != NULL, 0) && !in->caught && !holes_follow(iso, in))
-		n = 0;
 	for (; k < n; k++) {
 		struct nfv_desc d = nfv_ring_read(&in->out, k);
-		bool own = d.kind == NFV_DESC_ORIGIN;
-		struct flights *from = own ? &in->given : &in->on_way;
-		const struct flight *f = oldest(from);
 		struct nfv_burst *to;
 		struct nfv_pkt *p;
 
-		why = check(iso, &d, f);
-		if (__builtin_expect(why != NFV_ENDS, 0))
+		*why = check_origin(iso, &d, &in->given);
+		if (*why != NFV_ENDS)
 			break;
-		to = own ? &origin[d.dir] : &back[d.dir];
+		to = &origin[d.dir];
 		if (to->n == NFV_BURST_MAX)
 			break;
 		p = &to->pkt[to->n];
-		from->tail++;
-		packets += !own;
-		if (own && !writes) {
-			if (!rooms_fetch(iso, in, &d, p))
-				continue;
-		} else {
-			*p = reopen(iso, &d, f);
-		}
-		if (own) {
-			p->verdict = NFV_KEEP;
-			iso->stats.originated++;
-		} else if (writes && p->verdict == NFV_KEEP &&
-			nfv_pkt_parse_ip(p) != NFV_PARSE_OK) {
+		if (iso->ops->access == NFV_WRITES)
+			reopen(iso, p, flights_first(&in->given), &d);
+		in->given.tail++;
+		if (iso->ops->access == NFV_READS && !rooms_fetch(iso, in, &d, p))
+			continue;
+		p->verdict = NFV_KEEP;
+		iso->stats.originated++;
+		to->n++;
+	}
+	nfv_ring_release(&in->out, k);
+	return k;
+}
+
+static uint32_t
+take_packets(struct nfv_isolated *iso, struct instance *in, uint32_t n, struct nfv_burst back[2],
+	enum nfv_end *why)
+{
+	enum { AHEAD = 4 };
+	bool writes = iso->ops->access == NFV_WRITES;
+	struct flights *f = &in->on_way;
+	uint32_t k = 0;
+
+	for (; k < n; k++) {
+		const struct nfv_pkt *was = &f->at[(f->tail + k) & (f->size - 1)];
+		struct nfv_desc d = nfv_ring_answer_at(&in->in, f->tail + k);
+		struct nfv_burst *to = &back[was->verdict];
+		struct nfv_pkt *p = &to->pkt[to->n];
+
+		if (to->n == NFV_BURST_MAX)
+			break;
+		*why = check(iso, &d, was);
+		if (__builtin_expect(*why != NFV_ENDS, 0))
+			break;
+		reopen(iso, p, was, &d);
+		if (writes && k + AHEAD < n)
+			__builtin_prefetch(f->at[(f->tail + k + AHEAD) & (f->size - 1)].data);
+		if (writes && p->verdict == NFV_KEEP && nfv_pkt_parse_ip(p) != NFV_PARSE_OK) {
 			iso->stats.unreadable++;
 			give_one(iso, p->buf);
 			continue;
 		}
 		to->n++;
 	}
-	if (k > 0)
-		nfv_ring_release(&in->out, k);
-	if (__builtin_expect(why != NFV_ENDS || in->out.bad, 0)) {
+	if (k == 0)
+		return 0;
+	f->tail += k;
+	iso->stats.returned += k;
+	atomic_store_explicit(&in->returned,
+		atomic_load_explicit(&in->returned, memory_order_relaxed) + k,
+		memory_order_relaxed);
+	atomic_store_explicit(&in->in_flight, f->head - f->tail, memory_order_relaxed);
+	return k;
+}
+
+/* Packets are looked at first, what was said before them is heard before them. */
+uint32_t
+path_collect(struct nfv_isolated *iso, struct instance *in, struct nfv_burst back[2],
+	struct nfv_burst origin[2])
+{
+	enum nfv_end why = NFV_ENDS;
+	uint32_t n, own;
+
+	if (in->caught)
+		return 0;
+	n = nfv_ring_answered(&in->in, in->on_way.tail, NFV_BURST_MAX);
+	own = nfv_ring_filled(&in->out, NFV_BURST_MAX);
+	if (__builtin_expect(iso->holes != NULL, 0) && !holes_follow(iso, in))
+		n = own = 0;
+	if (own > 0) {
+		own = take_origins(iso, in, own, origin, &why);
+		if (why != NFV_ENDS || nfv_ring_filled(&in->out, 1) > 0)
+			n = 0;
+	}
+	n = take_packets(iso, in, n, back, &why);
+	if (__builtin_expect(why != NFV_ENDS || in->in.bad || in->out.bad, 0)) {
 		in->caught = true;
 		condemn(iso, in, why != NFV_ENDS ? why : NFV_END_RING);
 	}
-	if (packets > 0) {
-		iso->stats.returned += packets;
-		atomic_store_explicit(&in->returned,
-			atomic_load_explicit(&in->returned, memory_order_relaxed) + packets,
-			memory_order_relaxed);
-		atomic_store_explicit(
-			&in->in_flight, in->on_way.head - in->on_way.tail, memory_order_relaxed);
-	}
-	return k;
+	return n + own;
 }
 
 static void
 give_all(struct nfv_isolated *iso, struct flights *f, uint64_t *count)
 {
-	struct flight *o;
+	const struct nfv_pkt *p;
 
-	for (; (o = oldest(f)) != NULL; f->tail++, (*count)++)
-		give_one(iso, o->buf);
+	for (; (p = flights_first(f)) != NULL; f->tail++, (*count)++)
+		give_one(iso, p->buf);
 }
 
 void
@@ -258,260 +250,4 @@ path_sweep(struct nfv_isolated *iso, struct instance *in)
 		in->given.tail = in->given.head;
 	give_all(iso, &in->given, &iso->stats.swept_empty);
 	atomic_store(&in->in_flight, 0);
-}
-
-static void
-hold(struct nfv_isolated *iso, const struct nfv_burst *b)
-{
-	for (uint16_t i = 0; i < b->n; i++) {
-		if (iso->held_head - iso->held_tail == HELD * iso->ring) {
-			iso->stats.down++;
-			give_one(iso, b->pkt[i].buf);
-			continue;
-		}
-		iso->held[iso->held_head++ & (HELD * iso->ring - 1)] =
-			(struct held){ b->pkt[i], b->dir };
-		iso->stats.held++;
-	}
-}
-
-/* One by one, since they are few and may be of either direction; as many as there is room for. */
-static void
-release(struct nfv_isolated *iso)
-{
-	const struct flights *f = &iso->cur->on_way;
-
-	for (; iso->held_tail != iso->held_head && f->head - f->tail < f->size &&
-		nfv_ring_room(&iso->cur->in, 1) > 0;
-		iso->held_tail++) {
-		struct held *h = &iso->held[iso->held_tail & (HELD * iso->ring - 1)];
-
-		hand(iso, iso->cur, &h->pkt, 1, h->dir);
-	}
-}
-
-/* The instance in use, and since when there is none. */
-static void
-use(struct nfv_isolated *iso, struct instance *in)
-{
-	uint64_t now = nfv_tsc();
-
-	if (in == NULL && iso->cur != NULL)
-		iso->down_since = now;
-	if (in != NULL && iso->cur == NULL && iso->down_since > 0 &&
-		now - iso->down_since > iso->stats.pause_tsc)
-		iso->stats.pause_tsc = now - iso->down_since;
-	iso->cur = in;
-	atomic_store(&iso->shown, in);
-}
-
-/* The one whose state `cur` took over works again, if it is still there. */
-static struct instance *
-fall_back(struct nfv_isolated *iso)
-{
-	struct instance *in = iso->giver;
-
-	iso->giver = NULL;
-	for (int from = GIVING; in != NULL && from <= PARKED; from++) {
-		int was = from;
-
-		if (atomic_compare_exchange_strong(&in->state, &was, LIVE))
-			return in;
-	}
-	return NULL;
-}
-
-/* The live one gets word that nothing follows; packets wait until its heir has all of its state. */
-static void
-give_over(struct nfv_isolated *iso, struct instance *heir)
-{
-	const struct nfv_desc last = { .kind = NFV_DESC_LAST };
-	int live = LIVE, offered = OFFERED;
-
-	/* Whoever offered it sees to it that there is one, or nothing comes of this. */
-	if (iso->cur == NULL)
-		return;
-	if (nfv_ring_room(&iso->cur->in, 1) == 0) {
-		atomic_store(&iso->next, heir);
-		atomic_store(&iso->attention, 1);
-		return;
-	}
-	if (!atomic_compare_exchange_strong(&heir->state, &offered, TAKING))
-		return;
-	nfv_ring_put(&iso->cur->in, &last, 1);
-	atomic_compare_exchange_strong(&iso->cur->state, &live, GIVING);
-	iso->giver = iso->cur;
-	iso->given_since = nfv_tsc();
-	use(iso, heir);
-	feed(iso, heir);
-}
-
-/* Whether the heir has all. */
-static void
-see_taken(struct nfv_isolated *iso)
-{
-	const struct nfv_wire_shared *word = (const struct nfv_wire_shared *)iso->cur->shared.at;
-	int taking = TAKING;
-
-	if (atomic_load_explicit(&word->taken, memory_order_acquire) == 0 ||
-		!atomic_compare_exchange_strong(&iso->cur->state, &taking, LIVE))
-		return;
-	iso->stats.switch_tsc = nfv_tsc() - iso->given_since;
-	if (iso->stats.switch_tsc > iso->stats.switch_most_tsc)
-		iso->stats.switch_most_tsc = iso->stats.switch_tsc;
-}
-
-/* States have changed: leave what is condemned, sweep what is dead, take what is offered. */
-static void
-attend(struct nfv_isolated *iso)
-{
-	struct instance *in;
-
-	atomic_store(&iso->attention, 0);
-	if (iso->cur != NULL && atomic_load(&iso->cur->state) >= CONDEMNED)
-		use(iso, fall_back(iso));
-	in = atomic_exchange(&iso->next, NULL);
-	if (in != NULL && in->heir) {
-		give_over(iso, in);
-	} else if (in != NULL) {
-		int offered = OFFERED, live = LIVE;
-
-		if (iso->cur != NULL)
-			atomic_compare_exchange_strong(&iso->cur->state, &live, DRAINING);
-		if (atomic_compare_exchange_strong(&in->state, &offered, LIVE)) {
-			use(iso, in);
-			feed(iso, in);
-		}
-	}
-	iso->others = 0;
-	for (int i = 0; i < INSTANCES; i++) {
-		int state = atomic_load(&iso->slot[i].state);
-
-		iso->others += state == DEAD || leaves(&iso->slot[i], state);
-	}
-}
-
-/* It has nothing to do any more, and the next one waits for the state to be its own. */
-static void
-step_back(struct instance *in)
-{
-	struct nfv_wire_shared *word = (struct nfv_wire_shared *)in->shared.at;
-
-	atomic_store_explicit(&word->stop, 1, memory_order_release);
-}
-
-/* Instances that leave: what they have put out is still taken, once; then they are done. */
-static uint32_t
-collect_others(struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_burst origin[2])
-{
-	uint32_t n = 0;
-
-	for (int i = 0; i < INSTANCES; i++) {
-		struct instance *in = &iso->slot[i];
-		int state = atomic_load(&in->state);
-		uint32_t k;
-
-		if (state != DEAD && !leaves(in, state))
-			continue;
-		k = collect(iso, in, back, origin);
-		n += k;
-		if (k > 0)
-			continue;
-		if (state == GIVING) { /* until its last packet is back, and its state taken */
-			if (oldest(&in->on_way) != NULL || iso->cur == NULL ||
-				atomic_load(&iso->cur->state) != LIVE)
-				continue;
-			atomic_compare_exchange_strong(&in->state, &state, PARKED);
-			atomic_store(&iso->attention, 1);
-			continue;
-		}
-		if (state != DRAINING)
-			in->caught = true;
-		if (state == DEAD) {
-			path_sweep(iso, in);
-			atomic_store(&in->state, SWEPT);
-		} else if (state == DRAINING && oldest(&in->on_way) == NULL) {
-			step_back(in);
-			atomic_compare_exchange_strong(&in->state, &state, DRAINED);
-		} else if (state == DRAINING) {
-			continue;
-		}
-		atomic_store(&iso->attention, 1);
-	}
-	return n;
-}
-
-static bool
-draining(const struct nfv_isolated *iso)
-{
-	for (int i = 0; i < INSTANCES; i++)
-		if (leaves(&iso->slot[i], atomic_load(&iso->slot[i].state)))
-			return true;
-	return false;
-}
-
-void
-nfv_isolated_process(struct nfv_isolated *iso, struct nfv_burst *b)
-{
-	if (__builtin_expect(atomic_load_explicit(&iso->attention, memory_order_acquire), 0))
-		attend(iso);
-	if (__builtin_expect(iso->cur != NULL && iso->held_head == iso->held_tail &&
-			    (iso->others == 0 || !draining(iso)),
-		    1)) {
-		hand(iso, iso->cur, b->pkt, b->n, b->dir);
-	} else if (iso->cur != NULL || iso->on_failure == NFV_FAIL_HOLD) {
-		hold(iso, b);
-	} else if (iso->on_failure == NFV_FAIL_BYPASS) {
-		iso->stats.bypassed += b->n;
-		return;
-	} else {
-		iso->stats.down += b->n;
-		for (uint16_t i = 0; i < b->n; i++)
-			give_one(iso, b->pkt[i].buf);
-	}
-	b->n = 0;
-}
-
-uint32_t
-nfv_isolated_collect(struct nfv_isolated *iso, struct nfv_burst back[2], struct nfv_burst origin[2])
-{
-	uint64_t now = nfv_tsc();
-	uint32_t n = 0;
-
-	for (int dir = 0; dir < 2; dir++) {
-		back[dir].n = origin[dir].n = 0;
-		back[dir].dir = origin[dir].dir = (enum nfv_dir)dir;
-		back[dir].tsc = origin[dir].tsc = now;
-	}
-	atomic_store_explicit(&iso->polls,
-		atomic_load_explicit(&iso->polls, memory_order_relaxed) + 1, memory_order_relaxed);
-	if (__builtin_expect(atomic_load_explicit(&iso->attention, memory_order_acquire), 0))
-		attend(iso);
-	if (__builtin_expect(iso->others > 0, 0)) {
-		if (iso->cur != NULL && atomic_load(&iso->cur->state) == TAKING)
-			see_taken(iso);
-		n = collect_others(iso, back, origin);
-	}
-	if (__builtin_expect(iso->holes != NULL, 0))
-		holes_look(iso, now);
-	if (iso->cur == NULL)
-		return n;
-	if (__builtin_expect(iso->held_tail != iso->held_head, 0) && !draining(iso))
-		release(iso);
-	n += collect(iso, iso->cur, back, origin);
-	feed(iso, iso->cur);
-	return n;
-}
-
-void
-path_fini(struct nfv_isolated *iso)
-{
-	for (; iso->held != NULL && iso->held_tail != iso->held_head; iso->held_tail++)
-		give_one(iso, iso->held[iso->held_tail & (HELD * iso->ring - 1)].pkt.buf);
-	for (int i = 0; i < INSTANCES; i++) {
-		path_sweep(iso, &iso->slot[i]);
-		free(iso->slot[i].on_way.at);
-		free(iso->slot[i].given.at);
-	}
-	free(iso->held);
 }

@@ -15,8 +15,7 @@ rooms_feed(struct instance *in, uint32_t n)
 			.l3 = NFV_ETH_LEN,
 			.kind = NFV_DESC_EMPTY };
 
-		f->at[f->head++ & (f->size - 1)] =
-			(struct flight){ .index = d.index, .len = d.len, .l3 = d.l3 };
+		f->at[f->head++ & (f->size - 1)] = (struct nfv_pkt){ .len = d.len, .l3 = d.l3 };
 		nfv_ring_put(&in->empty, &d, 1);
 	}
 }

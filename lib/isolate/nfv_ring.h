@@ -8,6 +8,10 @@
  * and the ring holds nothing and takes nothing from then on. Descriptors are copied out once, word
  * by word, before anything of them is looked at; what they say is for the reader to check.
  *
+ * Packets go there and back through one ring: who has worked on some of them writes what has become of each over the
+ * first word of its descriptor, and gives their places back, oldest first. So there is nothing to say of which
+ * packet it is about, and nothing to be said wrong.
+ *
  * A descriptor names a buffer by its index in a shared pool, and the packet in it. The pool and the
  * ring hold no pointers: both sides map them where they like. libc only.
  *
@@ -26,26 +30,28 @@
 #define NFV_DESC_WORDS 3
 
 enum nfv_desc_kind {
-	NFV_DESC_PACKET, /* handed over, and given back in the same order */
+	NFV_DESC_PACKET, /* handed over, and given back in its place */
 	NFV_DESC_EMPTY,  /* an empty buffer for what the stage originates */
-	NFV_DESC_LAST,   /* nothing follows for now: hand over (NFV_WIRE_GIVE) */
 	NFV_DESC_ORIGIN, /* such a buffer, filled; they are filled in the order they were given */
 	NFV_DESC_KINDS
 };
 
 struct nfv_desc {
-	uint32_t index;    /* of the buffer in the pool */
+	/* The word of which a packet comes back. */
 	uint16_t off, len; /* of the packet in the buffer */
-	uint16_t l3, l4, flags;
-	uint8_t family, proto; /* these five and `hash`: struct nfv_pkt's; ignored on the way back,
-	                        * but for NFV_PKT_OWN */
+	uint16_t flags;    /* struct nfv_pkt's; on the way back NFV_PKT_OWN alone */
+	uint8_t verdict;   /* enum nfv_verdict */
+	uint8_t kind;      /* enum nfv_desc_kind; of no meaning on the way back */
+	/* The others: struct nfv_pkt's, but for the first and the last. */
+	uint32_t index; /* of the buffer in the pool */
 	uint32_t hash;
-	uint8_t verdict; /* enum nfv_verdict */
-	uint8_t dir;     /* enum nfv_dir */
-	uint8_t kind;    /* enum nfv_desc_kind */
+	uint16_t l3, l4;
+	uint8_t family, proto;
+	uint8_t dir; /* enum nfv_dir */
 	uint8_t zero;
 };
 _Static_assert(sizeof(struct nfv_desc) == 8 * NFV_DESC_WORDS, "copied in words");
+_Static_assert(offsetof(struct nfv_desc, index) == 8, "what comes back is one word");
 
 /** In shared memory; all zero to begin with. The indices run freely and are masked on use. */
 struct nfv_ring {
@@ -147,6 +153,46 @@ nfv_ring_release(struct nfv_ring_end *e, uint32_t n)
 {
 	e->mine += n;
 	atomic_store_explicit(&e->ring->cons, e->mine, memory_order_release);
+}
+
+/** Consumer: what has become of the i-th, before its place is released. */
+static inline void
+nfv_ring_answer(struct nfv_ring_end *e, uint32_t i, const struct nfv_desc *d)
+{
+	uint64_t word;
+
+	memcpy(&word, d, sizeof(word));
+	atomic_store_explicit(
+		&e->ring->desc[(e->mine + i) & (e->size - 1)][0], word, memory_order_relaxed);
+}
+
+/** Producer of a ring with answers, which nobody asks for room: of those from `from` on how many of `want` have
+ * been answered. Its owner puts nothing where he has not taken the answer yet. */
+static inline uint32_t
+nfv_ring_answered(struct nfv_ring_end *e, uint32_t from, uint32_t want)
+{
+	uint32_t n = e->other - from;
+
+	if (n < want && !e->bad) {
+		e->other = atomic_load_explicit(&e->ring->cons, memory_order_acquire);
+		n = e->other - from;
+		e->bad = n > e->mine - from;
+	}
+	if (__builtin_expect(e->bad, 0))
+		return 0;
+	return n < want ? n : want;
+}
+
+/** Producer: one answer; only its first word is one. */
+static inline struct nfv_desc
+nfv_ring_answer_at(const struct nfv_ring_end *e, uint32_t at)
+{
+	struct nfv_desc d = { .verdict = 0 };
+	uint64_t word =
+		atomic_load_explicit(&e->ring->desc[at & (e->size - 1)][0], memory_order_relaxed);
+
+	memcpy(&d, &word, sizeof(word));
+	return d;
 }
 
 /** Put up to `n` in; how many. */

@@ -11,7 +11,7 @@
  *
  * Where a stage is replaced by another version of it, that has a template of its own, whose CONFIG comes with
  * the object it is to map. GIVE tells the instance that is live to write its state into its pipe while it
- * works on, TAKE the new one to read it; NEAR says that little is left, a descriptor NFV_DESC_LAST in the ring
+ * works on, TAKE the new one to read it; NEAR says that little is left, the order NFV_WIRE_LAST in shared memory
  * that there will be no packet any more. The new one, which has never had GO, says in shared memory when it
  * has all, and goes on by itself; the old one waits, and works again if packets come, or RESUME.
  *
@@ -129,8 +129,13 @@ struct nfv_wire_shared {
 	_Atomic uint64_t key_taken, flows;
 	_Atomic uint32_t taken,
 		refused; /* it has all of the old one's state; flows it did not take */
-	_Alignas(128) _Atomic uint32_t
-		stop; /* the manager's: it has all that is on its way, step back */
+	_Alignas(128) _Atomic uint32_t order; /* the manager's: enum nfv_wire_order */
+};
+
+enum nfv_wire_order {
+	NFV_WIRE_WORK,
+	NFV_WIRE_LAST,  /* behind what is in the ring nothing follows for now: hand over */
+	NFV_WIRE_LEAVE, /* it has all that was on its way: step back */
 };
 
 /**
