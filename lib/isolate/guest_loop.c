@@ -26,7 +26,8 @@ open_packet(const struct guest *g, const struct nfv_desc *d, struct nfv_pkt *p)
 		.flags = d->flags,
 		.family = d->family,
 		.proto = d->proto,
-		.hash = d->hash };
+		.hash = d->hash,
+		.depth = d->depth };
 	return true;
 }
 
@@ -70,9 +71,10 @@ arm(struct guest *g)
 	}
 }
 
-/* What the stage has written of its own goes out before the burst that caused it. */
+/* What the stage has written of its own goes out before the burst that caused it, which is `depth` answers to
+ * answers deep already. */
 static void
-send_origins(struct guest *g)
+send_origins(struct guest *g, uint8_t depth)
 {
 	struct nfv_out *out = &g->room;
 
@@ -81,7 +83,8 @@ send_origins(struct guest *g)
 			.off = out->pkt[i].headroom,
 			.len = out->pkt[i].len,
 			.kind = NFV_DESC_ORIGIN,
-			.dir = (uint8_t)out->dir[i] };
+			.dir = (uint8_t)out->dir[i],
+			.depth = depth < UINT8_MAX ? depth + 1 : depth };
 
 		nfv_ring_put(&g->out, &d, 1);
 	}
@@ -142,12 +145,13 @@ put_back(struct guest *g, const struct nfv_burst *b)
 	nfv_ring_release(&g->in, b->n);
 }
 
-/* One burst of one direction from the ring, if there is one; how many packets. */
+/* One burst of one direction and depth from the ring, if there is one; how many packets. */
 static uint32_t
 move(struct guest *g, uint64_t tsc)
 {
 	uint32_t n = nfv_ring_filled(&g->in, NFV_BURST_MAX);
 	struct nfv_burst b;
+	uint8_t depth = 0;
 
 	if (n == 0)
 		return 0;
@@ -156,9 +160,10 @@ move(struct guest *g, uint64_t tsc)
 	for (uint32_t i = 0; i < n; i++) {
 		struct nfv_desc d = nfv_ring_read(&g->in, i);
 
-		if (i > 0 && d.dir != (uint8_t)b.dir)
+		if (i > 0 && (d.dir != (uint8_t)b.dir || d.depth != depth))
 			break;
 		b.dir = (enum nfv_dir)d.dir;
+		depth = d.depth;
 		if (!open_packet(g, &d, &b.pkt[b.n]))
 			break;
 		__builtin_prefetch(b.pkt[b.n++].data);
@@ -166,6 +171,9 @@ move(struct guest *g, uint64_t tsc)
 	/* The manager sends nothing that does not fit; should it, it notices that nothing comes back. */
 	if (b.n == 0)
 		return 0;
+	/* The first ones may have come after the loop began. */
+	if (__builtin_expect(g->room.room < NFV_BURST_MAX, 0))
+		arm(g);
 	state_begin(&g->kept);
 	run_stage(g, &b);
 	state_end(&g->kept);
@@ -173,7 +181,7 @@ move(struct guest *g, uint64_t tsc)
 		g->holes->anew |= g->parked; /* meanwhile another one has spoken */
 		guest_holes_flush(g);
 	}
-	send_origins(g);
+	send_origins(g, depth);
 	put_back(g, &b);
 	return b.n;
 }
@@ -203,7 +211,7 @@ tick(struct guest *g, uint64_t tsc)
 	if (g->holes != NULL)
 		guest_holes_flush(g);
 	if (g->ops->tick != NULL)
-		send_origins(g);
+		send_origins(g, 0);
 	atomic_store_explicit(&g->word->flows, flows, memory_order_relaxed);
 	atomic_store_explicit(&g->word->key_taken, g->kept.head->key_taken, memory_order_relaxed);
 }

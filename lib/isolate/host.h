@@ -9,6 +9,8 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include <sys/types.h>
+
 #include "nfv_isolated.h"
 #include "nfv_wire.h"
 
@@ -191,6 +193,12 @@ void instance_place(const struct nfv_isolated *iso, const struct instance *in);
 void instance_kill(struct nfv_isolated *iso, struct instance *in);
 /* Give back all a slot has; its buffers are swept already. */
 void instance_free(struct instance *in);
+
+/* A child of ours is about to be started: 0 or a positive error, and a lock is taken until reap_started; which it
+ * was, or -1; and it has been waited for. */
+int reap_begin(void);
+void reap_started(pid_t pid);
+void reap_ended(pid_t pid);
 
 /* Replacing by another version, a look at it: whether nothing else is to be done about who is next. */
 bool swap_look(struct nfv_isolated *iso, uint64_t now);

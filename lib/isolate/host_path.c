@@ -46,7 +46,8 @@ path_hand(struct nfv_isolated *iso, struct instance *in, const struct nfv_pkt *p
 			.family = p->family,
 			.proto = p->proto,
 			.hash = p->hash,
-			.dir = (uint8_t)dir };
+			.dir = (uint8_t)dir,
+			.depth = p->depth };
 		nfv_ring_write(&in->in, k++, &d);
 	}
 	if (k == 0)
@@ -158,6 +159,7 @@ take_origins(struct nfv_isolated *iso, struct instance *in, uint32_t n, struct n
 		if (iso->ops->access == NFV_READS && !rooms_fetch(iso, in, &d, p))
 			continue;
 		p->verdict = NFV_KEEP;
+		p->depth = d.depth;
 		iso->stats.originated++;
 		to->n++;
 	}

@@ -42,13 +42,13 @@ struct nfv_desc {
 	uint16_t flags;    /* struct nfv_pkt's; on the way back NFV_PKT_OWN alone */
 	uint8_t verdict;   /* enum nfv_verdict */
 	uint8_t kind;      /* enum nfv_desc_kind; of no meaning on the way back */
-	/* The others: struct nfv_pkt's, but for the first and the last. */
+	/* The others: struct nfv_pkt's, but for the first and `dir`. */
 	uint32_t index; /* of the buffer in the pool */
 	uint32_t hash;
 	uint16_t l3, l4;
 	uint8_t family, proto;
 	uint8_t dir; /* enum nfv_dir */
-	uint8_t zero;
+	uint8_t depth; /* struct nfv_pkt's; on the way back of an origin's */
 };
 _Static_assert(sizeof(struct nfv_desc) == 8 * NFV_DESC_WORDS, "copied in words");
 _Static_assert(offsetof(struct nfv_desc, index) == 8, "what comes back is one word");

@@ -32,7 +32,7 @@
 #include "nfv_ring.h"
 #include "nfv_stage.h"
 
-#define NFV_WIRE_ABI  4u
+#define NFV_WIRE_ABI  5u
 #define NFV_WIRE_MAX  98304u /* bytes of a message's body: a configuration, mostly */
 #define NFV_WIRE_FDS  4
 #define NFV_WIRE_NAME 64

@@ -8,6 +8,9 @@
  * back is counted by him under one of the reasons below. To its chain such a stage is a segment of its
  * own: it keeps its flows itself.
  *
+ * Answers to answers end after so many (`answer-loop`), wherever they are written: a packet brings along how
+ * deep it is (nfv_pkt.depth), comes back as deep, and what is originated in answer to it is one deeper.
+ *
  * Threads: process, collect, waiting and lost on the chain's worker; close when that does not run;
  * control and show on the control thread.
  */

@@ -231,7 +231,7 @@ run_segment(struct nfv_chain *c, int at, struct nfv_burst *b, unsigned int depth
 	for (; at >= seg->first && at <= seg->last && b->n > 0; at += step) {
 		tap(&c->seam[step > 0 ? at : at + 1], b->pkt, b->n, b->dir);
 		if (__builtin_expect(is_away(&c->stage[at]), 0))
-			away_process(c, at, b);
+			away_process(c, at, b, depth);
 		else
 			run_stage(c, seg, at, b, depth);
 	}

@@ -72,6 +72,7 @@ struct nfv_pkt {
 	uint8_t family; /* 4, 6, or 0 if it is not IP */
 	uint8_t proto;  /* of what stands at l4, extension headers passed over */
 	uint32_t hash;  /* of the addresses and ports, the same in one flow direction */
+	uint8_t depth; /* 0: it came from outside; else 1 more than what it answers: the runtime's */
 } __attribute__((aligned(64)));
 
 struct nfv_burst {

@@ -114,8 +114,10 @@ process(void *state, struct nfv_burst *b, struct nfv_out *out)
 			p->verdict = NFV_DROP(0);
 			break;
 		case ASK_ANSWER:
-			answer(p, b->dir, out);
 			p->verdict = NFV_CONSUMED;
+			/* fall through */
+		case ASK_ECHO:
+			answer(p, b->dir, out);
 			break;
 		case ASK_SPOIL:
 			p->data[p->l3] = 0xff;

@@ -9,6 +9,7 @@ enum ask {
 	ASK_KEEP = 'k',
 	ASK_DROP = 'd',
 	ASK_ANSWER = 'a', /* originate a packet the other way, and consume this one */
+	ASK_ECHO = 'E',   /* the same, and let it pass */
 	ASK_SPOIL = 's',  /* make an IP header that is none */
 	ASK_SPIN = 'S',   /* and never return; the rest are worse */
 	ASK_SLEEP = 'Z',
