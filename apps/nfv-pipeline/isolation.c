@@ -239,6 +239,7 @@ isolation_has(const struct app *app, const char *stage)
 void
 isolation_tick(struct app *app)
 {
+	nfv_isolated_reap();
 	for (struct isolated *s = first(app); s != NULL; s = s->next) {
 		const char *last = nfv_isolated_last(s->stage);
 

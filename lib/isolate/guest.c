@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -261,9 +262,22 @@ await_turn(struct guest *g)
 	guest_take_turn(g, go.afresh != 0);
 }
 
+/* Whatever it does at the time, and whoever ends the other: also one that spins leaves nothing behind. Another
+ * user's process forgets it, so it comes after that. */
+static int
+die_with(pid_t parent, struct nfv_err *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return nfv_fail(
+			err, errno, "it cannot be bound to its template: %s", strerror(errno));
+	if (getppid() != parent)
+		_exit(0);
+	return 0;
+}
+
 /* The child: its files are two, and soon one. */
 static _Noreturn void
-be_instance(struct guest *g)
+be_instance(struct guest *g, pid_t parent)
 {
 	struct nfv_err err = { "" };
 	int *fd = g->msg.fd;
@@ -278,7 +292,7 @@ be_instance(struct guest *g)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	memcpy(&g->serial, g->msg.body, sizeof(g->serial));
 	if (attach_all(g, fd, g->msg.n_fd, &err) < 0 || jail_privileges(GUEST_SOCK, &err) < 0 ||
-		jail_calls(GUEST_SOCK, &err) < 0) {
+		die_with(parent, &err) < 0 || jail_calls(GUEST_SOCK, &err) < 0) {
 		report_failed(GUEST_SOCK, &err);
 		_exit(1);
 	}
@@ -297,15 +311,16 @@ static int
 fork_instance(struct guest *g, int sock, struct nfv_err *err)
 {
 	struct nfv_wire_forked forked;
+	pid_t pid, parent;
 	int pidfd, rc;
-	pid_t pid;
 
 	memcpy(&forked.serial, g->msg.body, sizeof(forked.serial));
+	parent = getpid();
 	pid = fork();
 	if (pid < 0)
 		return nfv_fail(err, errno, "no instance can be forked: %s", strerror(errno));
 	if (pid == 0)
-		be_instance(g);
+		be_instance(g, parent);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return nfv_fail(err, errno, "an instance has no handle: %s", strerror(errno));

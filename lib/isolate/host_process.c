@@ -91,7 +91,11 @@ connect_template(struct nfv_isolated *iso, struct template *t, struct nfv_err *e
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 			return nfv_fail(err, errno, "stage %s: no socket: %s", iso->ops->name,
 				strerror(errno));
-		rc = spawn(t->argv, pair[1], &pid);
+		rc = reap_begin();
+		if (rc == 0) {
+			rc = spawn(t->argv, pair[1], &pid);
+			reap_started(rc == 0 ? pid : -1);
+		}
 		close(pair[1]);
 		t->sock = pair[0];
 		if (rc != 0)
@@ -202,6 +206,7 @@ template_end(struct template *t)
 		if (t->spawned) {
 			kill(-t->pid, SIGKILL); /* whoever is left of its group */
 			waitpid(t->pid, NULL, 0);
+			reap_ended(t->pid);
 		} else {
 			syscall(SYS_pidfd_send_signal, t->pidfd, SIGKILL, NULL, 0);
 		}

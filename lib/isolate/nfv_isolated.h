@@ -191,6 +191,13 @@ enum nfv_swap nfv_isolated_swap(const struct nfv_isolated *iso);
 const char *nfv_isolated_version(const struct nfv_isolated *iso);
 /** Ask the live instance what it has to show, and wait a little for it. */
 int nfv_isolated_show(struct nfv_isolated *iso, FILE *to, struct nfv_err *err);
+/**
+ * Wait for processes that are nobody's any more and have fallen to this one: instances of a template that was
+ * killed. Does so only where such fall to it, as to the first process of a container (PID 1, or
+ * PR_SET_CHILD_SUBREAPER), and leaves templates to who waits for them; other children the program must not
+ * have. Every now and then, on any thread; how many.
+ */
+uint32_t nfv_isolated_reap(void);
 /** Whether an instance is live; pid, unless NULL, is its process. */
 bool nfv_isolated_live(const struct nfv_isolated *iso, int *pid);
 /** Whether a spare waits. */
