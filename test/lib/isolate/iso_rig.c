@@ -1,3 +1,5 @@
+#include <dirent.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -89,9 +91,24 @@ iso_rig_start(struct iso_rig *r)
 	return rc;
 }
 
+/* Whatever was sent has come back, is one of the losses, or is still on its way. */
+static void
+add_up(const struct iso_rig *r)
+{
+	struct nfv_away away = nfv_isolated_away(r->iso);
+	uint64_t lost[NFV_AWAY_LOSSES], sum = r->stats->returned + r->bypassed;
+
+	away.ops->lost(away.arg, lost);
+	for (int i = 0; i < NFV_AWAY_LOSSES; i++)
+		sum += i == NFV_AWAY_UNREADABLE ? 0 : lost[i]; /* they have returned */
+	assert_int_equal(r->sent, sum + away.ops->waiting(away.arg));
+}
+
 void
 iso_rig_end(struct iso_rig *r)
 {
+	if (r->iso != NULL && r->sent > 0)
+		add_up(r);
 	nfv_isolated_destroy(r->iso);
 	assert_int_equal(r->n_free, RIG_BUFFERS);
 	nfv_segment_fini(&r->segment);
@@ -221,4 +238,95 @@ iso_rig_live(struct iso_rig *r)
 		iso_rig_collect(r);
 		nfv_isolated_control(r->iso, 1);
 	}
+}
+
+struct iso_rig *
+iso_rig_up(struct iso_rig *r)
+{
+	if (iso_rig_start(r) < 0)
+		fail_msg("%s", r->err.text);
+	iso_rig_live(r);
+	return r;
+}
+
+void
+iso_rig_spare(struct iso_rig *r)
+{
+	time_t t0 = time(NULL);
+
+	while (!nfv_isolated_spare(r->iso) && time(NULL) - t0 < PATIENCE_S)
+		nfv_isolated_control(r->iso, 1);
+	assert_true(nfv_isolated_spare(r->iso));
+}
+
+void
+iso_rig_traffic(struct iso_rig *r, enum ask ask)
+{
+	/* Less than the ring has places, those that wait included. */
+	if (RIG_BUFFERS - r->n_free < 200)
+		iso_rig_send(r, ask, 16, NFV_OUTWARD);
+	iso_rig_collect(r);
+	nfv_isolated_control(r->iso, 0);
+}
+
+void
+iso_rig_swapped(struct iso_rig *r, enum nfv_swap swap)
+{
+	for (int i = 0; nfv_isolated_swap(r->iso) != swap; i++) {
+		iso_rig_traffic(r, ASK_KEEP);
+		if (i > 50000000)
+			fail_msg("last: %s", nfv_isolated_last(r->iso));
+	}
+}
+
+void
+iso_rig_shows(struct iso_rig *r, const char *want)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *to = open_memstream(&text, &n);
+
+	assert_non_null(to);
+	assert_int_equal(nfv_isolated_show(r->iso, to, &r->err), 0);
+	fclose(to);
+	if (strncmp(text, want, strlen(want)) != 0)
+		fail_msg("%s", text);
+	free(text);
+}
+
+int
+iso_rig_pid(struct iso_rig *r)
+{
+	int pid = -1;
+
+	iso_rig_live(r);
+	assert_true(nfv_isolated_live(r->iso, &pid));
+	return pid;
+}
+
+int
+iso_family(int group)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *e;
+	int n = 0;
+
+	assert_non_null(proc);
+	while ((e = readdir(proc)) != NULL) {
+		char path[300], line[512], state;
+		int of;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
+		f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+		/* Behind the name, which may hold anything. */
+		if (f != NULL && fgets(line, sizeof(line), f) != NULL &&
+			strrchr(line, ')') != NULL &&
+			sscanf(strrchr(line, ')'), ") %c %*d %d", &state, &of) == 2)
+			n += of == group && state != 'Z' && state != 'X';
+		if (f != NULL)
+			fclose(f);
+	}
+	closedir(proc);
+	return n;
 }

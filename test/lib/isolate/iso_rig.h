@@ -42,6 +42,8 @@ struct iso_rig {
 /** Ready to be started; conf may be changed before iso_rig_start. */
 struct iso_rig *iso_rig(const struct nfv_stage_ops *ops, const char *mode);
 int iso_rig_start(struct iso_rig *r);
+/** Started, and live, or the test fails; `r`. */
+struct iso_rig *iso_rig_up(struct iso_rig *r);
 /** Everything down; all buffers must be back. */
 void iso_rig_end(struct iso_rig *r);
 /** Hand over a burst of `n` packets that ask for this, as far as there are buffers. */
@@ -53,5 +55,16 @@ void iso_rig_settle(struct iso_rig *r);
 void iso_rig_until(struct iso_rig *r, const uint64_t *counter, uint64_t least);
 /** Until an instance is live. */
 void iso_rig_live(struct iso_rig *r);
+/** Until a spare waits. */
+void iso_rig_spare(struct iso_rig *r);
+/** Replaced, with packets all the while, until it is so far. */
+void iso_rig_traffic(struct iso_rig *r, enum ask ask);
+void iso_rig_swapped(struct iso_rig *r, enum nfv_swap swap);
+/** What the stage shows is this. */
+void iso_rig_shows(struct iso_rig *r, const char *want);
+/** The live instance's process. */
+int iso_rig_pid(struct iso_rig *r);
+/** How many processes of a group there are that have not ended; a template is the first of its own. */
+int iso_family(int group);
 
 #endif

@@ -1,7 +1,10 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +43,12 @@ init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	s->limit = ((const struct conf *)ctx->conf)->limit;
 	if (s->limit == 99)
 		return nfv_fail(err, EINVAL, "99 is not to my liking");
+	for (void *p = NULL; s->limit == 96;) {
+		p = malloc(1 << 20);
+		if (p == NULL)
+			return nfv_fail(err, ENOMEM, "no memory for 96");
+		memset(p, 1, 1 << 20);
+	}
 	return 0;
 }
 
@@ -65,6 +74,7 @@ misbehave(enum ask ask, uint8_t *data)
 {
 	const struct timespec hour = { .tv_sec = 3600 };
 	volatile uint8_t *nowhere = NULL;
+	void *page = data - (uintptr_t)data % 4096;
 
 	switch (ask) {
 	case ASK_SPIN:
@@ -81,6 +91,30 @@ misbehave(enum ask ask, uint8_t *data)
 		for (;;)
 			mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	case ASK_HEAP:
+		for (;;)
+			*(volatile char *)malloc(1 << 20) = 1;
+	case ASK_CONNECT:
+		socket(AF_INET, SOCK_DGRAM, 0);
+		break;
+	case ASK_EXEC:
+		execl("/bin/true", "true", (char *)NULL);
+		break;
+	case ASK_GAIN:
+		syscall(SYS_setuid, 0);
+		break;
+	case ASK_KILL:
+		syscall(SYS_kill, 1, SIGTERM);
+		break;
+	case ASK_CUT:
+		ftruncate(3, 0);
+		break;
+	case ASK_PUNCH:
+		madvise(page, 4096, MADV_REMOVE);
+		break;
+	case ASK_UNLOCK:
+		mprotect(page, 4096, PROT_READ | PROT_WRITE);
+		break;
 	case ASK_OPEN:
 		open("/etc/passwd", O_RDONLY | O_CLOEXEC);
 		break;

@@ -15,7 +15,15 @@ enum ask {
 	ASK_SLEEP = 'Z',
 	ASK_FORK = 'f',
 	ASK_ALLOCATE = 'A',
+	ASK_HEAP = 'H', /* the same by malloc */
 	ASK_OPEN = 'o',
+	ASK_CONNECT = 'n',
+	ASK_EXEC = 'x',
+	ASK_GAIN = 'u',   /* become root */
+	ASK_KILL = 'K',   /* the manager */
+	ASK_CUT = 't',    /* its files */
+	ASK_PUNCH = 'p',  /* holes into the packets' memory */
+	ASK_UNLOCK = 'l', /* the packets' memory, to write */
 	ASK_CRASH = 'c',
 	ASK_WRITE = 'w', /* into the packet */
 	ASK_EXIT = 'e',

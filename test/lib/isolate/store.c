@@ -111,3 +111,16 @@ store_add(struct store *s, const char *file, const char *name, bool listed)
 	fprintf(list, "  %s\n", name);
 	fclose(list);
 }
+
+struct nfv_object_file
+store_object(const struct store *s, const char *name)
+{
+	struct nfv_object_file f;
+	struct nfv_err err = { "" };
+
+	if (s->policy.n_dirs == 0)
+		skip();
+	if (nfv_object_open(&s->policy, name, &f, &err) < 0)
+		fail_msg("%s", err.text);
+	return f;
+}

@@ -20,6 +20,8 @@ void store_add(struct store *s, const char *file, const char *name, bool listed)
 const char *store_path(const struct store *s, const char *name);
 /** A file of this content. */
 void store_write(const struct store *s, const char *name, const void *bytes, size_t n);
+/** An object of that name, open; the test is skipped where there is no store. */
+struct nfv_object_file store_object(const struct store *s, const char *name);
 /** All of a file, malloc'd. */
 char *store_read(const char *path, size_t *n);
 

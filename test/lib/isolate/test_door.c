@@ -78,9 +78,7 @@ who_connects_is_the_stage(void **state)
 	struct iso_rig *r = at_door();
 
 	(void)state;
-	if (iso_rig_start(r) < 0)
-		fail_msg("%s", r->err.text);
-	iso_rig_live(r);
+	iso_rig_up(r);
 	iso_rig_send(r, ASK_KEEP, 32, NFV_OUTWARD);
 	iso_rig_settle(r);
 	assert_int_equal(r->kept, 32);
@@ -129,9 +127,8 @@ the_next_one_takes_over(void **state)
 	struct iso_rig *r = at_door();
 
 	(void)state;
-	if (iso_rig_start(r) < 0)
-		fail_msg("%s", r->err.text);
-	iso_rig_live(r);
+	r->conf.connect_ms = 5000; /* it is waited for so long, too */
+	iso_rig_up(r);
 	assert_int_equal(nfv_isolated_replace_by(r->iso, &next, &r->err), -EAGAIN);
 	assert_non_null(strstr(r->err.text, "nobody has connected"));
 	other = start_program();

@@ -63,7 +63,15 @@ IN_JAIL(one_that_writes_what_it_may_only_read, ASK_WRITE, NFV_END_GONE, false,
 	"its process has ended")
 IN_JAIL(one_that_forks, ASK_FORK, NFV_END_GONE, true, FILTERED)
 IN_JAIL(one_that_allocates, ASK_ALLOCATE, NFV_END_GONE, true, FILTERED)
+IN_JAIL(one_whose_heap_grows, ASK_HEAP, NFV_END_GONE, true, FILTERED)
 IN_JAIL(one_that_opens_files, ASK_OPEN, NFV_END_GONE, true, FILTERED)
+IN_JAIL(one_that_opens_sockets, ASK_CONNECT, NFV_END_GONE, true, FILTERED)
+IN_JAIL(one_that_runs_programs, ASK_EXEC, NFV_END_GONE, true, FILTERED)
+IN_JAIL(one_that_wants_to_be_root, ASK_GAIN, NFV_END_GONE, true, FILTERED)
+IN_JAIL(one_that_kills_others, ASK_KILL, NFV_END_GONE, true, FILTERED)
+IN_JAIL(one_that_cuts_files, ASK_CUT, NFV_END_GONE, true, FILTERED)
+IN_JAIL(one_that_punches_holes, ASK_PUNCH, NFV_END_GONE, true, FILTERED)
+IN_JAIL(one_that_unlocks_what_it_may_only_read, ASK_UNLOCK, NFV_END_GONE, true, FILTERED)
 
 /* --- without one: programs that only look like a stage ------------------------------------------- */
 
@@ -182,8 +190,7 @@ one_that_cuts_its_files(void **state)
 	struct iso_rig *r = iso_rig(&stage_mirror, "cut");
 
 	(void)state;
-	assert_int_equal(iso_rig_start(r), 0);
-	iso_rig_live(r);
+	iso_rig_up(r);
 	for (int i = 0; i < 300; i++) {
 		iso_rig_send(r, ASK_KEEP, 8, NFV_OUTWARD);
 		iso_rig_collect(r);
@@ -268,7 +275,15 @@ main(void)
 		cmocka_unit_test(one_that_writes_what_it_may_only_read),
 		cmocka_unit_test(one_that_forks),
 		cmocka_unit_test(one_that_allocates),
+		cmocka_unit_test(one_whose_heap_grows),
 		cmocka_unit_test(one_that_opens_files),
+		cmocka_unit_test(one_that_opens_sockets),
+		cmocka_unit_test(one_that_runs_programs),
+		cmocka_unit_test(one_that_wants_to_be_root),
+		cmocka_unit_test(one_that_kills_others),
+		cmocka_unit_test(one_that_cuts_files),
+		cmocka_unit_test(one_that_punches_holes),
+		cmocka_unit_test(one_that_unlocks_what_it_may_only_read),
 		cmocka_unit_test(wild_descriptors_end_it),
 		cmocka_unit_test(wild_origins_end_it),
 		cmocka_unit_test(one_that_scribbles_over_its_rings),

@@ -6,30 +6,10 @@
 
 #include "iso_rig.h"
 
-static struct iso_rig *
-started(const struct nfv_stage_ops *ops, enum nfv_on_failure on_failure)
-{
-	struct iso_rig *r = iso_rig(ops, "stage");
-
-	r->conf.on_failure = on_failure;
-	if (iso_rig_start(r) < 0)
-		fail_msg("%s", r->err.text);
-	iso_rig_live(r);
-	return r;
-}
-
-static void
-wait_spare(struct iso_rig *r)
-{
-	for (int i = 0; i < 60000 && !nfv_isolated_spare(r->iso); i++)
-		nfv_isolated_control(r->iso, 1);
-	assert_true(nfv_isolated_spare(r->iso));
-}
-
 static void
 packets_go_and_come_back(void **state)
 {
-	struct iso_rig *r = started(&stage_mirror, NFV_FAIL_DROP);
+	struct iso_rig *r = iso_rig_up(iso_rig(&stage_mirror, "stage"));
 
 	(void)state;
 	for (int i = 0; i < 200; i++) {
@@ -46,7 +26,7 @@ packets_go_and_come_back(void **state)
 static void
 verdicts_and_answers_come_back(void **state)
 {
-	struct iso_rig *r = started(*state, NFV_FAIL_DROP);
+	struct iso_rig *r = iso_rig_up(iso_rig(*state, "stage"));
 
 	for (int i = 0; i < 50; i++) {
 		iso_rig_send(r, ASK_DROP, 10, NFV_OUTWARD);
@@ -66,7 +46,7 @@ verdicts_and_answers_come_back(void **state)
 static void
 answers_without_a_buffer_are_counted(void **state)
 {
-	struct iso_rig *r = started(&stage_look, NFV_FAIL_DROP);
+	struct iso_rig *r = iso_rig_up(iso_rig(&stage_look, "stage"));
 	static struct nfv_pkt all[RIG_BUFFERS];
 	uint32_t n;
 
@@ -89,7 +69,7 @@ answers_without_a_buffer_are_counted(void **state)
 static void
 flows_are_kept_over_there(void **state)
 {
-	struct iso_rig *r = started(&stage_mirror, NFV_FAIL_DROP);
+	struct iso_rig *r = iso_rig_up(iso_rig(&stage_mirror, "stage"));
 
 	(void)state;
 	for (int i = 1; i <= 20; i++) {
@@ -104,7 +84,7 @@ flows_are_kept_over_there(void **state)
 static void
 a_packet_that_is_none_any_more_is_dropped(void **state)
 {
-	struct iso_rig *r = started(&stage_mirror, NFV_FAIL_DROP);
+	struct iso_rig *r = iso_rig_up(iso_rig(&stage_mirror, "stage"));
 
 	(void)state;
 	iso_rig_send(r, ASK_SPOIL, 7, NFV_OUTWARD);
@@ -119,20 +99,13 @@ static void
 it_shows_what_it_has(void **state)
 {
 	struct iso_rig *r = iso_rig(&stage_look, "stage");
-	char *text = NULL;
-	size_t n = 0;
-	FILE *to = open_memstream(&text, &n);
 
 	(void)state;
 	r->conf.text = "other: {a: 1}\nlook: {limit: 42}\n";
-	assert_int_equal(iso_rig_start(r), 0);
-	iso_rig_live(r);
+	iso_rig_up(r);
 	iso_rig_send(r, ASK_KEEP, 3, NFV_OUTWARD);
 	iso_rig_settle(r);
-	assert_int_equal(nfv_isolated_show(r->iso, to, &r->err), 0);
-	fclose(to);
-	assert_string_equal(text, "limit 42, packets 3\n");
-	free(text);
+	iso_rig_shows(r, "limit 42, packets 3\n");
 	iso_rig_end(r);
 }
 
@@ -193,14 +166,14 @@ what_cannot_be_started_is_told(void **state)
 static void
 a_killed_one_is_followed_by_its_spare(void **state)
 {
-	struct iso_rig *r = started(&stage_mirror, NFV_FAIL_DROP);
+	struct iso_rig *r = iso_rig_up(iso_rig(&stage_mirror, "stage"));
 
 	(void)state;
 	for (uint64_t kill_n = 1; kill_n <= 10; kill_n++) {
 		int pid;
 
 		iso_rig_live(r);
-		wait_spare(r);
+		iso_rig_spare(r);
 		for (int i = 0; i < 20; i++)
 			iso_rig_send(r, ASK_KEEP, 16, NFV_OUTWARD);
 		assert_true(nfv_isolated_live(r->iso, &pid));
@@ -230,11 +203,10 @@ packets_without_a_stage_go_as_configured(void **state)
 
 		r->conf.on_failure = (enum nfv_on_failure)how;
 		r->conf.restarts = how == NFV_FAIL_HOLD ? 0 : 1;
-		assert_int_equal(iso_rig_start(r), 0);
-		iso_rig_live(r);
+		iso_rig_up(r);
 		if (how != NFV_FAIL_HOLD) {
 			/* The spare too, and then it is given up. */
-			wait_spare(r);
+			iso_rig_spare(r);
 			for (uint64_t k = 1; k <= 2; k++) {
 				assert_true(nfv_isolated_live(r->iso, &pid));
 				kill(pid, SIGKILL);
@@ -245,7 +217,7 @@ packets_without_a_stage_go_as_configured(void **state)
 			assert_non_null(strstr(nfv_isolated_last(r->iso), "its process has ended"));
 		} else {
 			assert_true(nfv_isolated_live(r->iso, &pid));
-			wait_spare(r);
+			iso_rig_spare(r);
 			kill(pid, SIGKILL);
 			while (r->stats->ends[NFV_END_GONE] == 0)
 				nfv_isolated_control(r->iso, 1);
@@ -266,13 +238,13 @@ packets_without_a_stage_go_as_configured(void **state)
 static void
 one_that_is_replaced_loses_nothing(void **state)
 {
-	struct iso_rig *r = started(&stage_mirror, NFV_FAIL_DROP);
+	struct iso_rig *r = iso_rig_up(iso_rig(&stage_mirror, "stage"));
 
 	(void)state;
 	for (uint64_t n = 1; n <= 5; n++) {
 		int before, after;
 
-		wait_spare(r);
+		iso_rig_spare(r);
 		assert_true(nfv_isolated_live(r->iso, &before));
 		iso_rig_send(r, ASK_KEEP, 32, NFV_OUTWARD);
 		assert_int_equal(nfv_isolated_replace(r->iso, &r->err), 0);
@@ -295,7 +267,7 @@ one_that_is_replaced_loses_nothing(void **state)
 static void
 a_stage_that_does_not_keep_up_gets_no_more(void **state)
 {
-	struct iso_rig *r = started(&stage_look, NFV_FAIL_DROP);
+	struct iso_rig *r = iso_rig_up(iso_rig(&stage_look, "stage"));
 	int pid;
 
 	(void)state;

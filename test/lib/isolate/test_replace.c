@@ -61,24 +61,11 @@ close_store(void **state)
 	return 0;
 }
 
-static struct nfv_object_file
-object(const char *name)
-{
-	struct nfv_object_file f;
-	struct nfv_err err = { "" };
-
-	if (store.policy.n_dirs == 0)
-		skip();
-	if (nfv_object_open(&store.policy, name, &f, &err) < 0)
-		fail_msg("%s", err.text);
-	return f;
-}
-
 static struct iso_rig *
 started(const char *name, uint32_t flows)
 {
 	static const char *const argv[] = { STAGE_PROGRAM, "--fd", "3", NULL };
-	struct nfv_object_file f = object(name);
+	struct nfv_object_file f = store_object(&store, name);
 	struct iso_rig *r = iso_rig(&tally, "stage");
 
 	r->conf.argv = argv;
@@ -87,44 +74,20 @@ started(const char *name, uint32_t flows)
 	r->conf.probation_ms = probation_ms;
 	r->conf.beat_ms = beat_ms;
 	r->flows = flows;
-	if (iso_rig_start(r) < 0)
-		fail_msg("%s", r->err.text);
+	iso_rig_up(r);
 	nfv_object_close(&f);
-	iso_rig_live(r);
 	return r;
 }
 
 static int
 replace(struct iso_rig *r, const char *name)
 {
-	struct nfv_object_file f = object(name);
+	struct nfv_object_file f = store_object(&store, name);
 	const struct nfv_isolated_version v = { .object = &f };
 	int rc = nfv_isolated_replace_by(r->iso, &v, &r->err);
 
 	nfv_object_close(&f);
 	return rc;
-}
-
-/* A few packets, and what there is to do. */
-static void
-traffic(struct iso_rig *r, enum ask ask)
-{
-	/* Less than the ring has places, those that wait included. */
-	if (RIG_BUFFERS - r->n_free < 200)
-		iso_rig_send(r, ask, 16, NFV_OUTWARD);
-	iso_rig_collect(r);
-	nfv_isolated_control(r->iso, 0);
-}
-
-/* With packets all the while, until it is in this state. */
-static void
-until(struct iso_rig *r, enum nfv_swap swap)
-{
-	for (int i = 0; nfv_isolated_swap(r->iso) != swap; i++) {
-		traffic(r, ASK_KEEP);
-		if (i > 50000000)
-			fail_msg("last: %s", nfv_isolated_last(r->iso));
-	}
 }
 
 /* Everything sent has come back, in order (the rig checks that), and no flow has begun anew. */
@@ -151,15 +114,15 @@ versions_follow_each_other(void **state)
 		int before, after;
 
 		for (int i = 0; i < 200; i++)
-			traffic(r, ASK_KEEP);
+			iso_rig_traffic(r, ASK_KEEP);
 		assert_true(nfv_isolated_live(r->iso, &before));
 		if (replace(r, next[n]) < 0)
 			fail_msg("%s", r->err.text);
 		assert_int_equal(replace(r, next[n]), -EAGAIN);
 		assert_int_equal(nfv_isolated_replace(r->iso, &r->err), -EAGAIN);
-		until(r, NFV_SWAP_PROBATION);
+		iso_rig_swapped(r, NFV_SWAP_PROBATION);
 		assert_string_equal(nfv_isolated_version(r->iso), "2.0");
-		until(r, NFV_SWAP_NONE);
+		iso_rig_swapped(r, NFV_SWAP_NONE);
 		assert_int_equal(r->stats->replaced, n + 1);
 		nothing_is_lost(r);
 		assert_int_equal(r->first, 2);
@@ -180,21 +143,16 @@ static void
 it_shows_what_the_old_one_had(void **state)
 {
 	struct iso_rig *r = started("tally1.so", 10);
-	char *text = NULL, want[64];
-	size_t n = 0;
-	FILE *to = open_memstream(&text, &n);
+	char want[64];
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
-		traffic(r, ASK_KEEP);
+		iso_rig_traffic(r, ASK_KEEP);
 	assert_int_equal(replace(r, "tally2.so"), 0);
-	until(r, NFV_SWAP_PROBATION);
+	iso_rig_swapped(r, NFV_SWAP_PROBATION);
 	iso_rig_until(r, &r->kept, r->sent);
-	assert_int_equal(nfv_isolated_show(r->iso, to, &r->err), 0);
-	fclose(to);
 	snprintf(want, sizeof(want), "version 2, flows 10, packets %lu\n", (unsigned long)r->sent);
-	assert_string_equal(text, want);
-	free(text);
+	iso_rig_shows(r, want);
 	iso_rig_end(r);
 }
 
@@ -202,7 +160,7 @@ static void
 goes_on(struct iso_rig *r, uint64_t not_replaced)
 {
 	for (int i = 0; i < 100; i++)
-		traffic(r, ASK_KEEP);
+		iso_rig_traffic(r, ASK_KEEP);
 	nothing_is_lost(r);
 	assert_int_equal(r->first, 1);
 	assert_int_equal(r->stats->replaced, 0);
@@ -228,7 +186,7 @@ what_is_wrong_before_it_begins(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		for (int k = 0; k < 100; k++)
-			traffic(r, ASK_KEEP);
+			iso_rig_traffic(r, ASK_KEEP);
 		assert_true(replace(r, bad[i].name) < 0);
 		if (strstr(r->err.text, bad[i].why) == NULL ||
 			strstr(r->err.text, "stage tally, isolated: ") == NULL)
@@ -259,10 +217,10 @@ what_does_not_take_over(void **state)
 		beat_ms = 500;
 		r = started("tally1.so", 50);
 		for (int k = 0; k < 100; k++)
-			traffic(r, ASK_KEEP);
+			iso_rig_traffic(r, ASK_KEEP);
 		if (replace(r, bad[i].name) < 0)
 			assert_int_equal(nfv_isolated_swap(r->iso), NFV_SWAP_NONE);
-		until(r, NFV_SWAP_NONE);
+		iso_rig_swapped(r, NFV_SWAP_NONE);
 		if (__asan_init == NULL && strstr(nfv_isolated_last(r->iso), bad[i].why) == NULL)
 			fail_msg("%s", nfv_isolated_last(r->iso));
 		assert_non_null(strstr(nfv_isolated_last(r->iso),
@@ -270,8 +228,8 @@ what_does_not_take_over(void **state)
 		goes_on(r, 1);
 		/* And after that another one may. */
 		assert_int_equal(replace(r, "tally2.so"), 0);
-		until(r, NFV_SWAP_PROBATION);
-		until(r, NFV_SWAP_NONE);
+		iso_rig_swapped(r, NFV_SWAP_PROBATION);
+		iso_rig_swapped(r, NFV_SWAP_NONE);
 		nothing_is_lost(r);
 		assert_int_equal(r->first, 2);
 		iso_rig_end(r);
@@ -284,24 +242,21 @@ rolled_back(const char *name, enum nfv_end why)
 {
 	struct iso_rig *r;
 	int before, after;
-	char *text = NULL;
-	size_t n = 0;
-	FILE *to = open_memstream(&text, &n);
 
 	beat_ms = 500;
 	probation_ms = 60000;
 	r = started("tally1.so", 50);
 	for (int k = 0; k < 100; k++)
-		traffic(r, ASK_KEEP);
+		iso_rig_traffic(r, ASK_KEEP);
 	assert_true(nfv_isolated_live(r->iso, &before));
 	assert_int_equal(replace(r, name), 0);
-	until(r, NFV_SWAP_PROBATION);
+	iso_rig_swapped(r, NFV_SWAP_PROBATION);
 	iso_rig_until(r, &r->kept, r->sent);
 	assert_string_equal(nfv_isolated_version(r->iso), "2.0");
 	iso_rig_send(r, ASK_ANSWER, 1, NFV_OUTWARD);
 	iso_rig_until(r, &r->stats->ends[why], 1);
 	while (nfv_isolated_swap(r->iso) != NFV_SWAP_NONE)
-		traffic(r, ASK_KEEP);
+		iso_rig_traffic(r, ASK_KEEP);
 	iso_rig_settle(r);
 	assert_int_equal(r->stats->rolled_back, 1);
 	assert_non_null(strstr(nfv_isolated_last(r->iso),
@@ -313,10 +268,7 @@ rolled_back(const char *name, enum nfv_end why)
 	iso_rig_settle(r);
 	assert_int_equal(r->first, 1);
 	/* Flows are as they were at the switch, and packets counted since. */
-	assert_int_equal(nfv_isolated_show(r->iso, to, &r->err), 0);
-	fclose(to);
-	assert_ptr_equal(strstr(text, "version 1, flows 50, "), text);
-	free(text);
+	iso_rig_shows(r, "version 1, flows 50, ");
 	assert_int_equal(r->sent, r->kept + r->stats->swept);
 	iso_rig_end(r);
 }
@@ -342,8 +294,8 @@ after_its_probation_it_is_on_its_own(void **state)
 
 	(void)state;
 	assert_int_equal(replace(r, "frail.so"), 0);
-	until(r, NFV_SWAP_PROBATION);
-	until(r, NFV_SWAP_NONE);
+	iso_rig_swapped(r, NFV_SWAP_PROBATION);
+	iso_rig_swapped(r, NFV_SWAP_NONE);
 	iso_rig_send(r, ASK_ANSWER, 1, NFV_OUTWARD);
 	iso_rig_until(r, &r->stats->ends[NFV_END_GONE], 1);
 	iso_rig_live(r);
@@ -365,21 +317,21 @@ the_old_one_dies_meanwhile(void **state)
 		int pid;
 
 		for (int k = 0; k < 50; k++)
-			traffic(r, ASK_KEEP);
+			iso_rig_traffic(r, ASK_KEEP);
 		assert_true(nfv_isolated_live(r->iso, &pid));
 		assert_int_equal(replace(r, "tally2.so"), 0);
 		for (int k = 0; k < when * 3; k++)
-			traffic(r, ASK_KEEP);
+			iso_rig_traffic(r, ASK_KEEP);
 		kill(pid, SIGKILL);
 		iso_rig_until(r, &r->stats->ends[NFV_END_GONE], 1);
-		until(r, NFV_SWAP_NONE);
+		iso_rig_swapped(r, NFV_SWAP_NONE);
 		iso_rig_live(r);
 		iso_rig_settle(r);
 		/* Some may still meet the one that has died. */
 		r->kept = 0;
 		for (int i = 0; r->kept < 16; i++) {
 			assert_true(i < 50000000);
-			traffic(r, ASK_KEEP);
+			iso_rig_traffic(r, ASK_KEEP);
 		}
 		iso_rig_end(r);
 	}
@@ -393,9 +345,9 @@ many_flows_go_over(void **state)
 
 	(void)state;
 	while (r->next_seq < 40000)
-		traffic(r, ASK_KEEP);
+		iso_rig_traffic(r, ASK_KEEP);
 	assert_int_equal(replace(r, "tally2.so"), 0);
-	until(r, NFV_SWAP_PROBATION);
+	iso_rig_swapped(r, NFV_SWAP_PROBATION);
 	nothing_is_lost(r);
 	assert_int_equal(r->stats->flows_refused, 0);
 	print_message("%u flows: packets waited %.3f ms\n", r->flows,
@@ -407,7 +359,7 @@ many_flows_go_over(void **state)
 static void
 a_static_program_maps_nothing(void **state)
 {
-	struct nfv_object_file f = object("tally1.so");
+	struct nfv_object_file f = store_object(&store, "tally1.so");
 	struct iso_rig *r = iso_rig(&tally, "stage");
 
 	(void)state;

@@ -44,19 +44,6 @@ close_store(void **state)
 	return 0;
 }
 
-static struct nfv_object_file
-object(const char *name)
-{
-	struct nfv_object_file f;
-	struct nfv_err err = { "" };
-
-	if (store.policy.n_dirs == 0)
-		skip();
-	if (nfv_object_open(&store.policy, name, &f, &err) < 0)
-		fail_msg("%s", err.text);
-	return f;
-}
-
 /* A session leaves from one port and no other, from its first packet to its last. */
 static void
 see(struct iso_rig *r, const struct nfv_pkt *p)
@@ -75,22 +62,9 @@ see(struct iso_rig *r, const struct nfv_pkt *p)
 }
 
 static void
-until(struct iso_rig *r, enum nfv_swap swap)
-{
-	for (int i = 0; nfv_isolated_swap(r->iso) != swap; i++) {
-		if (RIG_BUFFERS - r->n_free < 200)
-			iso_rig_send(r, ASK_KEEP, 16, NFV_OUTWARD);
-		iso_rig_collect(r);
-		nfv_isolated_control(r->iso, 0);
-		if (i > 50000000)
-			fail_msg("last: %s", nfv_isolated_last(r->iso));
-	}
-}
-
-static void
 sessions_are_kept(void **state)
 {
-	struct nfv_object_file f = object("nat.so");
+	struct nfv_object_file f = store_object(&store, "nat.so");
 	const struct nfv_isolated_version v = { .object = &f };
 	struct iso_rig *r = iso_rig(&nat, "stage");
 	int rc;
@@ -105,9 +79,7 @@ sessions_are_kept(void **state)
 	r->ctx.n_own[NFV_OUTWARD] = 1;
 	r->flows = SESSIONS;
 	r->see = see;
-	if (iso_rig_start(r) < 0)
-		fail_msg("%s", r->err.text);
-	iso_rig_live(r);
+	iso_rig_up(r);
 	for (uint64_t n = 1; n <= 10; n++) {
 		while (r->next_seq < n * SESSIONS)
 			iso_rig_send(r, ASK_KEEP, 16, NFV_OUTWARD), iso_rig_settle(r);
@@ -115,8 +87,8 @@ sessions_are_kept(void **state)
 			iso_rig_settle(r), iso_rig_collect(r), nfv_isolated_control(r->iso, 1);
 		if (rc < 0)
 			fail_msg("%s", r->err.text);
-		until(r, NFV_SWAP_PROBATION);
-		until(r, NFV_SWAP_NONE);
+		iso_rig_swapped(r, NFV_SWAP_PROBATION);
+		iso_rig_swapped(r, NFV_SWAP_NONE);
 		assert_int_equal(r->stats->replaced, n);
 	}
 	iso_rig_until(r, &r->kept, r->sent);
@@ -196,7 +168,7 @@ static void
 a_process_is_small(void **state)
 {
 	static struct nfv_stage_ops noop = { .name = "noop", .access = NFV_WRITES };
-	struct nfv_object_file f = object("noop.so");
+	struct nfv_object_file f = store_object(&store, "noop.so");
 	struct iso_rig *r = iso_rig(&noop, "stage");
 	size_t own, all;
 	int pid;
@@ -204,9 +176,7 @@ a_process_is_small(void **state)
 	(void)state;
 	r->conf.argv = argv;
 	r->conf.object = &f;
-	if (iso_rig_start(r) < 0)
-		fail_msg("%s", r->err.text);
-	iso_rig_live(r);
+	iso_rig_up(r);
 	for (int i = 0; i < 1000; i++) {
 		iso_rig_send(r, ASK_KEEP, 16, NFV_OUTWARD);
 		iso_rig_settle(r);

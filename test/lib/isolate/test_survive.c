@@ -14,18 +14,7 @@ started(const struct nfv_stage_ops *ops, const char *text)
 	struct iso_rig *r = iso_rig(ops, "stage");
 
 	r->conf.text = text;
-	if (iso_rig_start(r) < 0)
-		fail_msg("%s", r->err.text);
-	iso_rig_live(r);
-	return r;
-}
-
-static void
-wait_spare(struct iso_rig *r)
-{
-	for (int i = 0; i < 60000 && !nfv_isolated_spare(r->iso); i++)
-		nfv_isolated_control(r->iso, 1);
-	assert_true(nfv_isolated_spare(r->iso));
+	return iso_rig_up(r);
 }
 
 /* One packet of the one flow there is; which one of it that was, as its stage has counted. */
@@ -46,7 +35,7 @@ end_live(struct iso_rig *r, enum ask ask)
 	int pid;
 
 	iso_rig_live(r);
-	wait_spare(r);
+	iso_rig_spare(r);
 	if (ask == ASK_KEEP) {
 		assert_true(nfv_isolated_live(r->iso, &pid));
 		kill(pid, SIGKILL);
@@ -66,7 +55,7 @@ one_that_is_replaced_hands_over_all_it_knows(void **state)
 	(void)state;
 	for (uint8_t i = 1; i <= 10; i++) {
 		assert_int_equal(count_one(r), i);
-		wait_spare(r);
+		iso_rig_spare(r);
 		assert_int_equal(nfv_isolated_replace(r->iso, &r->err), 0);
 		iso_rig_until(r, &r->stats->ends[NFV_END_REPLACED], i);
 	}
@@ -80,9 +69,6 @@ static void
 one_that_dies_between_two_bursts_leaves_it_whole(void **state)
 {
 	struct iso_rig *r = started(&stage_look, NULL);
-	char *text = NULL;
-	size_t n = 0;
-	FILE *to = open_memstream(&text, &n);
 
 	(void)state;
 	for (int i = 0; i < 5; i++) {
@@ -90,11 +76,8 @@ one_that_dies_between_two_bursts_leaves_it_whole(void **state)
 		iso_rig_settle(r);
 		end_live(r, ASK_KEEP);
 	}
-	assert_int_equal(nfv_isolated_show(r->iso, to, &r->err), 0);
-	fclose(to);
-	assert_string_equal(text, "limit 7, packets 15\n");
+	iso_rig_shows(r, "limit 7, packets 15\n");
 	assert_int_equal(r->stats->mended + r->stats->afresh, 0);
-	free(text);
 	iso_rig_end(r);
 }
 
@@ -119,9 +102,6 @@ static void
 one_that_cannot_mend_begins_afresh(void **state)
 {
 	struct iso_rig *r = started(&stage_look, NULL);
-	char *text = NULL;
-	size_t n = 0;
-	FILE *to = open_memstream(&text, &n);
 
 	(void)state;
 	iso_rig_send(r, ASK_KEEP, 3, NFV_OUTWARD);
@@ -131,11 +111,8 @@ one_that_cannot_mend_begins_afresh(void **state)
 	assert_non_null(strstr(nfv_isolated_last(r->iso), "begins afresh"));
 	iso_rig_send(r, ASK_KEEP, 2, NFV_OUTWARD);
 	iso_rig_settle(r);
-	assert_int_equal(nfv_isolated_show(r->iso, to, &r->err), 0);
-	fclose(to);
-	assert_string_equal(text, "limit 7, packets 2\n");
+	iso_rig_shows(r, "limit 7, packets 2\n");
 	assert_int_equal(r->stats->mended, 0);
-	free(text);
 	iso_rig_end(r);
 }
 
@@ -274,9 +251,7 @@ sessions_survive_kills_at_any_moment(void **state)
 	r->conf.flows = 1024;
 	r->ctx.own[NFV_OUTWARD] = sessions_own;
 	r->ctx.n_own[NFV_OUTWARD] = 1;
-	if (iso_rig_start(r) < 0)
-		fail_msg("%s", r->err.text);
-	iso_rig_live(r);
+	iso_rig_up(r);
 	assert_int_equal(ask_all(r), SESSIONS);
 	/* And at least once in the middle of something. */
 	for (uint64_t kills = 1; kills <= (r->stats->mended > 0 ? KILLS : MANY); kills++) {
