@@ -47,9 +47,21 @@ engine_up() {
 	exit 77
 }
 
+# What an engine that was killed has left: containers go on without it, and so do who minds them.
+engine_bury() {
+	local dev
+	# shellcheck disable=SC2046
+	kill -KILL $(pgrep -f -- "-address $WORK/exec/") 2>/dev/null
+	# shellcheck disable=SC2046
+	kill -KILL $(find /sys/fs/cgroup -path "*/$PREFIX/*" -name cgroup.procs -exec sort -u {} +) 2>/dev/null
+	while read -r dev; do ip link del "$dev"; done 2>/dev/null <"$WORK/bridges"
+	sleep 0.5
+	findmnt -rno TARGET | grep "^$WORK/" | sort -r | while read -r at; do umount -l "$at"; done
+}
+
 engine_down() {
 	[ -n "$ENGINE" ] || return 0
-	kill -TERM "$ENGINE" 2>/dev/null
+	kill -TERM "$ENGINE" 2>/dev/null || engine_bury
 	gone "$ENGINE" 30 || say "the container engine $ENGINE does not end" >&2
 	findmnt -rno TARGET | grep "^$WORK/" | sort -r | while read -r at; do umount "$at"; done
 	find /sys/fs/cgroup -depth -type d -path "*/$PREFIX*" -exec rmdir {} + 2>/dev/null

@@ -50,6 +50,12 @@ build() {
 	fi
 }
 
+# build_fuzz DIR [MESON OPTION…]: everything by clang, with sanitizers and the fuzz targets.
+build_fuzz() {
+	CC=clang build "$@" -Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined \
+		-Dc_args=-fsanitize=fuzzer-no-link
+}
+
 # --- counting cases -------------------------------------------------------------------------------
 
 PASSED=0 FAILED=0 SKIPPED=0

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The demonstration in containers, with an engine of its own and what is compiled already: every call
-# succeeds, though a stage's container dies meanwhile and is started again; and neither a whole run nor an
-# interrupted one leaves anything behind.
+# The demonstration in containers, with an engine of its own and what is compiled already. Every call succeeds,
+# though a stage's container dies meanwhile and is started again, and another is paused. Stages' containers
+# that are stopped, the pipeline's, too, go on when they are started again; the engine's end stops no
+# packet. Neither a whole run nor an interrupted one leaves anything behind, nor one whose engine was killed.
 . "$(dirname "$0")/testbed.sh"
 need_root
 for tool in dockerd debootstrap; do
@@ -37,18 +38,31 @@ demo() {
 	DEMO=$!
 }
 
-demo --calls 400
-rc=0 demo=$DEMO
 engine() { docker -H "unix://${TMPDIR:-/tmp}/nfv-$demo/docker.sock" "$@"; }
-firewall() { engine ps -a --filter name=_firewall_ --format '{{.ID}}'; }
-told() { engine inspect -f "$1" "$(firewall)" 2>/dev/null || :; }
+container() { engine ps -a --filter "name=_$1_1" --format '{{.ID}}'; }
+told() { engine inspect -f "$2" "$(container "$1")" 2>/dev/null || :; }
+pid_of() { told "$1" '{{.State.Pid}}'; }
+pipeline_says() { engine logs "$(container pipeline)" 2>&1 | grep -Eq -- "$1"; }
 calls_run() { ! kill -0 "$demo" 2>/dev/null || grep -q 'offloads.* s$' "$WORK/demo"; }
-restarted() { [ "$(told '{{.RestartCount}} {{.State.Running}}')" = '1 true' ]; }
-wait_for 60 calls_run || die "calls do not begin"
+restarted() { [ "$(told "$1" '{{.RestartCount}} {{.State.Running}}')" = "$2 true" ]; }
+# What the pipeline, the first process of its namespace, has to wait for: whoever lost his parent there.
+no_zombies() { ! pgrep -r Z -P "$(pid_of pipeline)" >/dev/null; }
+datagrams() { awk '/^Udp:/ && $2 ~ /^[0-9]/ { print $2 }' "/proc/$1/net/snmp"; }
+
+demo --calls 400 --rate 40
+rc=0 demo=$DEMO
+wait_for 120 calls_run || die "calls do not begin"
 if kill -0 "$demo" 2>/dev/null; then
 	sleep 1
-	kill -KILL "$(told '{{.State.Pid}}')"
-	expect "a stage's container that died is started again" wait_for 20 restarted
+	kill -KILL "$(pid_of firewall)"
+	expect "a stage's container that died is started again" wait_for 20 restarted firewall 1
+	expect "its orphans are waited for" wait_for 5 no_zombies
+	engine pause "$(container nat)" >/dev/null
+	sleep 1.5
+	engine unpause "$(container nat)" >/dev/null
+	expect "one that is paused too long is noticed" \
+		wait_for 10 pipeline_says 'stage nat: instance .* is ended: its heart has stopped'
+	expect "and needs not be started again" restarted nat 0
 fi
 wait "$DEMO" || rc=$?
 DEMO=
@@ -59,16 +73,41 @@ expect "every call succeeds" \
 	grep -qx "calls attempted=400 successful=400 failed=0" <(tail -n 1 "$WORK/demo")
 expect "a whole run leaves nothing" nothing_left "$demo"
 
-# interrupt WHEN: once it says that.
-interrupt() {
-	demo
-	demo=$DEMO
-	wait_for 60 grep -q "$1" "$WORK/demo" || die "never came to: $1"
-	sleep 1
-	kill -INT "$DEMO"
-	! wait "$DEMO" || die "SIGINT in \"$1\": the demonstration claims success"
-	DEMO=
-	expect "SIGINT in \"$1\" leaves nothing" nothing_left "$demo"
+demo
+demo=$DEMO
+wait_for 120 grep -q "image nfv-pipeline" "$WORK/demo" || die "never came to an image"
+sleep 1
+kill -INT "$DEMO"
+! wait "$DEMO" || die "SIGINT while an image is built: the demonstration claims success"
+DEMO=
+expect "SIGINT while an image is built leaves nothing" nothing_left "$demo"
+
+# calls: as before, once more; they have to succeed.
+calls() {
+	engine start "$(container clients)" >/dev/null
+	[ "$(timeout 60 docker -H "unix://${TMPDIR:-/tmp}/nfv-$demo/docker.sock" wait "$(container clients)")" = 0 ]
 }
-interrupt "image nfv-pipeline"
-interrupt "servers, pipeline"
+demo --calls 60 --rate 30 --keep
+demo=$DEMO
+wait_for 120 grep -q "up until interrupted" "$WORK/demo" || die "no call is made: $(cat "$WORK/demo")"
+engine stop -t 1 "$(container nat)" >/dev/null
+expect "a stage's container that was stopped is noticed" \
+	wait_for 10 pipeline_says 'stage nat: (its template|instance [0-9]+) .* is ended: '
+engine start "$(container nat)" >/dev/null
+expect "calls, once it is started" calls
+engine start "$(container clients)" >/dev/null
+engine restart -t 5 "$(container pipeline)" >/dev/null
+engine start "$(container firewall)" "$(container nat)" "$(container sip)" >/dev/null
+engine wait "$(container clients)" >/dev/null # whatever has become of them
+expect "calls, once the pipeline and its stages are started again" calls
+engine start "$(container clients)" >/dev/null
+servers=$(pid_of servers)
+sleep 0.5
+kill -KILL "$(cat "${TMPDIR:-/tmp}/nfv-$demo/docker.pid")"
+before=$(datagrams "$servers")
+sleep 1
+expect "packets go on without the engine" [ "$(datagrams "$servers")" -gt "$before" ]
+kill -INT "$DEMO"
+! wait "$DEMO" || die "SIGINT: the demonstration claims success"
+DEMO=
+expect "nothing is left where the engine was killed" nothing_left "$demo"
