@@ -75,7 +75,7 @@ hand_in(struct rig *r, const char *data)
 
 /* `apart`: a bit for each stage. */
 static void
-ping_pong(unsigned int apart)
+ping_pong(const struct nfv_stage_ops *ops, unsigned int apart)
 {
 	enum { N = 20 };
 	static const uint32_t conf[1] = { 7 };
@@ -84,7 +84,7 @@ ping_pong(unsigned int apart)
 
 	memset(iso, 0, sizeof(iso));
 	for (int i = 0; i < 2; i++)
-		use[i] = (struct nfv_stage_use){ .ops = &stage_mirror,
+		use[i] = (struct nfv_stage_use){ .ops = ops,
 			.conf = conf,
 			.send_away = apart >> i & 1 ? send_away : NULL,
 			.arg = &iso[i] };
@@ -120,23 +120,20 @@ ping_pong(unsigned int apart)
 static void
 in_the_loop(void **state)
 {
-	(void)state;
-	ping_pong(0);
+	ping_pong(*state, 0);
 }
 
 static void
 one_of_them_elsewhere(void **state)
 {
-	(void)state;
-	ping_pong(1);
-	ping_pong(2);
+	ping_pong(*state, 1);
+	ping_pong(*state, 2);
 }
 
 static void
 both_elsewhere(void **state)
 {
-	(void)state;
-	ping_pong(3);
+	ping_pong(*state, 3);
 }
 
 static int
@@ -162,9 +159,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(in_the_loop),
-		cmocka_unit_test(one_of_them_elsewhere),
-		cmocka_unit_test(both_elsewhere),
+		cmocka_unit_test_prestate(in_the_loop, &stage_mirror),
+		cmocka_unit_test_prestate(one_of_them_elsewhere, &stage_mirror),
+		cmocka_unit_test_prestate(both_elsewhere, &stage_mirror),
+		cmocka_unit_test_prestate(both_elsewhere, &stage_look),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
