@@ -81,6 +81,12 @@ given_up(const struct nfv_isolated *iso)
 	return iso->conf.restarts > 0 && iso->early >= iso->conf.restarts;
 }
 
+static bool
+has_template(const struct instance *in)
+{
+	return in->of->sock >= 0 && in->of->number == in->template;
+}
+
 /* One that was condemned, whoever did: counted and told once, and killed. */
 static void
 execute(struct nfv_isolated *iso, struct instance *in)
@@ -91,7 +97,8 @@ execute(struct nfv_isolated *iso, struct instance *in)
 	if (in->killed)
 		return;
 	iso->stats.ends[why]++;
-	if (why != NFV_END_REPLACED)
+	/* That its template has gone is why, and has been told, or will be. */
+	if (why != NFV_END_REPLACED && (why != NFV_END_GONE || has_template(in)))
 		nfv_fail(&iso->last, EIO, "stage %s: instance %u (process %d) is ended: %s",
 			iso->ops->name, in->serial, in->pid,
 			in->filtered ? by_filter : sentence[why]);

@@ -1,10 +1,15 @@
 /* The door for stages that somebody else starts: a socket in the file system, where they connect. */
 #define _GNU_SOURCE /* accept4 */
+#include <fcntl.h>
+#include <libgen.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -23,8 +28,25 @@ is_open(const struct sockaddr_un *at)
 	return open;
 }
 
-int
-door_open(const char *path, struct nfv_err *err)
+/* One pipeline at a time looks who is there, for two that remove what is left of a third would each have a door.
+ * Whoever is let into the folder may lock it, too: nobody is waited for for long. */
+static int
+lock_folder(const char *path)
+{
+	enum { TRIES = 100 };
+	const struct timespec nap = { .tv_nsec = 10000000 };
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	int fd;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; fd >= 0 && i < TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++)
+		nanosleep(&nap, NULL);
+	return fd;
+}
+
+static int
+open_alone(const char *path, struct nfv_err *err)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	struct stat st;
@@ -55,6 +77,16 @@ door_open(const char *path, struct nfv_err *err)
 	if (fd >= 0)
 		close(fd);
 	return rc;
+}
+
+int
+door_open(const char *path, struct nfv_err *err)
+{
+	int lock = lock_folder(path), fd = open_alone(path, err);
+
+	if (lock >= 0)
+		close(lock);
+	return fd;
 }
 
 int

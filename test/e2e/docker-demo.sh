@@ -51,7 +51,7 @@ datagrams() { awk '/^Udp:/ && $2 ~ /^[0-9]/ { print $2 }' "/proc/$1/net/snmp"; }
 
 demo --calls 400 --rate 40
 rc=0 demo=$DEMO
-wait_for 120 calls_run || die "calls do not begin"
+wait_for 180 calls_run || die "calls do not begin"
 if kill -0 "$demo" 2>/dev/null; then
 	sleep 1
 	kill -KILL "$(pid_of firewall)"
@@ -75,7 +75,7 @@ expect "a whole run leaves nothing" nothing_left "$demo"
 
 demo
 demo=$DEMO
-wait_for 120 grep -q "image nfv-pipeline" "$WORK/demo" || die "never came to an image"
+wait_for 180 grep -q "image nfv-pipeline" "$WORK/demo" || die "never came to an image"
 sleep 1
 kill -INT "$DEMO"
 ! wait "$DEMO" || die "SIGINT while an image is built: the demonstration claims success"
@@ -89,7 +89,7 @@ calls() {
 }
 demo --calls 60 --rate 30 --keep
 demo=$DEMO
-wait_for 120 grep -q "up until interrupted" "$WORK/demo" || die "no call is made: $(cat "$WORK/demo")"
+wait_for 180 grep -q "up until interrupted" "$WORK/demo" || die "no call is made: $(cat "$WORK/demo")"
 engine stop -t 1 "$(container nat)" >/dev/null
 expect "a stage's container that was stopped is noticed" \
 	wait_for 10 pipeline_says 'stage nat: (its template|instance [0-9]+) .* is ended: '

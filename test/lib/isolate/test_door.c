@@ -1,6 +1,8 @@
 /* A stage whose program somebody else starts: it connects, and connects again when it has ended. */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -8,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "iso_rig.h"
 
 static pid_t *program; /* the one that runs, as told by who starts it */
@@ -193,6 +196,48 @@ a_door_is_for_one(void **state)
 	iso_rig_end(other);
 }
 
+/* What is left of a third is in their way, which each removes: one has the door, whoever was first. */
+static void
+of_many_at_once_one_gets_in(void **state)
+{
+	enum { MANY = 4, ROUNDS = 25 };
+	atomic_uint *n = mmap(
+		NULL, 2 * sizeof(*n), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_true(n != MAP_FAILED);
+	for (int round = 0; round < ROUNDS; round++) {
+		unsigned int in = 0;
+		pid_t pid[MANY];
+
+		n[0] = n[1] = 0;
+		assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
+		for (int i = 0; i < MANY; i++) {
+			int fd;
+
+			pid[i] = fork_bound();
+			if (pid[i] > 0)
+				continue;
+			for (n[0]++; n[0] < MANY;)
+				sched_yield();
+			fd = door_open(path, NULL);
+			for (n[1]++; n[1] < MANY;)
+				sched_yield();
+			_exit(fd >= 0 ? 1 : fd == -EADDRINUSE ? 0 : 2);
+		}
+		for (int i = 0; i < MANY; i++) {
+			int status;
+
+			assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+			assert_in_range(WEXITSTATUS(status), 0, 1);
+			in += (unsigned int)WEXITSTATUS(status);
+		}
+		assert_int_equal(in, 1);
+		unlink(path);
+	}
+	munmap(n, 2 * sizeof(*n));
+}
+
 int
 main(void)
 {
@@ -202,6 +247,7 @@ main(void)
 		cmocka_unit_test(the_next_one_takes_over),
 		cmocka_unit_test(nobody_comes),
 		cmocka_unit_test(a_door_is_for_one),
+		cmocka_unit_test(of_many_at_once_one_gets_in),
 	};
 	int rc;
 

@@ -193,6 +193,9 @@ what_is_lost_with_its_template_is_lost(void **state)
 		nfv_isolated_control(r->iso, 1);
 		nfv_isolated_live(r->iso, &now);
 	}
+	/* Of all that ends then it is the cause that is told. */
+	if (strstr(nfv_isolated_last(r->iso), "its template (process ") == NULL)
+		fail_msg("%s", nfv_isolated_last(r->iso));
 	assert_int_equal(count_one(r), 1);
 	iso_rig_end(r);
 }
