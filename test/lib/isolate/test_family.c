@@ -144,11 +144,12 @@ of_one_that_forks_nobody_is_left(void **state)
 static void
 one_that_allocates_at_its_start(void **state)
 {
-	struct iso_rig *r = iso_rig(&stage_look, "stage");
+	struct iso_rig *r;
 
 	(void)state;
 	if (__asan_init != NULL) /* which reserves more than any limit */
 		skip();
+	r = iso_rig(&stage_look, "stage");
 	r->conf.memory = 64u << 20;
 	r->conf.text = "look: {limit: 96}\n";
 	assert_int_equal(iso_rig_start(r), -EINVAL);
