@@ -1,18 +1,24 @@
 /*
- * How long packets wait while a stage is replaced by another version of it.
+ * What packets and calls notice when a stage they pass is replaced by another version of it.
  *
- *   bench_replace PROGRAM DIR [--json] [--times N] [--rate PPS]
+ *   bench_replace --config FILE --caller FILE [--stage NAME] [--times N] [--rate PPS] [--calls CPS]
+ *                 [--flows N] [--ring N] [--idle US] [--cpu N] [--steps] [--json] PROGRAM OBJECT OBJECT
  *
- * PROGRAM is the one that maps objects, DIR the folder with object_tally_1_0.so and object_tally_2_0.so.
- * Packets of so many flows, 1000 to 65,000, go to the stage and back at a given rate, in turn, from one thread,
- * while another looks after the processes and replaces the one version by the other. Every packet comes back
- * once, those of each flow in order. A pause is the time from the last packet handed to the old version
- * until the first may go to the new one; the worst gap is what is seen between two packets that come back.
+ * The demonstration's chain (crossing.h) runs on processor 0, with one of its stages in a process of its own on
+ * --cpu; PROGRAM maps OBJECT, and the two objects, versions of it, replace each other N times, while plain flows
+ * pass at a given rate, half of it each way, and user agents call each other. All of that is one thread; the one
+ * that looks after the processes runs on --cpu, as their templates do. Every packet has to come out again, those
+ * of a flow in order, and translated as the flow's first; every call has to succeed.
+ *
+ * A pause is the time from the last packet handed to the old version until the first one is back from the new
+ * one: the longest that a packet waited. The worst gap is what nothing at all came out for, whatever the reason,
+ * since the first replacement began; --steps tells where a pause goes.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,297 +28,360 @@
 #include <unistd.h>
 
 #include <jansson.h>
-#include <rte_mbuf.h>
+#include <rte_cycles.h>
+#include <rte_mempool.h>
 
+#include "crossing.h"
 #include "eal.h"
-#include "mkpkt.h"
-#include "nfv_isolate_pool.h"
-#include "nfv_tsc.h"
+#include "steps.h"
 
-#define BUFFERS  8191u
-#define STRIDE   2048u
-#define TIMES    1000u
-#define WINDOW   512u
-#define OBJECTS  2
-#define SEALS    (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-#define SEQ_AT   44
-#define SPORT_AT 34
+#define TIMES_MAX 10000u
+#define BEHIND_MS                                                                                  \
+	20 /* that the generator has to catch up with at most; what is beyond is not sent */
+#define DRAIN_S 10
+#define SEALS   (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static const char *const drops[] = { "asked", NULL };
-static struct nfv_stage_ops tally = { .name = "tally", .access = NFV_WRITES, .drops = drops };
-
-static struct nfv_isolate_pool pool;
-static struct nfv_isolated *iso;
-static const struct nfv_isolated_stats *stats;
-static struct nfv_object_file object[OBJECTS];
-static const char *program;
-static uint64_t hz, sent, back_n, wrong;
-static uint32_t next_seq, last_seq, flows;
-static uint8_t frame[64];
-static _Atomic bool control_ends;
-static _Atomic uint32_t asked;
+struct bench {
+	struct crossing x;
+	struct nfv_object_file object[2];
+	struct switch_steps steps;
+	uint32_t times;
+	double rate;
+	int cpu;
+	_Atomic bool go, control_ends;
+	_Atomic uint32_t done; /* replacements that were begun and have come to an end */
+	uint64_t (*took)[STEPS];
+	uint32_t took_n;
+	uint64_t begun, ended, skipped, worst, offered;
+};
 
 static void
-give_up(const char *why)
+run_on(int n)
 {
-	fprintf(stderr, "bench: %s\n", why);
-	exit(1);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((unsigned int)n, &set);
+	sched_setaffinity(0, sizeof(set), &set);
 }
 
 /* As nfv_object_open would have it, but from the build's own folder. */
 static void
-load(const char *dir, const char *name, struct nfv_object_file *f)
+load(const char *path, struct nfv_object_file *f)
 {
-	char path[4096], buf[65536];
+	char buf[65536];
 	ssize_t n;
-	int from;
+	int from = open(path, O_RDONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	from = open(path, O_RDONLY | O_CLOEXEC);
 	f->fd = memfd_create("object", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (from < 0 || f->fd < 0)
-		give_up(path);
+	party_need(from >= 0 && f->fd >= 0, path);
 	while ((n = read(from, buf, sizeof(buf))) > 0)
-		if (write(f->fd, buf, (size_t)n) != n)
-			give_up(path);
+		party_need(write(f->fd, buf, (size_t)n) == n, path);
 	close(from);
-	if (fcntl(f->fd, F_ADD_SEALS, SEALS) < 0)
-		give_up("an object is not sealed");
+	party_need(fcntl(f->fd, F_ADD_SEALS, SEALS) == 0, "an object is not sealed");
 }
+
+/* --- the control thread --------------------------------------------------------------------------- */
 
 static void
-start(void)
+replace(struct bench *b, uint32_t i)
 {
-	static const char *argv[] = { NULL, "--fd", "3", NULL };
-	struct nfv_stage_ctx ctx = { .chain = "bench", .tsc_hz = hz, .seed = 1 };
-	struct nfv_isolated_conf conf = { .ops = &tally,
-		.ctx = &ctx,
-		.flows = 1u << 17,
-		.timeouts = { 300, 7440, 240, 60, 600 },
-		.argv = argv,
-		.object = &object[0],
-		.cpu = -1,
-		.ring = 1024,
-		.beat_ms = 5000,
-		.progress_ms = 5000,
-		.probation_ms = 20 };
-	struct nfv_burst back[2], origin[2];
+	const struct nfv_isolated_version v = { .object = &b->object[(i + 1) % 2] };
+	struct nfv_isolated *iso = b->x.iso;
 	struct nfv_err err;
+	int rc;
 
-	argv[0] = program;
-	if (nfv_isolate_pool_init(&pool, "bench", BUFFERS, STRIDE, 256, true, SOCKET_ID_ANY, &err) <
-		0)
-		give_up(err.text);
-	conf.pool = nfv_isolate_pool_of(&pool);
-	if (nfv_isolated_create(&conf, &iso, &err) < 0)
-		give_up(err.text);
-	stats = nfv_isolated_stats(iso);
-	while (!nfv_isolated_live(iso, NULL)) {
-		nfv_isolated_collect(iso, back, origin);
+	while ((rc = nfv_isolated_replace_by(iso, &v, &err)) == -EAGAIN)
 		nfv_isolated_control(iso, 1);
-	}
-}
-
-static bool
-send_burst(uint16_t n)
-{
-	struct rte_mbuf *m[NFV_BURST_MAX];
-	struct nfv_burst b = { .n = n, .dir = NFV_OUTWARD };
-
-	if (rte_pktmbuf_alloc_bulk(pool.mp, m, n) != 0)
-		return false;
-	for (uint16_t i = 0; i < n; i++) {
-		uint8_t *data = rte_pktmbuf_mtod(m[i], uint8_t *);
-		uint16_t port = (uint16_t)(next_seq % flows);
-
-		memcpy(data, frame, sizeof(frame));
-		memcpy(data + SPORT_AT, &port, 2);
-		memcpy(data + SEQ_AT, &next_seq, 4);
-		next_seq++;
-		b.pkt[i] = (struct nfv_pkt){ .data = data,
-			.buf = m[i],
-			.len = sizeof(frame),
-			.headroom = RTE_PKTMBUF_HEADROOM,
-			.tailroom = STRIDE - RTE_PKTMBUF_HEADROOM - sizeof(frame),
-			.l3 = 14,
-			.l4 = 34,
-			.family = 4,
-			.proto = NFV_PROTO_UDP };
-	}
-	nfv_isolated_process(iso, &b);
-	sent += n;
-	return true;
-}
-
-static uint32_t
-collect(void)
-{
-	struct nfv_burst back[2], origin[2];
-	uint32_t n = nfv_isolated_collect(iso, back, origin);
-	struct rte_mbuf *m[NFV_BURST_MAX];
-
-	for (uint16_t i = 0; i < back[0].n; i++) {
-		uint32_t seq;
-
-		m[i] = back[0].pkt[i].buf;
-		memcpy(&seq, back[0].pkt[i].data + SEQ_AT, 4);
-		wrong += (int32_t)(seq - last_seq) <= 0;
-		last_seq = seq;
-	}
-	rte_pktmbuf_free_bulk(m, back[0].n);
-	back_n += n;
-	return n;
+	if (rc < 0)
+		fprintf(stderr, "bench: %s\n", err.text);
+	while (nfv_isolated_swap(iso) == NFV_SWAP_COPYING)
+		nfv_isolated_control(iso, 1);
+	steps_near(&b->steps, rte_rdtsc());
+	while (nfv_isolated_swap(iso) != NFV_SWAP_NONE)
+		nfv_isolated_control(iso, 1);
+	/* As it is in use: with a spare. */
+	while (!nfv_isolated_spare(iso))
+		nfv_isolated_control(iso, 1);
 }
 
 static void *
 control(void *arg)
 {
-	struct nfv_err err = { "" };
+	struct bench *b = arg;
 
-	(void)arg;
-	while (!atomic_load(&control_ends)) {
-		nfv_isolated_control(iso, 1);
-		if (nfv_isolated_swap(iso) == NFV_SWAP_NONE && nfv_isolated_spare(iso) &&
-			stats->replaced == atomic_load(&asked) - 1) {
-			const struct nfv_isolated_version v = { .object = &object[1] };
+	run_on(b->cpu);
+	while (!atomic_load(&b->control_ends)) {
+		uint32_t done = atomic_load(&b->done);
 
-			if (nfv_isolated_replace_by(iso, &v, &err) < 0)
-				fprintf(stderr, "bench: %s\n", err.text);
-		}
+		nfv_isolated_control(b->x.iso, 1);
+		nfv_chain_upkeep(b->x.chain, rte_rdtsc());
+		if (!atomic_load(&b->go) || done == b->times || !nfv_isolated_spare(b->x.iso))
+			continue;
+		replace(b, done);
+		atomic_store(&b->done, done + 1);
 	}
 	return NULL;
 }
 
+/* --- the data thread ------------------------------------------------------------------------------ */
+
+/* Packets that are due. */
+static void
+send_due(struct bench *b, uint64_t now)
+{
+	struct flows *f = &b->x.flows;
+	double due = (double)(now - b->begun) * b->rate / (double)b->x.hz;
+	uint64_t most = (uint64_t)(b->rate * BEHIND_MS / 1000), sent = f->sent + b->skipped, n;
+
+	if (due <= (double)sent)
+		return;
+	n = (uint64_t)due - sent;
+	if (n > most) {
+		b->skipped += n - most;
+		n = most;
+	}
+	crossing_send(&b->x, (uint32_t)n);
+}
+
+static void
+turn(struct bench *b, bool send)
+{
+	struct flows *f = &b->x.flows;
+	uint64_t now = rte_rdtsc(), arrived = f->arrived;
+
+	if (send)
+		send_due(b, now);
+	crossing_turn(&b->x);
+	if (f->arrived == arrived)
+		return;
+	now = rte_rdtsc();
+	if (atomic_load(&b->go) && now - f->last_tsc > b->worst)
+		b->worst = now - f->last_tsc;
+	f->last_tsc = now;
+}
+
+static void
+look(struct bench *b)
+{
+	if (!steps_look(&b->steps, b->x.iso, rte_rdtsc()) || b->took_n == b->times)
+		return;
+	memcpy(b->took[b->took_n++], b->steps.t, sizeof(b->steps.t));
+}
+
+/* All flows and some calls first; then the replacements; then all that is open comes to its end. */
+static void
+run(struct bench *b)
+{
+	struct agent *caller = b->x.party[0].agent, *callee = b->x.party[1].agent;
+	uint64_t late;
+
+	b->begun = rte_rdtsc();
+	agent_begin(callee, b->begun);
+	agent_begin(caller, b->begun);
+	while (b->x.flows.arrived < 4ull * b->x.flows.n || agent_stats(caller)->successful == 0)
+		turn(b, true);
+	atomic_store(&b->go, true);
+	while (atomic_load(&b->done) < b->times) {
+		turn(b, true);
+		look(b);
+	}
+	b->ended = rte_rdtsc();
+	b->offered = b->x.flows.sent;
+	atomic_store(&b->go, false);
+	agent_stop(caller, false);
+	late = b->ended + DRAIN_S * b->x.hz;
+	while (rte_rdtsc() < late &&
+		(!agent_is_done(caller) || b->x.flows.arrived < b->x.flows.sent))
+		turn(b, false);
+	agent_stop(caller, true);
+	agent_stop(callee, true);
+	turn(b, false);
+}
+
+/* --- what it says --------------------------------------------------------------------------------- */
+
 static int
 by_size(const void *a, const void *b)
 {
-	const uint64_t *x = a, *y = b;
+	const double *x = a, *y = b;
 
 	return *x < *y ? -1 : *x > *y;
 }
 
-struct result {
-	uint32_t times;
-	uint64_t lost, lost_buffers, flows_refused;
-	double median_ms, worst_ms, gap_ms;
+struct spread {
+	double median, p99, most; /* ms */
 };
 
-static struct result
-measure(uint32_t times, double rate)
+static struct spread
+spread(const struct bench *b, enum switch_step from, enum switch_step to)
 {
-	static uint64_t took[TIMES];
-	struct result r = { 0 };
+	double *ms = calloc(b->took_n + 1, sizeof(*ms));
+	struct spread s = { 0 };
+
+	party_need(ms != NULL, "out of memory");
+	for (uint32_t i = 0; i < b->took_n; i++)
+		ms[i] = ((double)b->took[i][to] - (double)b->took[i][from]) * 1e3 / (double)b->x.hz;
+	qsort(ms, b->took_n, sizeof(*ms), by_size);
+	if (b->took_n > 0)
+		s = (struct spread){ ms[b->took_n / 2], ms[(b->took_n - 1) * 99 / 100],
+			ms[b->took_n - 1] };
+	free(ms);
+	return s;
+}
+
+static void
+print_steps(const struct bench *b)
+{
+	for (int i = STEP_LAST; i < STEPS; i++) {
+		struct spread s = spread(b, (enum switch_step)(i - 1), (enum switch_step)i);
+
+		printf("  %-36s %9.3f ms later, median, %.3f the 99th of 100, %.3f at most\n",
+			switch_step_name[i], s.median, s.p99, s.most);
+	}
+}
+
+struct verdict {
+	uint64_t lost, dropped, buffers, refused, failed;
+	double pps, ms_gap;
+};
+
+static void
+print(const struct bench *b, const struct verdict *v, const struct stats *calls, uint64_t replaced,
+	bool json)
+{
+	struct spread pause = spread(b, STEP_LAST, STEP_BACK);
+	const struct flows *f = &b->x.flows;
+
+	printf("replacements       %8lu, %lu packets lost, %lu reordered, %lu translated otherwise, "
+	       "%lu flows, %lu buffers lost\n"
+	       "                   %8.3f ms pause, median, %.3f the 99th of 100, %.3f at most; "
+	       "%.1f the worst gap\n"
+	       "                   %8.0f packets/s in %u flows, both ways, %lu not sent; %lu calls at "
+	       "%.0f/s, %lu failed, %lu messages again\n",
+		(unsigned long)replaced, (unsigned long)v->lost, (unsigned long)f->reordered,
+		(unsigned long)f->strange, (unsigned long)v->refused, (unsigned long)v->buffers,
+		pause.median, pause.p99, pause.most, v->ms_gap, v->pps, f->n,
+		(unsigned long)b->skipped, (unsigned long)calls->offered, b->x.conf->calls,
+		(unsigned long)v->failed, (unsigned long)calls->retransmitted);
+	if (json) {
+		json_t *o = json_pack("{s:I s:I s:I s:I s:f s:f s:f s:f s:f s:I s:I s:I}",
+			"replacements", (json_int_t)replaced, "replace_lost_packets",
+			(json_int_t)v->lost, "replace_reordered", (json_int_t)f->reordered,
+			"replace_translated_otherwise", (json_int_t)f->strange,
+			"replace_median_pause_ms", pause.median, "replace_p99_pause_ms", pause.p99,
+			"replace_max_pause_ms", pause.most, "replace_max_gap_ms", v->ms_gap,
+			"replace_packets_per_s", v->pps, "replace_flows", (json_int_t)f->n,
+			"replace_calls", (json_int_t)calls->offered, "replace_failed_calls",
+			(json_int_t)v->failed);
+
+		json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+		putchar('\n');
+		json_decref(o);
+	}
+}
+
+static bool
+measure(struct bench *b, const struct crossing_conf *conf, bool steps, bool json)
+{
+	const struct nfv_isolated_stats *s;
+	struct verdict v = { 0 };
+	struct stats calls;
+	uint64_t replaced;
 	pthread_t thread;
-	uint64_t last, worst = 0, begun;
-	uint32_t median;
 
-	start();
-	sent = back_n = 0;
-	next_seq = 1;
-	last_seq = 0;
-	atomic_store(&asked, 0);
-	atomic_store(&control_ends, false);
-	if (pthread_create(&thread, NULL, control, NULL) != 0)
-		give_up("no thread");
-	begun = last = nfv_tsc();
-	while (r.times < times) {
-		uint64_t t = nfv_tsc();
-
-		/* Never more than the ring has places for: what is lost then is lost by replacing. */
-		if (sent - back_n < WINDOW &&
-			(double)(t - begun) / (double)hz * rate > (double)sent)
-			send_burst(16);
-		if (collect() > 0) {
-			worst = t - last > worst && sent > flows ? t - last : worst;
-			last = t;
-		}
-		/* Not before all flows are there. */
-		if (atomic_load(&asked) == 0 && sent > flows)
-			atomic_store(&asked, 1), worst = 0;
-		if (atomic_load(&asked) > r.times && stats->replaced > r.times) {
-			took[r.times++] = stats->switch_tsc;
-			atomic_store(&asked, r.times + 1);
-		}
-	}
-	atomic_store(&control_ends, true);
+	b->took = calloc(b->times, sizeof(*b->took));
+	party_need(b->took != NULL, "out of memory");
+	crossing_create(&b->x, conf);
+	party_need(pthread_create(&thread, NULL, control, b) == 0, "no thread");
+	run(b);
+	atomic_store(&b->control_ends, true);
 	pthread_join(thread, NULL);
-	while (back_n < sent - stats->down - stats->full - stats->swept) {
-		collect();
-		nfv_isolated_control(iso, 0);
+	s = nfv_isolated_stats(b->x.iso);
+	calls = *agent_stats(b->x.party[0].agent);
+	replaced = s->replaced - s->rolled_back;
+	if (nfv_isolated_last(b->x.iso)[0] != '\0')
+		fprintf(stderr, "bench: %s\n", nfv_isolated_last(b->x.iso));
+	v.dropped = crossing_lost(&b->x);
+	v.lost = b->x.flows.sent - b->x.flows.arrived;
+	v.refused = s->flows_refused;
+	v.failed = calls.failed + calls.skipped;
+	v.pps = (double)b->offered * (double)b->x.hz / (double)(b->ended - b->begun);
+	v.ms_gap = (double)b->worst * 1e3 / (double)b->x.hz;
+	if (b->x.iso != NULL) {
+		uint32_t n = b->x.flows.n;
+
+		v.buffers = crossing_destroy(&b->x);
+		b->x.flows.n = n;
 	}
-	qsort(took, times, sizeof(took[0]), by_size);
-	median = times / 2;
-	r.median_ms = (double)took[median] * 1e3 / (double)hz;
-	r.worst_ms = (double)took[times - 1] * 1e3 / (double)hz;
-	r.gap_ms = (double)worst * 1e3 / (double)hz;
-	r.lost = stats->down + stats->full + stats->swept;
-	r.flows_refused = stats->flows_refused;
-	nfv_isolated_destroy(iso);
-	r.lost_buffers = BUFFERS - rte_mempool_avail_count(pool.mp);
-	nfv_isolate_pool_fini(&pool);
-	return r;
+	print(b, &v, &calls, replaced, json);
+	if (steps)
+		print_steps(b);
+	free(b->took);
+	return v.lost + v.dropped + v.buffers + v.refused + v.failed + b->x.flows.reordered +
+			b->x.flows.strange ==
+		0 &&
+		replaced == b->times;
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+	static const struct option options[] = { { "config", required_argument, NULL, 'C' },
+		{ "caller", required_argument, NULL, 'P' },
+		{ "stage", required_argument, NULL, 'S' },
 		{ "times", required_argument, NULL, 'n' }, { "rate", required_argument, NULL, 'r' },
+		{ "calls", required_argument, NULL, 'k' },
+		{ "flows", required_argument, NULL, 'f' }, { "ring", required_argument, NULL, 'R' },
+		{ "idle", required_argument, NULL, 'i' }, { "cpu", required_argument, NULL, 'c' },
+		{ "steps", no_argument, NULL, 's' }, { "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 } };
-	static const uint32_t many[] = { 1000, 10000, 65000 };
-	uint32_t times = 50;
-	double rate = 200000;
-	uint64_t bad = 0;
-	bool json = false;
-	json_t *all = json_array();
-	struct nfv_pkt p;
-	struct mk m;
+	static struct bench b = { .times = 100, .rate = 1e6, .cpu = 1 };
+	struct crossing_conf conf = { .stage = "nat",
+		.calls = 1000,
+		.flows = 10000,
+		.ring = 16384,
+		.idle_us = 20,
+		.probation_ms = 20 };
+	bool json = false, steps = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "jn:r:", options, NULL)) != -1) {
-		if (c == 'j')
-			json = true;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'C')
+			conf.config = optarg;
+		else if (c == 'P')
+			conf.caller = optarg;
+		else if (c == 'S')
+			conf.stage = optarg;
 		else if (c == 'n')
-			times = (uint32_t)strtoul(optarg, NULL, 10);
+			b.times = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (c == 'r')
-			rate = strtod(optarg, NULL);
+			b.rate = strtod(optarg, NULL);
+		else if (c == 'k')
+			conf.calls = strtod(optarg, NULL);
+		else if (c == 'f')
+			conf.flows = (uint32_t)strtoul(optarg, NULL, 10);
+		else if (c == 'R')
+			conf.ring = (uint32_t)strtoul(optarg, NULL, 10);
+		else if (c == 'i')
+			conf.idle_us = (uint32_t)strtoul(optarg, NULL, 10);
+		else if (c == 'c')
+			b.cpu = (int)strtol(optarg, NULL, 10);
+		else if (c == 's' || c == 'j')
+			*(c == 's' ? &steps : &json) = true;
 		else
 			return 2;
 	}
-	if (optind + 2 != argc || times == 0 || times > TIMES)
+	if (optind + 3 != argc || conf.config == NULL || conf.caller == NULL || b.times == 0 ||
+		b.times > TIMES_MAX || conf.flows == 0 || conf.flows > FLOWS_MAX)
 		return 2;
-	program = argv[optind];
-	load(argv[optind + 1], "libobject_tally_1_0.so", &object[0]);
-	load(argv[optind + 1], "libobject_tally_2_0.so", &object[1]);
+	load(argv[optind + 1], &b.object[0]);
+	load(argv[optind + 2], &b.object[1]);
+	conf.program = argv[optind];
+	conf.object = &b.object[0];
+	conf.cpu = b.cpu;
 	signal(SIGPIPE, SIG_IGN);
-	test_eal("256");
-	hz = rte_get_tsc_hz();
-	p = mk_udp(&m, "10.1.0.2", 1000, "10.2.0.2", 2000, "0123456789012345678901", 22);
-	memcpy(frame, p.data, sizeof(frame));
-
-	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
-		struct result r;
-
-		flows = many[i];
-		r = measure(times, rate);
-		bad += r.lost + r.lost_buffers + r.flows_refused + wrong;
-		printf("%6u flows %8u replacements: packets waited %.3f ms, median, %.3f ms at most; "
-		       "%.1f ms the worst gap; %lu packets, %lu buffers, %lu flows lost, %lu out of "
-		       "order\n",
-			flows, r.times, r.median_ms, r.worst_ms, r.gap_ms, (unsigned long)r.lost,
-			(unsigned long)r.lost_buffers, (unsigned long)r.flows_refused,
-			(unsigned long)wrong);
-		fflush(stdout);
-		json_array_append_new(all,
-			json_pack("{s:I s:I s:f s:f s:f s:I}", "flows", (json_int_t)flows,
-				"replacements", (json_int_t)r.times, "pause_median_ms", r.median_ms,
-				"pause_max_ms", r.worst_ms, "gap_max_ms", r.gap_ms, "lost_packets",
-				(json_int_t)r.lost));
-	}
-	if (json) {
-		json_dumpf(all, stdout, JSON_REAL_PRECISION(6));
-		putchar('\n');
-	}
-	json_decref(all);
-	return bad > 0;
+	test_eal("1024");
+	run_on(0);
+	return measure(&b, &conf, steps, json) ? 0 : 1;
 }
