@@ -264,6 +264,10 @@ print(const struct bench *b, const struct verdict *v, const struct stats *calls,
 		pause.median, pause.p99, pause.most, v->ms_gap, v->pps, f->n,
 		(unsigned long)b->skipped, (unsigned long)calls->offered, b->x.conf->calls,
 		(unsigned long)v->failed, (unsigned long)calls->retransmitted);
+	for (int i = 0; i < CAUSES; i++)
+		if (calls->cause[i] > 0)
+			fprintf(stderr, "  calls %s %lu\n", cause_name[i],
+				(unsigned long)calls->cause[i]);
 	if (json) {
 		json_t *o = json_pack("{s:I s:I s:I s:I s:f s:f s:f s:f s:f s:I s:I s:I}",
 			"replacements", (json_int_t)replaced, "replace_lost_packets",

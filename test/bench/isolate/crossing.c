@@ -184,7 +184,9 @@ crossing_send(struct crossing *x, uint32_t n)
 static void
 turn_wires(struct crossing *x, uint64_t now)
 {
-	nfv_chain_poll(x->chain);
+	/* All but its own work is idleness to the chain: the networks would be elsewhere. */
+	nfv_chain_idled(x->chain, now - x->polled);
+	x->polled = nfv_chain_poll(x->chain) > 0 ? rte_rdtsc() : now;
 	if (now >= x->next_tick) {
 		nfv_chain_tick(x->chain, now);
 		x->next_tick = now + x->hz / 1000;

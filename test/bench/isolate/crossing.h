@@ -45,7 +45,7 @@ struct crossing {
 	const char *argv[4];
 	struct party party[2];
 	struct flows flows;
-	uint64_t hz, next_tick;
+	uint64_t hz, next_tick, polled;
 	uint64_t wire_full; /* of what is sent: a ring had no room */
 };
 
