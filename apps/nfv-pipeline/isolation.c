@@ -1,8 +1,11 @@
+#define _GNU_SOURCE /* rte_lcore_cpuset */
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <rte_lcore.h>
 
 #include "isolation.h"
 #include "nfv_isolate_pool.h"
@@ -127,6 +130,18 @@ cpu_of(const struct conf_isolation *c, uint32_t i)
 	return i < c->cpus.n ? (int)((const uint32_t *)c->cpus.item)[i] : -1;
 }
 
+/* Where a worker runs, if that is one processor. */
+static int
+cpu_of_worker(const struct nfv_worker *w)
+{
+	rte_cpuset_t set = rte_lcore_cpuset(w->lcore);
+	int cpu = 0;
+
+	while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &set))
+		cpu++;
+	return CPU_COUNT(&set) == 1 ? cpu : -1;
+}
+
 int
 isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *ops,
 	const struct nfv_stage_ctx *ctx, uint32_t instance, struct nfv_away *out,
@@ -146,6 +161,7 @@ isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *o
 		.pool = nfv_isolate_pool_of(&is->pool[seat->worker]),
 		.socket = c->socket,
 		.cpu = cpu_of(c, instance),
+		.worker_cpu = cpu_of_worker(&app->worker[seat->worker]),
 		.ring = c->ring,
 		.idle_us = c->idle,
 		.on_failure = (enum nfv_on_failure)c->on_failure,

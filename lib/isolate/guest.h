@@ -66,10 +66,10 @@ void guest_unmap(struct guest *g);
 /* What replacing needs of memory. */
 int guest_replace_init(struct guest *g, struct nfv_err *err);
 void guest_replace_fini(struct guest *g);
-/* In an instance: begin, as `msg` says; give up again; some of it, about once a millisecond. */
+/* In an instance: begin, as `msg` says; give up again; some of it, looking at so many records. */
 void guest_give(struct guest *g);
 void guest_resume(struct guest *g);
-void guest_give_some(struct guest *g);
+void guest_give_some(struct guest *g, uint32_t records);
 /* The flows of a burst have changed. */
 void guest_touch(struct guest *g, const struct nfv_burst *b);
 /* The last packet has passed. */

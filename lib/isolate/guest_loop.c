@@ -9,6 +9,10 @@
 #include "nfv_tsc.h"
 #include "records.h"
 
+/* Of a stage's state that is handed over: at least, and while there is nothing else to do. */
+#define RECORDS_A_MS   1024u
+#define RECORDS_A_REST 128u
+
 /* The manager sends nothing that does not fit; should it, the packet is dropped as a whole. */
 static bool
 open_packet(const struct guest *g, const struct nfv_desc *d, struct nfv_pkt *p)
@@ -258,13 +262,27 @@ listen_to(struct guest *g)
 	return true;
 }
 
+/* What there is time for while no packet comes; `idle`: for long already. One that waits in case it is needed
+ * again is not to take the other's processor, and one that hands over has to let it have some. */
+static void
+rest(struct guest *g, bool idle)
+{
+	const struct timespec nap = { .tv_nsec = 50000 }, soon = { .tv_nsec = 10000 };
+
+	guest_give_some(g, RECORDS_A_REST);
+	if (g->giver.on)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &soon, NULL);
+	else if (idle || g->parked)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+}
+
 void
 guest_loop(struct guest *g)
 {
-	const struct timespec nap = { .tv_nsec = 50000 };
 	const uint64_t ms = g->told.c.tsc_hz / 1000 + 1;
 	const uint64_t idle = g->told.c.idle_us * (ms / 1000 + 1);
-	uint64_t next = 0, busy = nfv_tsc(), last = busy, packets = 0;
+	/* Packets may have waited for this one. */
+	uint64_t next = 0, last = nfv_tsc(), busy = last + ms, packets = 0;
 
 	arm(g);
 	if (g->holes != NULL)
@@ -293,15 +311,14 @@ guest_loop(struct guest *g)
 		if (tsc >= next) {
 			if (!g->parked)
 				tick(g, tsc);
-			guest_give_some(g);
+			guest_give_some(g, RECORDS_A_MS);
 			atomic_fetch_add_explicit(&g->word->beat, 1, memory_order_relaxed);
 			atomic_store_explicit(&g->word->packets, packets, memory_order_relaxed);
 			if (!listen_to(g))
 				return;
 			next = tsc + ms;
 		}
-		/* One that waits in case it is needed again is not to take the other's processor. */
-		if (n == 0 && (g->parked || (idle > 0 && tsc - busy > idle)))
-			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		if (n == 0 && (idle > 0 || g->giver.on || g->parked))
+			rest(g, idle > 0 && (int64_t)(tsc - busy) > (int64_t)idle);
 	}
 }

@@ -6,8 +6,8 @@
 #include "jail.h"
 #include "nfv_tsc.h"
 
-#define STEP_RECORDS 1024u /* looked at in a millisecond */
-#define FINISH_MS    400u
+#define SOON_NS   10000u
+#define FINISH_MS 400u
 
 /* Programs that map objects have it; a static one cannot. */
 #pragma weak nfv_object_map
@@ -84,9 +84,9 @@ guest_resume(struct guest *g)
 }
 
 void
-guest_give_some(struct guest *g)
+guest_give_some(struct guest *g, uint32_t records)
 {
-	if (!g->giver.on || !nfv_giver_step(&g->giver, tick_now(g), STEP_RECORDS) || g->near)
+	if (!g->giver.on || !nfv_giver_step(&g->giver, tick_now(g), records) || g->near)
 		return;
 	g->near = nfv_wire_send(GUEST_SOCK, NFV_WIRE_NEAR, NULL, 0, NULL, 0, NULL) == 0;
 }
@@ -108,9 +108,12 @@ struct wait {
 static bool
 patience(void *arg)
 {
+	const struct timespec soon = { .tv_nsec = SOON_NS };
 	const struct wait *w = arg;
 
 	beat(w->g);
+	/* Who is waited for may want this very processor. */
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &soon, NULL);
 	return nfv_tsc() < w->until;
 }
 
@@ -141,7 +144,7 @@ wanted(struct guest *g)
 bool
 guest_take(struct guest *g)
 {
-	const struct timespec nap = { .tv_nsec = 20000 };
+	const struct timespec soon = { .tv_nsec = SOON_NS };
 	struct nfv_pipe *from = (struct nfv_pipe *)(void *)g->inbox.at;
 	struct nfv_err err = { "" };
 	uint32_t use, n = 0;
@@ -158,7 +161,7 @@ guest_take(struct guest *g)
 		if (rc == -EAGAIN) {
 			if (!wanted(g))
 				return false;
-			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &soon, NULL);
 		} else if (rc < 0) {
 			nfv_wire_send(GUEST_SOCK, NFV_WIRE_FAILED, err.text,
 				(uint32_t)strlen(err.text), NULL, 0, NULL);

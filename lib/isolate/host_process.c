@@ -74,6 +74,18 @@ let_in(struct nfv_isolated *iso, struct template *t, struct nfv_err *err)
 	return 0;
 }
 
+/* Not where the worker runs, and neither are those it forks until they are to work. */
+static void
+place(const struct nfv_isolated *iso, pid_t pid)
+{
+	cpu_set_t set;
+
+	memset(&set, 0xff, sizeof(set));
+	if (iso->conf.worker_cpu >= 0)
+		CPU_CLR((unsigned int)iso->conf.worker_cpu, &set);
+	sched_setaffinity(pid, sizeof(set), &set);
+}
+
 /* The template's socket, and its process by pid and pidfd. */
 static int
 connect_template(struct nfv_isolated *iso, struct template *t, struct nfv_err *err)
@@ -103,6 +115,7 @@ connect_template(struct nfv_isolated *iso, struct template *t, struct nfv_err *e
 				iso->ops->name, t->argv[0], strerror(rc));
 		t->spawned = true;
 		t->pid = pid;
+		place(iso, pid);
 		if (c->memory > 0) {
 			struct rlimit l = { c->memory, c->memory };
 

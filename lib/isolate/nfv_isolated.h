@@ -68,8 +68,9 @@ struct nfv_isolated_conf {
 	const char *socket;
 	uint32_t connect_ms; /* for it to connect, at the start; 0: 30 s */
 	int cpu;             /* for instances; -1: any */
-	uint32_t ring;       /* packets on their way at most; a power of two */
-	uint32_t idle_us;    /* until an instance naps; 0: never */
+	int worker_cpu; /* where its worker runs, and none of its processes that it starts; -1: unknown */
+	uint32_t ring;    /* packets on their way at most; a power of two */
+	uint32_t idle_us; /* until an instance naps; 0: never */
 	enum nfv_on_failure on_failure;
 	uint32_t beat_ms;     /* without a heartbeat: dead; 0: 1000 */
 	uint32_t progress_ms; /* with packets on their way and none returned; 0: 1000 */

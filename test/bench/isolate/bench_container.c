@@ -146,6 +146,7 @@ main(int argc, char **argv)
 		.flows = 1024,
 		.timeouts = { 300, 7440, 240, 60, 600 },
 		.cpu = -1,
+		.worker_cpu = -1,
 		.ring = 1024,
 		.idle_us = 50,
 		.on_failure = NFV_FAIL_HOLD };

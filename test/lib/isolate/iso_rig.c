@@ -74,6 +74,7 @@ iso_rig(const struct nfv_stage_ops *ops, const char *mode)
 			.give = give },
 		.argv = argv,
 		.cpu = -1,
+		.worker_cpu = -1,
 		.ring = 256,
 		.idle_us = 100,
 		.beat_ms = 10000,
