@@ -248,9 +248,14 @@ await_turn(struct guest *g)
 {
 	const struct timespec nap = { .tv_nsec = 10000 };
 	struct nfv_wire_go go;
+	int heard;
 
-	if (nfv_wire_recv(GUEST_SOCK, true, &g->msg, NULL) != 1 ||
-		(g->msg.type != NFV_WIRE_GO && g->msg.type != NFV_WIRE_TAKE))
+	do
+		heard = nfv_wire_recv(GUEST_SOCK, false, &g->msg, NULL);
+	while (heard == -EAGAIN && guest_warm(g));
+	if (heard == -EAGAIN)
+		heard = nfv_wire_recv(GUEST_SOCK, true, &g->msg, NULL);
+	if (heard != 1 || (g->msg.type != NFV_WIRE_GO && g->msg.type != NFV_WIRE_TAKE))
 		_exit(0);
 	if (g->msg.type == NFV_WIRE_TAKE) {
 		guest_take_turn(g, false);
@@ -310,7 +315,6 @@ be_instance(struct guest *g, pid_t parent)
 	}
 	if (report_ready(g, GUEST_SOCK, &err) < 0)
 		_exit(0);
-	state_touch(&g->kept);
 	await_turn(g);
 	guest_loop(g);
 	state_leave(&g->kept, g->serial);

@@ -56,8 +56,9 @@ struct guest {
 	struct guest *of_table[2];    /* by its place an end of a flow says of which table */
 	struct nfv_giver giver;
 	struct nfv_taker taker;
-	bool near;   /* the manager has been told */
-	bool parked; /* it has handed over, and does nothing by itself */
+	size_t warmed; /* guest_warm */
+	bool near;     /* the manager has been told */
+	bool parked;   /* it has handed over, and does nothing by itself */
 };
 
 /* In the template: map the object behind `fd`, which is taken. */
@@ -91,6 +92,8 @@ guest_tick(const struct guest *g, uint64_t tsc)
 	return (uint32_t)((tsc - g->tsc_zero) / g->tsc_per_tick);
 }
 
+/* In an instance that waits: have some more of its memory at hand, no faults later. False: all of it is. */
+bool guest_warm(struct guest *g);
 /* Nobody else touches the state any more: make it good, or `afresh`, if need be, and tell. */
 void guest_take_turn(struct guest *g, bool afresh);
 /* Move bursts until the manager stops it or is gone, or speaks nonsense. */

@@ -1,7 +1,8 @@
-/* An instance takes its turn: it goes on with what the one before it has left, mended or put back. */
+/* An instance waits for its turn, and takes it: it goes on with what the one before it has left, mended or put back. */
 #include "guest.h"
 #include "nfv_tsc.h"
 
+#define PIECE  (64 * NFV_PAGE)
 #define SECOND (1u << 31) /* in nfv_mend_flow.next: of the table of IPv6 */
 
 /* For the manager, who would take a long silence for death. */
@@ -97,4 +98,36 @@ guest_take_turn(struct guest *g, bool afresh)
 	atomic_store(doing, STATE_NOTHING);
 	g->report.cycles = nfv_tsc() - tsc;
 	nfv_wire_send(GUEST_SOCK, NFV_WIRE_STATE, &g->report, sizeof(g->report), NULL, 0, NULL);
+}
+
+/* Up to a piece of it from `done` on. The kernel maps what lies around as well, and for writing, since this memory has
+ * no file behind it; all of it is there already. */
+static size_t
+touch(const uint8_t *at, size_t size, size_t done)
+{
+	size_t end = size - done < PIECE ? size : done + PIECE;
+
+	for (size_t i = done; i < end; i += NFV_PAGE)
+		(void)*(const volatile uint8_t *)(at + i);
+	return end - done;
+}
+
+bool
+guest_warm(struct guest *g)
+{
+	const struct nfv_segment *const segment[2] = { &g->shared, &g->pool };
+	size_t at = g->warmed;
+
+	for (uint32_t i = 0; i < g->kept.n + 2; i++) {
+		bool own = i < g->kept.n;
+		const uint8_t *from = own ? g->kept.region[i].at : segment[i - g->kept.n]->at;
+		size_t size = own ? g->kept.region[i].size : segment[i - g->kept.n]->size;
+
+		if (at < size) {
+			g->warmed += touch(from, size, at);
+			return true;
+		}
+		at -= size;
+	}
+	return false;
 }

@@ -171,15 +171,6 @@ state_keep(struct guest_state *s, struct nfv_err *err)
 }
 
 void
-state_touch(const struct guest_state *s)
-{
-	/* The kernel maps what lies around as well, and for writing, since this memory has no file behind it. */
-	for (uint32_t i = 0; i < s->n; i++)
-		for (size_t at = 0; at < s->region[i].size; at += NFV_PAGE)
-			(void)*(volatile uint8_t *)(s->region[i].at + at);
-}
-
-void
 state_restore(const struct guest_state *s)
 {
 	for (uint32_t k = 0; k < s->n; k++) {

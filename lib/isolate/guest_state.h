@@ -56,8 +56,6 @@ int state_init(struct guest_state *s, struct nfv_err *err);
 void state_fini(struct guest_state *s);
 /* The template is done with starting: note how all is. */
 int state_keep(struct guest_state *s, struct nfv_err *err);
-/* Have all pages at hand, in an instance that waits: no faults later. */
-void state_touch(const struct guest_state *s);
 /* Back to how it was at first. */
 void state_restore(const struct guest_state *s);
 /* The template alone: what it has is its own from now on, as it was at first. False: it cannot be had. */
