@@ -12,6 +12,7 @@
 
 #define GUEST_SOCK 3 /* an instance's only file */
 #define SHOW_MAX   65536u
+#define GUEST_SOON 10000 /* ns: the shortest nap, for which another has the processor */
 
 #define HOLES_LOG 1024u /* of a burst or a tick; far more than 32 calls that are answered take */
 

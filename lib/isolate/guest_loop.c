@@ -267,7 +267,7 @@ listen_to(struct guest *g)
 static void
 rest(struct guest *g, bool idle)
 {
-	const struct timespec nap = { .tv_nsec = 50000 }, soon = { .tv_nsec = 10000 };
+	const struct timespec nap = { .tv_nsec = 50000 }, soon = { .tv_nsec = GUEST_SOON };
 
 	guest_give_some(g, RECORDS_A_REST);
 	if (g->giver.on)

@@ -6,7 +6,6 @@
 #include "jail.h"
 #include "nfv_tsc.h"
 
-#define SOON_NS   10000u
 #define FINISH_MS 400u
 
 /* Programs that map objects have it; a static one cannot. */
@@ -108,7 +107,7 @@ struct wait {
 static bool
 patience(void *arg)
 {
-	const struct timespec soon = { .tv_nsec = SOON_NS };
+	const struct timespec soon = { .tv_nsec = GUEST_SOON };
 	const struct wait *w = arg;
 
 	beat(w->g);
@@ -144,7 +143,7 @@ wanted(struct guest *g)
 bool
 guest_take(struct guest *g)
 {
-	const struct timespec soon = { .tv_nsec = SOON_NS };
+	const struct timespec soon = { .tv_nsec = GUEST_SOON };
 	struct nfv_pipe *from = (struct nfv_pipe *)(void *)g->inbox.at;
 	struct nfv_err err = { "" };
 	uint32_t use, n = 0;

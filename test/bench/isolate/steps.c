@@ -9,6 +9,7 @@ const char *const switch_step_name[STEPS] = {
 	[STEP_READ] = "it has taken that",
 	[STEP_WRITTEN] = "it has written all",
 	[STEP_LIVE] = "the new one has read all",
+	[STEP_HANDED] = "the first packet is handed to it",
 	[STEP_BACK] = "its first packet is back",
 };
 
@@ -24,7 +25,7 @@ begin(struct switch_steps *s, const struct nfv_isolated *iso)
 	s->busy = true;
 	s->given_since = iso->given_since;
 	s->t[STEP_LAST] = iso->given_since;
-	s->t[STEP_READ] = s->t[STEP_WRITTEN] = s->t[STEP_LIVE] = 0;
+	s->t[STEP_READ] = s->t[STEP_WRITTEN] = s->t[STEP_LIVE] = s->t[STEP_HANDED] = 0;
 	s->prod = 0;
 }
 
@@ -54,6 +55,8 @@ steps_look(struct switch_steps *s, const struct nfv_isolated *iso, uint64_t tsc)
 	}
 	if (s->t[STEP_LIVE] == 0 && atomic_load(&heir->state) == LIVE)
 		s->t[STEP_LIVE] = iso->given_since + iso->stats.switch_tsc;
+	if (s->t[STEP_HANDED] == 0 && heir->on_way.head != 0)
+		s->t[STEP_HANDED] = tsc;
 	if (s->t[STEP_LIVE] == 0 || atomic_load(&heir->returned) == 0)
 		return false;
 	s->t[STEP_BACK] = tsc;

@@ -20,6 +20,7 @@ enum switch_step {
 	STEP_READ,    /* the old one has taken it */
 	STEP_WRITTEN, /* and written the rest of its state */
 	STEP_LIVE,    /* the new one has read it, and the worker sees that */
+	STEP_HANDED,  /* the first packet that waited is handed to it */
 	STEP_BACK,    /* the first packet is back from the new one */
 	STEPS
 };
