@@ -59,6 +59,7 @@ struct guest {
 	struct nfv_taker taker;
 	size_t warmed; /* guest_warm */
 	bool near;     /* the manager has been told */
+	bool shares;   /* its processor with the one that takes over */
 	bool parked;   /* it has handed over, and does nothing by itself */
 };
 

@@ -263,16 +263,16 @@ listen_to(struct guest *g)
 }
 
 /* What there is time for while no packet comes; `idle`: for long already. One that waits in case it is needed
- * again is not to take the other's processor, and one that hands over has to let it have some. */
+ * again is not to take the other's processor, and one that hands over and shares it has to let it have some. */
 static void
 rest(struct guest *g, bool idle)
 {
 	const struct timespec nap = { .tv_nsec = 50000 }, soon = { .tv_nsec = GUEST_SOON };
 
 	guest_give_some(g, RECORDS_A_REST);
-	if (g->giver.on)
+	if (g->giver.on && (idle || g->shares))
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &soon, NULL);
-	else if (idle || g->parked)
+	else if (!g->giver.on && (idle || g->parked))
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 }
 

@@ -65,12 +65,13 @@ beat(struct guest *g)
 void
 guest_give(struct guest *g)
 {
-	uint32_t use;
+	struct nfv_wire_give give;
 
-	memcpy(&use, g->msg.body, sizeof(use));
+	memcpy(&give, g->msg.body, sizeof(give));
 	g->near = false;
+	g->shares = give.shares != 0;
 	if (g->outbox.at != NULL)
-		nfv_giver_start(&g->giver, (struct nfv_pipe *)(void *)g->outbox.at, use);
+		nfv_giver_start(&g->giver, (struct nfv_pipe *)(void *)g->outbox.at, give.use);
 }
 
 void
@@ -111,8 +112,8 @@ patience(void *arg)
 	const struct wait *w = arg;
 
 	beat(w->g);
-	/* Who is waited for may want this very processor. */
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &soon, NULL);
+	if (w->g->shares)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &soon, NULL);
 	return nfv_tsc() < w->until;
 }
 
@@ -146,10 +147,11 @@ guest_take(struct guest *g)
 	const struct timespec soon = { .tv_nsec = GUEST_SOON };
 	struct nfv_pipe *from = (struct nfv_pipe *)(void *)g->inbox.at;
 	struct nfv_err err = { "" };
-	uint32_t use, n = 0;
+	struct nfv_wire_give give;
+	uint32_t n = 0;
 	int rc = -EAGAIN;
 
-	memcpy(&use, g->msg.body, sizeof(use));
+	memcpy(&give, g->msg.body, sizeof(give));
 	if (from == NULL)
 		return false;
 	/* The old one works meanwhile: before it writes more than there is room for it waits for a reader. */
@@ -159,7 +161,7 @@ guest_take(struct guest *g)
 			return false;
 	}
 	while (rc != 0) {
-		if (g->taker.in.pipe != NULL || nfv_pipe_read(from, use, &g->taker.in))
+		if (g->taker.in.pipe != NULL || nfv_pipe_read(from, give.use, &g->taker.in))
 			rc = nfv_taker_step(&g->taker, tick_now(g), &err);
 		if (rc == -EAGAIN || ++n % 256 == 0)
 			beat(g);

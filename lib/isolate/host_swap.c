@@ -53,9 +53,9 @@ end_all_of(struct nfv_isolated *iso, struct template *t, enum nfv_end why)
 }
 
 static void
-tell(struct instance *in, enum nfv_wire_type type, const uint32_t *use)
+tell(struct instance *in, enum nfv_wire_type type, const struct nfv_wire_give *give)
 {
-	nfv_wire_send(in->sock, type, use, use != NULL ? sizeof(*use) : 0, NULL, 0, NULL);
+	nfv_wire_send(in->sock, type, give, give != NULL ? sizeof(*give) : 0, NULL, 0, NULL);
 }
 
 /* --- how it may end ------------------------------------------------------------------------------- */
@@ -116,12 +116,12 @@ static void
 copy(struct nfv_isolated *iso, uint64_t now)
 {
 	struct swap *s = &iso->swap;
+	const struct nfv_wire_give give = { ++s->use, iso->conf.cpu >= 0 };
 
 	s->giver->near = false;
-	s->use++;
 	instance_place(iso, s->heir);
-	tell(s->giver, NFV_WIRE_GIVE, &s->use);
-	tell(s->heir, NFV_WIRE_TAKE, &s->use);
+	tell(s->giver, NFV_WIRE_GIVE, &give);
+	tell(s->heir, NFV_WIRE_TAKE, &give);
 	s->heir->gone_to = true; /* nobody else of its template has been */
 	s->heir->since = s->heir->beat_at = s->heir->done_at = now;
 	step(iso, NFV_SWAP_COPYING, now);

@@ -54,7 +54,7 @@ enum nfv_wire_type {
 	NFV_WIRE_SHOWN,  /* text */
 	NFV_WIRE_UPKEEP, /* manager: no body */
 	NFV_WIRE_STOP,   /* manager: no body */
-	NFV_WIRE_GIVE,   /* manager: uint32_t use of the pipe */
+	NFV_WIRE_GIVE,   /* manager: struct nfv_wire_give */
 	NFV_WIRE_TAKE,   /* manager: the same */
 	NFV_WIRE_NEAR,   /* instance: no body */
 	NFV_WIRE_RESUME, /* manager: no body */
@@ -80,6 +80,11 @@ struct nfv_wire_go {
 	uint32_t afresh; /* begin as if there had been nothing */
 };
 #define NFV_WIRE_NEVER UINT32_MAX
+
+struct nfv_wire_give {
+	uint32_t use;    /* of the pipe */
+	uint32_t shares; /* the two are to have one processor between them */
+};
 
 /** What an instance found, and did. */
 struct nfv_wire_state {

@@ -34,8 +34,8 @@ static const struct {
 	[NFV_WIRE_SHOWN] = { 0, NFV_WIRE_MAX, 0, 0 },
 	[NFV_WIRE_UPKEEP] = { 0, 0, 0, 0 },
 	[NFV_WIRE_STOP] = { 0, 0, 0, 0 },
-	[NFV_WIRE_GIVE] = { sizeof(uint32_t), sizeof(uint32_t), 0, 0 },
-	[NFV_WIRE_TAKE] = { sizeof(uint32_t), sizeof(uint32_t), 0, 0 },
+	[NFV_WIRE_GIVE] = { sizeof(struct nfv_wire_give), sizeof(struct nfv_wire_give), 0, 0 },
+	[NFV_WIRE_TAKE] = { sizeof(struct nfv_wire_give), sizeof(struct nfv_wire_give), 0, 0 },
 	[NFV_WIRE_NEAR] = { 0, 0, 0, 0 },
 	[NFV_WIRE_RESUME] = { 0, 0, 0, 0 },
 };

@@ -214,7 +214,7 @@ what_does_not_take_over(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct iso_rig *r;
 
-		beat_ms = 500;
+		beat_ms = 400; /* sooner than packets have waited too long */
 		r = started("tally1.so", 50);
 		for (int k = 0; k < 100; k++)
 			iso_rig_traffic(r, ASK_KEEP);
