@@ -250,9 +250,10 @@ await_turn(struct guest *g)
 	struct nfv_wire_go go;
 	int heard;
 
-	do
-		heard = nfv_wire_recv(GUEST_SOCK, false, &g->msg, NULL);
-	while (heard == -EAGAIN && guest_warm(g));
+	/* Whoever works may do so on this processor. */
+	while ((heard = nfv_wire_recv(GUEST_SOCK, false, &g->msg, NULL)) == -EAGAIN &&
+		guest_warm(g))
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	if (heard == -EAGAIN)
 		heard = nfv_wire_recv(GUEST_SOCK, true, &g->msg, NULL);
 	if (heard != 1 || (g->msg.type != NFV_WIRE_GO && g->msg.type != NFV_WIRE_TAKE))

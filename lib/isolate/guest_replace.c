@@ -157,6 +157,8 @@ guest_take(struct guest *g)
 	/* The old one works meanwhile: before it writes more than there is room for it waits for a reader. */
 	while (guest_warm(g)) {
 		beat(g);
+		if (give.shares)
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &soon, NULL);
 		if (!wanted(g))
 			return false;
 	}
