@@ -282,22 +282,22 @@ isolation_restart(struct app *app, const char *stage, struct nfv_err *err)
 		nfv_fail(err, ENOENT, "no chain has a stage \"%s\" in a process of its own", stage);
 }
 
+/* By an object, by another program where the stage uses DPDK, by the same program as it is now. */
 static int
-replace_one(struct isolated *s, const struct nfv_object_file *object, struct nfv_err *err)
+replace_one(struct isolated *s, const struct nfv_object_file *file, struct nfv_err *err)
 {
-	struct nfv_isolated_version v = { .object = object };
+	bool dpdk = nfv_stage_find(s->name)->dpdk;
+	struct nfv_isolated_version v = { .object = dpdk ? NULL : file,
+		.program = dpdk ? file : NULL,
+		.argv = s->container ? NULL : s->argv };
 	int rc = 0;
 
-	if (s->container && object != NULL)
+	if (s->container && file != NULL)
 		return nfv_fail(err, EINVAL,
 			"stage \"%s\" of chain %s is in a container: start one with the new version, and "
 			"say `replace %s`",
 			s->name, s->chain, s->name);
-	if (!s->container && object == NULL)
-		return nfv_fail(err, EINVAL,
-			"stage \"%s\" of chain %s is in no container: name the object to replace it by",
-			s->name, s->chain);
-	if (object != NULL) {
+	if (v.object != NULL) {
 		rc = find_program("nfv-stage-object", s->loader, err);
 		memcpy(s->loader_argv, (const char *const[]){ s->loader, "--fd", "3", NULL },
 			sizeof(s->loader_argv));
@@ -312,14 +312,14 @@ replace_one(struct isolated *s, const struct nfv_object_file *object, struct nfv
 }
 
 int
-isolation_replace(struct app *app, const char *stage, const struct nfv_object_file *object,
-	struct nfv_err *err)
+isolation_replace(
+	struct app *app, const char *stage, const struct nfv_object_file *file, struct nfv_err *err)
 {
 	int rc = 0;
 
 	for (struct isolated *s = first(app); rc == 0 && s != NULL; s = s->next)
 		if (strcmp(s->name, stage) == 0)
-			rc = replace_one(s, object, err);
+			rc = replace_one(s, file, err);
 	return rc;
 }
 

@@ -40,8 +40,9 @@ bool isolation_has(const struct app *app, const char *stage);
 void isolation_tick(struct app *app);
 /** Put the stage's spare in the place of the process that works, in all chains that have it isolated. */
 void isolation_restart(struct app *app, const char *stage, struct nfv_err *err);
-/** Have another version take over in all of them; see replace_stage. */
-int isolation_replace(struct app *app, const char *stage, const struct nfv_object_file *object,
+/** Have another version take over in all of them; see replace_stage. `file`: an object; a program, if the stage
+ * uses DPDK; NULL: the program it has, as it is by now. */
+int isolation_replace(struct app *app, const char *stage, const struct nfv_object_file *file,
 	struct nfv_err *err);
 void isolation_close(struct app *app);
 

@@ -264,8 +264,8 @@ static const struct command {
 	{ "replan", NULL, do_replan, "off|static|FILE",
 		"lay pools and tables out anew, by FILE's plan, while they are in use" },
 	{ "replace", NULL, do_replace, "STAGE [FILE]",
-		"put another version in its place, from a shared object; without one, the container that "
-		"connects next" },
+		"put another version in its place, from a shared object or a program; without one, its "
+		"program as it is by now, or the container that connects next" },
 	{ "restart", NULL, do_restart, "STAGE",
 		"put the spare of an isolated stage in the place of the process that works" },
 	{ "scale", NULL, do_scale, "STAGE N [now]",

@@ -159,16 +159,17 @@ runs_here(const struct app *app, const char *stage)
 	return false;
 }
 
+/* An object, or a program. */
 static int
-open_object(
-	const struct app *app, const char *file, struct nfv_object_file *out, struct nfv_err *err)
+open_version(const struct app *app, const char *file, bool program, struct nfv_object_file *out,
+	struct nfv_err *err)
 {
 	const struct conf_objects *o = &app->conf.objects;
-	struct nfv_object_policy policy = { .allowed = o->allowed };
+	struct nfv_object_policy policy = { .allowed = o->allowed, .program = program };
 
 	if (o->folders.n == 0)
 		return nfv_fail(err, EACCES,
-			"no object may be mapped: name the folders where they lie, and the list of their "
+			"no file may be taken: name the folders where they lie, and the list of their "
 			"sums, in the configuration (`objects: {folders: [/usr/lib/nfv], allowed: "
 			"/etc/nfv/objects.sha256}`)");
 	for (; policy.n_dirs < o->folders.n && policy.n_dirs < NFV_OBJECT_DIRS; policy.n_dirs++)
@@ -179,23 +180,29 @@ open_object(
 int
 replace_stage(struct app *app, const char *stage, const char *file, struct nfv_err *err)
 {
-	struct nfv_object_file object = { .fd = -1 };
-	bool here = runs_here(app, stage), away = isolation_has(app, stage);
+	struct nfv_object_file version = { .fd = -1 };
+	bool here = runs_here(app, stage), away = isolation_has(app, stage), dpdk;
 	int rc = 0;
 
 	if (!here && !away)
 		return nfv_fail(err, ENOENT, "no chain has a stage \"%s\"", stage);
+	dpdk = nfv_stage_find(stage)->dpdk;
+	if (here && dpdk)
+		return nfv_fail(err, ENOTSUP,
+			"stage \"%s\" runs in its worker's loop and uses DPDK, which no object can bring "
+			"along; isolate it (`isolation:`), and it is replaced as a program",
+			stage);
 	if (file == NULL && here)
 		return nfv_fail(err, EINVAL,
 			"stage \"%s\" runs in its worker's loop: name the object to replace it by",
 			stage);
 	if (file != NULL)
-		rc = open_object(app, file, &object, err);
+		rc = open_version(app, file, dpdk, &version, err);
 	if (rc == 0 && here)
-		rc = replace_here(app, stage, &object, err);
+		rc = replace_here(app, stage, &version, err);
 	if (rc == 0 && away)
-		rc = isolation_replace(app, stage, file != NULL ? &object : NULL, err);
-	nfv_object_close(&object);
+		rc = isolation_replace(app, stage, file != NULL ? &version : NULL, err);
+	nfv_object_close(&version);
 	return rc;
 }
 

@@ -184,7 +184,8 @@ nfv_isolated_create(
 		iso->drops++;
 	iso->door = -1;
 	for (int i = 0; i < 2; i++)
-		iso->tmpl[i] = (struct template){ .sock = -1, .pidfd = -1, .object = -1 };
+		iso->tmpl[i] =
+			(struct template){ .sock = -1, .pidfd = -1, .object = -1, .program = -1 };
 	iso->now = &iso->tmpl[0];
 	iso->now->argv = c->argv;
 	for (int i = 0; i < INSTANCES; i++)
@@ -234,8 +235,7 @@ nfv_isolated_destroy(struct nfv_isolated *iso)
 		stop(iso, &iso->slot[i]);
 	for (int i = 0; i < 2; i++) {
 		template_end(&iso->tmpl[i]);
-		if (iso->tmpl[i].object >= 0)
-			close(iso->tmpl[i].object);
+		template_forget(&iso->tmpl[i]);
 	}
 	for (int i = 0; i < INSTANCES; i++)
 		nfv_segment_fini(&iso->slot[i].outbox);

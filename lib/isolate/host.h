@@ -14,9 +14,10 @@
 #include "nfv_isolated.h"
 #include "nfv_wire.h"
 
-#define INSTANCES 6 /* one live, one spare, one to replace them, three on their way out */
-#define EMPTIES   64u
-#define HELD      4u /* packets that wait, at most: so many times the ring's places */
+#define INSTANCES   6 /* one live, one spare, one to replace them, three on their way out */
+#define EMPTIES     64u
+#define GUEST_FILES 4  /* a program finds its socket at the one before, and nothing from here on */
+#define HELD        4u /* packets that wait, at most: so many times the ring's places */
 
 /* Of an instance that takes over another's state: HEIR is its WARM, and between OFFERED and LIVE it is
  * TAKING; the other is GIVING meanwhile and then PARKED, from where it can be LIVE again. */
@@ -41,7 +42,8 @@ enum state {
 struct template
 {
 	const char *const *argv;
-	int object; /* that it maps; -1: it has the stage linked in */
+	int object;  /* that it maps; -1: it has the stage linked in */
+	int program; /* that is run; -1: what argv[0] names */
 	int sock, pidfd, pid;
 	uint64_t number; /* the how manieth it is */
 	bool spawned;    /* it is our child */
@@ -178,6 +180,8 @@ void holes_look(struct nfv_isolated *iso, uint64_t now);
 /* Processes: the template started and told, or -errno with a sentence. */
 int template_start(struct nfv_isolated *iso, struct template *t, struct nfv_err *err);
 void template_end(struct template *t);
+/* What it is started from. */
+void template_forget(struct template *t);
 /* The door at `path`: a descriptor or -errno with a sentence; who has knocked, or -EAGAIN; and shut. */
 int door_open(const char *path, struct nfv_err *err);
 int door_await(int fd, int timeout_ms);

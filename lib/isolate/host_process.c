@@ -16,10 +16,12 @@
 
 #define ANSWER_MS 10000 /* to start a stage; its configuration may be large */
 
+/* Everything is closed but its socket; what it is run from, by the start itself. */
 static int
-spawn(const char *const *argv, int sock, pid_t *pid)
+spawn(const struct template *t, int sock, pid_t *pid)
 {
-	char *none[] = { NULL };
+	const char *path = t->argv[0];
+	char *none[] = { NULL }, opened[32];
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t set;
@@ -27,7 +29,14 @@ spawn(const char *const *argv, int sock, pid_t *pid)
 
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_adddup2(&files, sock, 3);
-	posix_spawn_file_actions_addclosefrom_np(&files, 4);
+	for (int fd = GUEST_FILES; fd < t->program; fd++)
+		posix_spawn_file_actions_addclose(&files, fd);
+	posix_spawn_file_actions_addclosefrom_np(
+		&files, t->program < 0 ? GUEST_FILES : t->program + 1);
+	if (t->program >= 0) {
+		snprintf(opened, sizeof(opened), "/proc/self/fd/%d", t->program);
+		path = opened;
+	}
 	posix_spawnattr_init(&attr);
 	/* A group of its own: what a terminal sends the manager is not for it, and it can be ended as one. */
 	posix_spawnattr_setflags(
@@ -38,7 +47,7 @@ spawn(const char *const *argv, int sock, pid_t *pid)
 	sigaddset(&set, SIGPIPE);
 	sigaddset(&set, SIGCHLD);
 	posix_spawnattr_setsigdefault(&attr, &set);
-	rc = posix_spawn(pid, argv[0], &files, &attr, (char *const *)(uintptr_t)argv, none);
+	rc = posix_spawn(pid, path, &files, &attr, (char *const *)(uintptr_t)t->argv, none);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
 	return rc;
@@ -105,7 +114,7 @@ connect_template(struct nfv_isolated *iso, struct template *t, struct nfv_err *e
 				strerror(errno));
 		rc = reap_begin();
 		if (rc == 0) {
-			rc = spawn(t->argv, pair[1], &pid);
+			rc = spawn(t, pair[1], &pid);
 			reap_started(rc == 0 ? pid : -1);
 		}
 		close(pair[1]);
@@ -188,7 +197,8 @@ tell(struct nfv_isolated *iso, struct template *t, struct nfv_err *err)
 		return nfv_fail(err, EPROTO,
 			"its process has another stage than the manager, or one with other reasons to "
 			"drop packets: programs of two versions?");
-	memcpy(t->version, ready.version, sizeof(t->version));
+	if (ready.version[0] != 0)
+		memcpy(t->version, ready.version, sizeof(t->version));
 	t->version[sizeof(t->version) - 1] = 0;
 	return 0;
 }
@@ -228,6 +238,17 @@ template_end(struct template *t)
 	t->sock = t->pidfd = -1;
 	t->pid = 0;
 	t->spawned = t->ready = false;
+}
+
+void
+template_forget(struct template *t)
+{
+	if (t->object >= 0)
+		close(t->object);
+	if (t->program >= 0)
+		close(t->program);
+	t->object = t->program = -1;
+	t->version[0] = 0;
 }
 
 /* New memory and a new socket each time: who still has the old ones has nothing. */

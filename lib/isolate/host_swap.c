@@ -33,10 +33,7 @@ static void
 drop_template(struct template *t)
 {
 	template_end(t);
-	if (t->object >= 0)
-		close(t->object);
-	t->object = -1;
-	t->version[0] = 0;
+	template_forget(t);
 }
 
 /* Everything of the template that still lives is ended with it. */
@@ -216,12 +213,14 @@ start_version(struct nfv_isolated *iso, struct template *t, const struct nfv_iso
 	struct nfv_err *err)
 {
 	t->argv = v->argv != NULL ? v->argv : iso->now->argv;
-	if (v->object != NULL) {
+	if (v->object != NULL)
 		t->object = fcntl(v->object->fd, F_DUPFD_CLOEXEC, 3);
-		if (t->object < 0)
-			return nfv_fail(
-				err, errno, "stage %s: %s", iso->ops->name, strerror(errno));
-	}
+	if (v->program != NULL)
+		t->program = fcntl(v->program->fd, F_DUPFD_CLOEXEC, GUEST_FILES);
+	if ((v->object != NULL && t->object < 0) || (v->program != NULL && t->program < 0))
+		return nfv_fail(err, errno, "stage %s: %s", iso->ops->name, strerror(errno));
+	if (v->program != NULL) /* it need not have a version of its own */
+		snprintf(t->version, sizeof(t->version), "%.12s", v->program->sum);
 	return template_start(iso, t, err);
 }
 

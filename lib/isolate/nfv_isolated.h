@@ -167,10 +167,12 @@ enum nfv_swap {
 	NFV_SWAP_PROBATION, /* the new version works, the old one is kept as it was then */
 };
 
-/** Another version of the stage: from an object, or another program's. */
+/** Another version of the stage: from an object, or another program's. Files are read during the call only. */
 struct nfv_isolated_version {
-	/** Read during the call only. NULL: the program has it. */
+	/** NULL: the program has it. */
 	const struct nfv_object_file *object;
+	/** To be run in place of the file that argv[0] names. NULL: that file, as it is by then. */
+	const struct nfv_object_file *program;
 	/** Outlives the stage. NULL: the program it has; where that is started by somebody else, the next
 	 * one that connects. */
 	const char *const *argv;

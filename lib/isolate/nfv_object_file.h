@@ -8,6 +8,9 @@
  * sha256sum prints it; lines that begin with # are comments. It is an ELF object for this machine that
  * asks neither for writable code, nor for an executable stack, nor for libraries but libc.
  *
+ * A program for a stage's process (nfv-stage-dpdk, say) is opened under the same rule. It may take libraries, from
+ * where the system has them; none from folders that it names itself.
+ *
  * The bytes that are checked are those that are mapped: the file is copied into a memfd, which is sealed
  * against any change before its sum is taken (F_SEAL_WRITE, SHRINK, GROW, SEAL). What becomes of the
  * file afterwards is of no matter.
@@ -17,6 +20,7 @@
 #ifndef NFV_OBJECT_FILE_H
 #define NFV_OBJECT_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +33,7 @@ struct nfv_object_policy {
 	uint32_t n_dirs;
 	const char *allowed; /* absolute; the list of sums */
 	size_t size_max;     /* of an object, in bytes; 0: 16 MiB */
+	bool program;        /* what is wanted is a program to be run, not an object to be mapped */
 };
 
 /** An object that may be mapped; closed by nfv_object_close. */
@@ -48,7 +53,7 @@ int nfv_object_open(const struct nfv_object_policy *policy, const char *path,
 /** Harmless on one whose fd is -1. */
 void nfv_object_close(struct nfv_object_file *f);
 
-/** Whether `n` bytes are an ELF object that may be mapped here; -ENOEXEC with a sentence. */
-int nfv_object_elf(const uint8_t *bytes, size_t n, struct nfv_err *err);
+/** Whether `n` bytes are an ELF object that may be mapped here, or a program that may be run; -ENOEXEC with a sentence. */
+int nfv_object_elf(const uint8_t *bytes, size_t n, bool program, struct nfv_err *err);
 
 #endif

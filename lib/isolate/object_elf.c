@@ -28,13 +28,14 @@ static const char *const there[] = { "libc.so.", "libm.so.", "ld-linux",
 struct elf {
 	const uint8_t *bytes;
 	size_t n;
+	bool program;
 	Elf64_Ehdr head;
 };
 
 static int
 refuse(struct nfv_err *err, const char *why)
 {
-	return nfv_fail(err, ENOEXEC, "%s; build it as a shared object for this machine", why);
+	return nfv_fail(err, ENOEXEC, "%s; build it for this machine, as what it is to be", why);
 }
 
 static Elf64_Phdr
@@ -67,9 +68,12 @@ offset_of(const struct elf *e, uint64_t addr, uint64_t *off)
 	return false;
 }
 
+/* A program's libraries are those of the system, as the pipeline's own are. */
 static int
-check_needed(const char *name, struct nfv_err *err)
+check_needed(const struct elf *e, const char *name, struct nfv_err *err)
 {
+	if (e->program && strchr(name, '/') == NULL)
+		return 0;
 	for (int i = 0; there[i] != NULL; i++)
 		if (strncmp(name, there[i], strlen(there[i])) == 0)
 			return 0;
@@ -95,6 +99,10 @@ check_dynamic(const struct elf *e, const Elf64_Phdr *p, struct nfv_err *err)
 			return nfv_fail(err, ENOEXEC,
 				"its code would have to be written to; compile all of it with "
 				"-fPIC");
+		if (d.d_tag == DT_RPATH || d.d_tag == DT_RUNPATH)
+			return nfv_fail(err, ENOEXEC,
+				"it wants libraries from a folder of its own; link it without RPATH "
+				"and RUNPATH");
 	}
 	for (uint64_t i = 0; i < p->p_filesz / sizeof(d); i++) {
 		memcpy(&d, e->bytes + p->p_offset + i * sizeof(d), sizeof(d));
@@ -106,16 +114,16 @@ check_dynamic(const struct elf *e, const Elf64_Phdr *p, struct nfv_err *err)
 		if (strings == 0 || d.d_un.d_val > e->n || !inside(e, off, 1) ||
 			memchr(e->bytes + off, 0, e->n - off) == NULL)
 			return refuse(err, "its names lie outside it");
-		if (check_needed((const char *)e->bytes + off, err) < 0)
+		if (check_needed(e, (const char *)e->bytes + off, err) < 0)
 			return -ENOEXEC;
 	}
 	return 0;
 }
 
 int
-nfv_object_elf(const uint8_t *bytes, size_t n, struct nfv_err *err)
+nfv_object_elf(const uint8_t *bytes, size_t n, bool program, struct nfv_err *err)
 {
-	struct elf e = { .bytes = bytes, .n = n };
+	struct elf e = { .bytes = bytes, .n = n, .program = program };
 	bool dynamic = false;
 
 	if (n < sizeof(e.head))
@@ -126,15 +134,15 @@ nfv_object_elf(const uint8_t *bytes, size_t n, struct nfv_err *err)
 	if (e.head.e_ident[EI_CLASS] != ELFCLASS64 || e.head.e_ident[EI_DATA] != ORDER ||
 		e.head.e_machine != MACHINE)
 		return refuse(err, "it is for another machine");
-	if (e.head.e_type != ET_DYN)
-		return refuse(err, "it is no shared object");
+	if (e.head.e_type != ET_DYN && (!program || e.head.e_type != ET_EXEC))
+		return refuse(err, program ? "it is no program" : "it is no shared object");
 	if (e.head.e_phentsize != sizeof(Elf64_Phdr) || e.head.e_phnum == 0 ||
 		!inside(&e, e.head.e_phoff, (uint64_t)e.head.e_phnum * sizeof(Elf64_Phdr)))
 		return refuse(err, "its table of segments lies outside it");
 	for (unsigned int i = 0; i < e.head.e_phnum; i++) {
 		Elf64_Phdr p = segment(&e, i);
 
-		if (p.p_type == PT_INTERP)
+		if (p.p_type == PT_INTERP && !program)
 			return refuse(err, "it is a program");
 		if ((p.p_type == PT_LOAD || p.p_type == PT_DYNAMIC) &&
 			!inside(&e, p.p_offset, p.p_filesz))
@@ -151,5 +159,7 @@ nfv_object_elf(const uint8_t *bytes, size_t n, struct nfv_err *err)
 		if (p.p_type == PT_DYNAMIC && check_dynamic(&e, &p, err) < 0)
 			return -ENOEXEC;
 	}
+	if (program)
+		return e.head.e_entry != 0 ? 0 : refuse(err, "it is no program");
 	return dynamic ? 0 : refuse(err, "it exports nothing");
 }

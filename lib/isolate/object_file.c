@@ -283,7 +283,7 @@ check_bytes(const struct nfv_object_policy *policy, struct nfv_object_file *f, c
 	for (size_t i = 0; i < sizeof(digest); i++)
 		snprintf(f->sum + 2 * i, 3, "%02x", digest[i]);
 	rc = check_listed(policy, path, f->sum, err);
-	if (rc == 0 && nfv_object_elf(at, f->size, err) < 0)
+	if (rc == 0 && nfv_object_elf(at, f->size, policy->program, err) < 0)
 		rc = nfv_fail_in(err, -ENOEXEC, "%s", path);
 	munmap(at, f->size);
 	return rc;

@@ -232,7 +232,7 @@ no_elf(const char *bytes, size_t n, const char *why)
 {
 	struct nfv_err err = { "" };
 
-	assert_int_equal(nfv_object_elf((const uint8_t *)bytes, n, &err), -ENOEXEC);
+	assert_int_equal(nfv_object_elf((const uint8_t *)bytes, n, false, &err), -ENOEXEC);
 	if (strstr(err.text, why) == NULL)
 		fail_msg("%s", err.text);
 }
@@ -248,7 +248,7 @@ elf_files_are_looked_at(void **state)
 	(void)state;
 	memcpy(&good, h, sizeof(good));
 	p = (Elf64_Phdr *)(void *)(bytes + h->e_phoff);
-	assert_int_equal(nfv_object_elf((const uint8_t *)bytes, n, NULL), 0);
+	assert_int_equal(nfv_object_elf((const uint8_t *)bytes, n, false, NULL), 0);
 	no_elf(bytes, 40, "shorter than the head");
 	no_elf(bytes, sizeof(*h), "table of segments");
 	no_elf(bytes, 4096, "a segment lies outside");
@@ -291,6 +291,35 @@ elf_files_are_looked_at(void **state)
 	free(bytes);
 }
 
+/* A program is another thing than an object, and may take libraries from where the system has them. */
+static void
+programs_are_looked_at(void **state)
+{
+	struct nfv_err err = { "" };
+	size_t n;
+	char *bytes = store_read(STAGE_PROGRAM, &n), *name = memmem(bytes, n, "libc.so.6", 9);
+	Elf64_Ehdr *h = (Elf64_Ehdr *)(void *)bytes;
+
+	(void)state;
+	if (nfv_object_elf((const uint8_t *)bytes, n, true, &err) < 0)
+		fail_msg("%s", err.text);
+	no_elf(bytes, n, "it is a program");
+	assert_non_null(name);
+	memcpy(name, "liba.so", 8);
+	assert_int_equal(nfv_object_elf((const uint8_t *)bytes, n, true, &err), 0);
+	memcpy(name, "/x/a.so", 8);
+	assert_int_equal(nfv_object_elf((const uint8_t *)bytes, n, true, &err), -ENOEXEC);
+	assert_non_null(strstr(err.text, "the library /x/a.so, which nobody has checked"));
+	memcpy(name, "libc.so.6", 9);
+	h->e_machine = EM_S390;
+	assert_int_equal(nfv_object_elf((const uint8_t *)bytes, n, true, &err), -ENOEXEC);
+	free(bytes);
+	bytes = store_read(OBJECT_NAT, &n);
+	assert_int_equal(nfv_object_elf((const uint8_t *)bytes, n, true, &err), -ENOEXEC);
+	assert_non_null(strstr(err.text, "it is no program"));
+	free(bytes);
+}
+
 /* Any byte may be another: it is refused or not, and read within its bounds. */
 static void
 elf_files_of_any_kind(void **state)
@@ -314,7 +343,7 @@ elf_files_of_any_kind(void **state)
 					(k % 2                     ? len :
 							len < 1024 ? len :
 								     1024)] = (char)random();
-		nfv_object_elf((const uint8_t *)tight, len, &err);
+		nfv_object_elf((const uint8_t *)tight, len, i % 2 == 0, &err);
 		free(tight);
 	}
 	free(copy);
@@ -394,6 +423,7 @@ main(void)
 		cmocka_unit_test(lists_that_are_none),
 		cmocka_unit_test(what_is_no_file),
 		cmocka_unit_test(elf_files_are_looked_at),
+		cmocka_unit_test(programs_are_looked_at),
 		cmocka_unit_test(elf_files_of_any_kind),
 		cmocka_unit_test(one_that_needs_other_libraries),
 		cmocka_unit_test(what_is_not_sealed_is_not_mapped),
