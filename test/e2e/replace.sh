@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A stage is replaced by another version of it, a shared object, while calls go on: in a process of its own, and
-# in its worker's loop. No call fails and flows keep their ports. Objects that are not allowed are refused.
+# A stage is replaced by another version of it while calls go on: by a shared object in a process of its own and in its
+# worker's loop, by a program where it uses DPDK. No call fails and flows keep their ports. What is not allowed is
+# refused.
 . "$(dirname "$0")/sip.bash"
 testbed_up
 # Nobody but root may write on the way to an object: not under /tmp.
@@ -8,19 +9,24 @@ objects=$(mktemp -d /run/nfv-e2e-XXXXXX)
 trap 'rc=$?; set +e; rm -rf "$objects"; (exit $rc); cleanup' EXIT
 chmod 755 "$objects"
 install -m 644 "$BUILD/lib/nf/nat/nfv-stage-nat.so" "$objects/nat.so"
-(cd "$objects" && sha256sum nat.so >allowed)
+install -m 755 "$BUILD/apps/nfv-stage/nfv-stage-dpdk" "$objects/firewall"
+(cd "$objects" && sha256sum nat.so firewall >allowed)
 cat "$CONFIG" - >"$WORK/fused.yaml" <<END
 objects: {folders: [$objects], allowed: $objects/allowed}
 END
 cat "$WORK/fused.yaml" - >"$WORK/isolated.yaml" <<END
-isolation: [{stage: nat, idle: 50, on-failure: hold, probation: 1}]
+isolation:
+  - {stage: nat, idle: 50, on-failure: hold, probation: 1}
+  - {stage: firewall, idle: 50, on-failure: hold, probation: 1}
 END
 
-# refused WORDS FILE
-refused() { ask replace nat "$2" | tail -n +2 | tee -a "$WORK/said" | grep -q -- "$1"; }
+# refused WORDS [FILE [STAGE]]
+refused() {
+	PATIENCE=20 ask replace "${3:-nat}" ${2:+"$2"} | tail -n +2 | tee -a "$WORK/said" | grep -q -- "$1"
+}
 # The ports that NAT has given out.
 ports() { show stage nat | grep -- '->' | sort; }
-shows() { show stage nat | grep -q -- "$1"; }
+shows() { show stage "${2:-nat}" | grep -q -- "$1"; }
 # while_calls CMD…: nothing of a hundred calls is lost meanwhile.
 while_calls() {
 	local callee caller
@@ -48,6 +54,20 @@ expect "what had a port has it still" [ -z "$(comm -23 "$WORK/ports" <(ports))" 
 same "what the chain has lost" "$(lost)" 0
 sleep 1.5 # its probation
 
+# Its flows are as known as before: no rule is asked about them, and none was refused.
+firewalled() { expect "the firewall is replaced" refused 'another version of firewall is ready' "$1" firewall; }
+while_calls firewalled firewall
+expect "the new program works" wait_for 5 shows "version $(sha256sum "$objects/firewall" | head -c 12), replaced 1, rolled back 0, not replaced 0, flows not taken over 0" firewall
+ladder 10 50 '>INVITE <180 <200 >ACK >BYE <200'
+sleep 1.5
+while_calls firewalled ''
+expect "its own program, started anew" wait_for 5 shows 'version built in, replaced 2' firewall
+ladder 10 50 '>INVITE <180 <200 >ACK >BYE <200'
+same "what the chain has lost" "$(lost)" 0
+sleep 1.5
+expect "an object is no program" refused 'nat.so.*it is no program' nat.so firewall
+expect "nor a program an object" refused 'firewall.*it is a program' firewall
+
 cp "$objects/nat.so" "$objects/other.so"
 printf x >>"$objects/other.so"
 expect "what is not on the list is refused" refused 'other.so.*allowed' other.so
@@ -69,6 +89,7 @@ while_calls replaced 'nat is version 1.* now, [1-9][0-9]* flows went over, 0 wer
 ladder 10 50 '>INVITE <180 <200 >ACK >BYE <200'
 expect "what had a port has it still" [ -z "$(comm -23 "$WORK/ports" <(ports))" ]
 expect "once more" refused 'nat is version' nat.so
+expect "what uses DPDK is not mapped" refused 'isolate it' firewall firewall
 ladder 10 50 '>INVITE <180 <200 >ACK >BYE <200'
 same "what the chain has lost" "$(lost)" 0
 expect "it ends in order" pipeline_stop TERM
