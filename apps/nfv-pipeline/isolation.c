@@ -12,6 +12,7 @@
 #include "scale.h"
 
 #define BACKOFF_MS 10
+#define ENDS_MS    5000
 
 struct isolated {
 	struct isolated *next;
@@ -332,4 +333,5 @@ isolation_close(struct app *app)
 	}
 	free(app->isolation);
 	app->isolation = NULL;
+	nfv_isolated_await_ends(ENDS_MS);
 }

@@ -213,13 +213,12 @@ nfv_isolated_create(
 	return 0;
 }
 
-/* Killed, and waited for: a process that still ran could write into buffers that are others' by then. */
+/* Waited for: a process that still ran could write into buffers that are others' by then. */
 static void
-stop(struct nfv_isolated *iso, struct instance *in)
+stop(struct instance *in)
 {
 	struct pollfd gone = { .fd = in->pidfd, .events = POLLIN };
 
-	instance_kill(iso, in);
 	if (in->pidfd >= 0)
 		poll(&gone, 1, 1000);
 	if (atomic_load(&in->state) != FREE)
@@ -232,7 +231,9 @@ nfv_isolated_destroy(struct nfv_isolated *iso)
 	if (iso == NULL)
 		return;
 	for (int i = 0; i < INSTANCES; i++)
-		stop(iso, &iso->slot[i]);
+		instance_kill(iso, &iso->slot[i]);
+	for (int i = 0; i < INSTANCES; i++)
+		stop(&iso->slot[i]);
 	for (int i = 0; i < 2; i++) {
 		template_end(&iso->tmpl[i]);
 		template_forget(&iso->tmpl[i]);

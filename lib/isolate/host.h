@@ -199,10 +199,12 @@ void instance_kill(struct nfv_isolated *iso, struct instance *in);
 void instance_free(struct instance *in);
 
 /* A child of ours is about to be started: 0 or a positive error, and a lock is taken until reap_started; which it
- * was, or -1; and it has been waited for. */
+ * was, or -1. It is killed: nobody waits for it to be gone, since each of its threads has to be given time to end,
+ * which takes long where there is much else to do; but there is a look at it now and then: how many are left. */
 int reap_begin(void);
 void reap_started(pid_t pid);
 void reap_ended(pid_t pid);
+uint32_t reap_look(void);
 
 /* Replacing by another version, a look at it: whether nothing else is to be done about who is next. */
 bool swap_look(struct nfv_isolated *iso, uint64_t now);

@@ -442,6 +442,7 @@ nfv_isolated_control(struct nfv_isolated *iso, int timeout_ms)
 	if (poll(p, ALL, timeout_ms) < 0)
 		return;
 	now = host_now();
+	reap_look();
 	for (int i = 0; i < 2; i++)
 		if (p[TEMPLATES + i].revents != 0)
 			hear_template(iso, &iso->tmpl[i]);

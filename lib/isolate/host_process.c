@@ -228,7 +228,6 @@ template_end(struct template *t)
 	if (t->pidfd >= 0) {
 		if (t->spawned) {
 			kill(-t->pid, SIGKILL); /* whoever is left of its group */
-			waitpid(t->pid, NULL, 0);
 			reap_ended(t->pid);
 		} else {
 			syscall(SYS_pidfd_send_signal, t->pidfd, SIGKILL, NULL, 0);

@@ -4,25 +4,29 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
-	pid_t *pid;
+	struct child {
+		pid_t pid;
+		bool ended;
+	} * at;
 	uint32_t n;
 } ours;
 
 int
 reap_begin(void)
 {
-	pid_t *more;
+	struct child *more;
 
 	pthread_mutex_lock(&lock);
-	more = realloc(ours.pid, (ours.n + 1) * sizeof(*more));
+	more = realloc(ours.at, (ours.n + 1) * sizeof(*more));
 	if (more != NULL)
-		ours.pid = more;
+		ours.at = more;
 	else
 		pthread_mutex_unlock(&lock);
 	return more != NULL ? 0 : ENOMEM;
@@ -32,8 +36,28 @@ void
 reap_started(pid_t pid)
 {
 	if (pid > 0)
-		ours.pid[ours.n++] = pid;
+		ours.at[ours.n++] = (struct child){ .pid = pid };
 	pthread_mutex_unlock(&lock);
+}
+
+uint32_t
+reap_look(void)
+{
+	uint32_t left = 0;
+
+	pthread_mutex_lock(&lock);
+	for (uint32_t i = ours.n; i-- > 0;) {
+		if (ours.at[i].ended && waitpid(ours.at[i].pid, NULL, WNOHANG) != 0)
+			ours.at[i] = ours.at[--ours.n];
+		else
+			left += ours.at[i].ended;
+	}
+	if (ours.n == 0) {
+		free(ours.at);
+		ours.at = NULL;
+	}
+	pthread_mutex_unlock(&lock);
+	return left;
 }
 
 void
@@ -41,22 +65,26 @@ reap_ended(pid_t pid)
 {
 	pthread_mutex_lock(&lock);
 	for (uint32_t i = 0; i < ours.n; i++)
-		if (ours.pid[i] == pid) {
-			ours.pid[i] = ours.pid[--ours.n];
-			break;
-		}
-	if (ours.n == 0) {
-		free(ours.pid);
-		ours.pid = NULL;
-	}
+		ours.at[i].ended |= ours.at[i].pid == pid;
 	pthread_mutex_unlock(&lock);
+	reap_look();
+}
+
+void
+nfv_isolated_await_ends(uint32_t ms)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	uint64_t until = host_now() + ms * 1000000ull;
+
+	while (reap_look() > 0 && host_now() < until)
+		nanosleep(&nap, NULL);
 }
 
 static bool
 is_ours(pid_t pid)
 {
 	for (uint32_t i = 0; i < ours.n; i++)
-		if (ours.pid[i] == pid)
+		if (ours.at[i].pid == pid)
 			return true;
 	return false;
 }

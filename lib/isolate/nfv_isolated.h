@@ -135,8 +135,11 @@ struct nfv_isolated;
 /** Start the template and the first instance, which may take a second; waits for it. */
 int nfv_isolated_create(
 	const struct nfv_isolated_conf *conf, struct nfv_isolated **out, struct nfv_err *err);
-/** Stop everything; buffers on their way go back to the pool. Takes NULL. */
+/** Stop everything; buffers on their way go back to the pool. Takes NULL. Its first process is killed and may take
+ * a while to be gone. */
 void nfv_isolated_destroy(struct nfv_isolated *iso);
+/** Wait until all such processes of this program's are gone, with the memory they had, but no longer than `ms`. */
+void nfv_isolated_await_ends(uint32_t ms);
 
 /**
  * Hand a burst over. What is left in it is for the chain to go on with: nothing, as a rule, or

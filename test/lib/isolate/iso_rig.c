@@ -111,6 +111,7 @@ iso_rig_end(struct iso_rig *r)
 	if (r->iso != NULL && r->sent > 0)
 		add_up(r);
 	nfv_isolated_destroy(r->iso);
+	nfv_isolated_await_ends(PATIENCE_S * 1000);
 	assert_int_equal(r->n_free, RIG_BUFFERS);
 	nfv_segment_fini(&r->segment);
 	free(r);
