@@ -318,6 +318,8 @@ config_isolation(const struct config *c, const struct conf_chain *ch, const char
 uint32_t
 config_instances(const struct conf_isolation *iso)
 {
+	if (iso == NULL)
+		return 1;
 	return iso->most > iso->instances ? iso->most : iso->instances;
 }
 

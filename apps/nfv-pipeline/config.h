@@ -114,7 +114,7 @@ const char *const *config_shard(const struct conf_chain *ch, uint32_t i);
 /** How a stage of a chain is isolated; NULL: it runs in its worker's loop. */
 const struct conf_isolation *config_isolation(
 	const struct config *c, const struct conf_chain *ch, const char *stage);
-/** How many instances of a stage may run side by side. */
+/** How many instances of a stage may run side by side; 1 if it is not isolated: NULL. */
 uint32_t config_instances(const struct conf_isolation *iso);
 /** The filled section of a stage, or NULL. */
 const void *config_section(const struct config *c, const struct nfv_stage_ops *ops);

@@ -302,6 +302,9 @@ create_shard(struct app *app, uint32_t i, uint32_t shard, bool here, struct nfv_
 		/* A configuration is checked without starting anything: here it runs like any other. */
 		if (!here)
 			isolation_use(app, ch, worker, &stage[s], &seat[s]);
+		else
+			stage[s].parts = config_instances(
+				config_isolation(&app->conf, ch, stage[s].ops->name));
 	}
 	rc = fill_chain(app, ch, shard, &conf, &routes, err);
 	if (rc == 0)

@@ -216,6 +216,10 @@ start_stages(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct nfv_
 		chain_context(c, i, &ctx);
 		ctx.doc = conf->doc;
 		ctx.conf = use->conf;
+		if (use->parts > 1) {
+			ctx.shard *= use->parts;
+			ctx.shards *= use->parts;
+		}
 		rc = use->send_away == NULL ? chain_start(s, &ctx, err) :
 					      use->send_away(use->arg, s->ops, &ctx, &s->away, err);
 		c->sends_away |= is_away(s);

@@ -39,6 +39,8 @@ struct nfv_stage_use {
 	int (*send_away)(void *arg, const struct nfv_stage_ops *ops,
 		const struct nfv_stage_ctx *ctx, struct nfv_away *out, struct nfv_err *err);
 	void *arg;
+	/** To see whether its configuration will do for so many that share what there is; 0 and 1: for one. */
+	uint32_t parts;
 };
 
 struct nfv_chain_conf {

@@ -230,7 +230,8 @@ take_share(struct nat *nat, const struct nfv_stage_ctx *ctx, struct nat_table_co
 	part = (table->hi - table->lo + 1) / ctx->shards;
 	if (part == 0)
 		return nfv_conf_fail(ctx->doc, &conf->ports, err,
-			"ports: %u are too few for %u workers or instances",
+			"ports: %u are too few for %u workers or instances; give nat one for each at "
+			"least, or have fewer of them",
 			table->hi - table->lo + 1, ctx->shards);
 	table->lo += ctx->shard * part;
 	if (ctx->shard + 1 < ctx->shards)
