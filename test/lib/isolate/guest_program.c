@@ -259,7 +259,7 @@ evil(const char *mode)
 	}
 	if (strcmp(mode, "allocate") == 0)
 		for (;;) {
-			char *p = malloc(1 << 20);
+			char *volatile p = malloc(1 << 20); /* a compiler may do without */
 
 			if (p == NULL)
 				abort();

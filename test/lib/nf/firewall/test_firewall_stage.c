@@ -119,7 +119,8 @@ from_configuration_to_verdict(void **state)
 }
 
 /* Of a stage that has died in the middle: the first three are as they may be, the rest is not. */
-static struct fw_flow torn[] = { { 2, 0, 0 }, { 1, 2, 0 }, { 0, 0, 0 }, { 3, 0, 0 }, { 2, 3, 0 }, { 2, 0, 7 } };
+static struct fw_flow torn[] = { { 2, 0, 0 }, { 1, 2, 0 }, { 0, 0, 0 }, { 3, 0, 0 }, { 2, 3, 0 },
+	{ 2, 0, 7 } };
 static uint32_t dropped;
 
 static bool
