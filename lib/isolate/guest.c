@@ -115,6 +115,7 @@ start_stage(struct guest *g, struct nfv_err *err)
 		.group_seed = c->group_seed,
 		.lender = &g->kept.lender,
 		.pinholes = g->holes != NULL ? g->holes->table : NULL,
+		.succeeds = c->succeeds != 0,
 		.socket = c->socket };
 	int rc;
 

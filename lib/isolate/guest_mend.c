@@ -83,6 +83,7 @@ guest_take_turn(struct guest *g, bool afresh)
 	bool stateless = g->ops->state_size == 0 && g->ops->flow_size == 0;
 	uint64_t tsc = nfv_tsc();
 
+	nfv_giver_stop(&g->giver); /* whoever was before may have been at it */
 	g->report = (struct nfv_wire_state){ .how = NFV_STATE_MENDED };
 	if ((was == STATE_NOTHING && !afresh) || stateless) {
 		atomic_store(doing, STATE_NOTHING);

@@ -184,6 +184,7 @@ tell(struct nfv_isolated *iso, struct template *t, struct nfv_err *err)
 	if (fd[0] < 0)
 		return fd[0];
 	fd[1] = t->object;
+	((struct nfv_wire_config *)(void *)iso->config)->succeeds = t != iso->now;
 	rc = nfv_wire_send(t->sock, NFV_WIRE_CONFIG, iso->config, iso->config_len, fd,
 		t->object >= 0 ? 2 : 1, err);
 	close(fd[0]);

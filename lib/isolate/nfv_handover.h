@@ -9,13 +9,15 @@
  *   FLOW   nfv_handover_flow      a flow, new or as it is now; behind it what the stage keeps of it
  *   GONE   nfv_handover_gone      a flow that has come before is over
  *   AGAIN                         all that has come is void; it comes once more
- *   STATE  the stage's own bytes  when all flows have come
- *   END    nfv_handover_end       once, last: how many flows there are
+ *   ITEM   nfv_handover_item      a part of a record of the stage's own, new, or as it is now; the whole
+ *                                 behind the last part counts; one of no bytes: it is no more
+ *   STATE  the stage's own bytes  when all flows and items have come
+ *   END    nfv_handover_end       once, last: how many flows there are, and items
  *
  * The giver keeps a bit for each record that has changed since it was written, and goes round them, a few
  * each time it is asked to; a flow that ends is told at once, so that the taker never meets two flows
- * with the same key. The taker believes nothing: what is no record of these, or does not add up in the end,
- * is refused with a sentence. Flows that its stage does not take are counted.
+ * with the same key. Items are the stage's to sort out. The taker believes nothing: what is no record of these, or does not add up in the end,
+ * is refused with a sentence. Flows and items that its stage does not take are counted.
  *
  * Memory is taken by init alone. Threads: each end, its own.
  */
@@ -23,16 +25,18 @@
 #define NFV_HANDOVER_H
 
 #include "nfv_flow.h"
+#include "nfv_items.h"
 #include "nfv_pipe.h"
 #include "nfv_stage.h"
 
-#define NFV_HANDOVER_FORMAT 1u
+#define NFV_HANDOVER_FORMAT 2u
 
 enum nfv_handover_type {
 	NFV_HANDOVER_BEGIN = 1,
 	NFV_HANDOVER_FLOW,
 	NFV_HANDOVER_GONE,
 	NFV_HANDOVER_AGAIN,
+	NFV_HANDOVER_ITEM,
 	NFV_HANDOVER_STATE,
 	NFV_HANDOVER_END,
 };
@@ -51,8 +55,13 @@ struct nfv_handover_gone {
 	uint32_t family, index;
 };
 
+struct nfv_handover_item {
+	uint32_t kind, index;
+	uint32_t n, at; /* bytes of all of it; where in it the part lies that follows */
+};
+
 struct nfv_handover_end {
-	uint64_t flows;
+	uint64_t flows, items;
 };
 
 /** Of either end: whose state it is. Tables are a pair as in records.h; NULL: the stage has no flows. */
@@ -63,12 +72,19 @@ struct nfv_handover_of {
 	uint32_t max; /* records of each table */
 };
 
+static inline uint32_t
+nfv_handover_flows(const struct nfv_handover_of *of)
+{
+	return of->table != NULL && of->table[0] != NULL ? of->max : 0;
+}
+
 struct nfv_giver {
 	struct nfv_handover_of of;
 	struct nfv_pipe_end out;
 	uint64_t *dirty[2], *sent[2]; /* a bit for each record */
 	uint32_t words;               /* of each of them */
 	uint32_t at, rounds;          /* where it is, of both tables; how often it came by here */
+	struct nfv_items_out items;
 	bool on, again;
 };
 
@@ -80,6 +96,7 @@ static inline void
 nfv_giver_stop(struct nfv_giver *g)
 {
 	g->on = false;
+	nfv_items_stop(&g->items);
 }
 /** A packet of this flow has passed. */
 static inline void
@@ -99,6 +116,11 @@ struct nfv_taker {
 	struct nfv_handover_of of;
 	struct nfv_pipe_end in;
 	uint32_t *record[2]; /* by the giver's numbers: ours, and 1 more; 0: none */
+	uint64_t *item[NFV_ITEM_KINDS],
+		*lost[NFV_ITEM_KINDS];  /* that have come; that were not taken */
+	uint32_t items[NFV_ITEM_KINDS]; /* how many numbers there may be */
+	uint8_t *whole;                 /* an item, as far as it has come */
+	struct nfv_handover_item part;  /* what is to come of it next */
 	uint32_t version, refused;
 	bool begun;
 	uint8_t room[NFV_PIPE_RECORD];

@@ -32,7 +32,7 @@
 #include "nfv_ring.h"
 #include "nfv_stage.h"
 
-#define NFV_WIRE_ABI  5u
+#define NFV_WIRE_ABI  6u
 #define NFV_WIRE_MAX  98304u /* bytes of a message's body: a configuration, mostly */
 #define NFV_WIRE_FDS  4
 #define NFV_WIRE_NAME 64
@@ -113,6 +113,7 @@ struct nfv_wire_config {
 	struct nfv_flow_timeouts timeouts;
 	uint32_t flows;    /* records of each family */
 	uint32_t pinholes; /* that it may have open at once; 0: it is to open none */
+	uint32_t succeeds; /* as nfv_stage_ctx has it */
 	int32_t socket;    /* NUMA node */
 	uint32_t idle_us;  /* of nothing to do, until it naps between looks; 0: it never does */
 	uint32_t n_own[2], n_toward, n_text;

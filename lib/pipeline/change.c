@@ -6,6 +6,7 @@
 
 #include "chain.h"
 #include "nfv_change.h"
+#include "nfv_items.h"
 
 /* Of one table, by the records' numbers. */
 struct beside {
@@ -17,6 +18,8 @@ struct nfv_change {
 	uint32_t at;
 	size_t room; /* of a slot */
 	struct beside beside[2];
+	struct nfv_items_out items;
+	bool begun, near; /* the old one tells which of its items change; few have */
 	struct stage out; /* the new one until it is switched in, then the old one */
 	struct nfv_change_result result;
 };
@@ -62,6 +65,7 @@ end(struct nfv_change *ch)
 	if (s->started && s->ops->fini != NULL)
 		s->ops->fini(s->state);
 	free(s->state);
+	nfv_items_fini(&ch->items);
 	for (int i = 0; i < 2; i++) {
 		free(ch->beside[i].slots);
 		free(ch->beside[i].refused);
@@ -110,9 +114,12 @@ nfv_change_prepare(struct nfv_chain *c, uint32_t at, const struct nfv_stage_use 
 		.out = { .ops = use->ops, .flow_off = is->flow_off, .segment = is->segment } };
 	ch->result.rc = -ECANCELED;
 	chain_context(c, (int)at, &ctx);
+	ctx.succeeds = is->ops->state_version > 0;
 	ctx.conf = use->conf;
 	ctx.doc = doc;
 	rc = take_memory(ch, err);
+	if (rc == 0)
+		rc = nfv_items_init(&ch->items, is->ops, is->state, err);
 	if (rc == 0)
 		rc = chain_start(&ch->out, &ctx, err);
 	if (rc == 0 && use->ops->selftest != NULL)
@@ -189,6 +196,49 @@ put_in_place(struct nfv_change *ch, struct nfv_flow_table *t, const struct besid
 	}
 }
 
+/* One that the new version does not know comes to nothing. */
+static bool
+take_item(void *arg, uint32_t kind, uint32_t i, const uint8_t *bytes, size_t n)
+{
+	struct nfv_change *ch = arg;
+	const struct nfv_stage_ops *new = ch->out.ops;
+	uint32_t version = ch->chain->stage[ch->at].ops->state_version;
+
+	if (new->import_item !=
+		NULL &&new->import_item(ch->out.state, version, kind, i, bytes, n) < 0)
+		ch->result.refused++;
+	return true;
+}
+
+void
+nfv_change_some(void *arg)
+{
+	enum { BYTES = 1 << 16, LITTLE = 256 };
+	struct nfv_change *ch = arg;
+
+	if (!ch->begun)
+		nfv_items_start(&ch->items);
+	ch->begun = true;
+	ch->near = nfv_items_write(&ch->items, BYTES, take_item, ch) == 1 &&
+		nfv_items_left(&ch->items) <= LITTLE;
+}
+
+bool
+nfv_change_near(const struct nfv_change *ch)
+{
+	return ch->near;
+}
+
+static int
+carry_items(struct nfv_change *ch)
+{
+	if (!ch->begun)
+		nfv_items_start(&ch->items);
+	nfv_items_stop(&ch->items);
+	ch->items.kind = ch->items.word = 0;
+	return nfv_items_write(&ch->items, SIZE_MAX, take_item, ch) < 0 ? -EIO : 0;
+}
+
 void
 nfv_change_switch(void *arg)
 {
@@ -201,11 +251,15 @@ nfv_change_switch(void *arg)
 
 	for (int i = 0; i < 2; i++)
 		carry_flows(ch, seg->table[i], &ch->beside[i]);
-	if (is->ops->export_ != NULL && is->ops->state_version > 0)
+	rc = carry_items(ch);
+	if (rc == 0 && is->ops->export_ != NULL && is->ops->state_version > 0)
 		rc = is->ops->export_(is->state, &to);
+	if (rc == 0 && ch->items.kinds > 0 && ch->out.ops->import != NULL)
+		rc = ch->out.ops->import(ch->out.state, is->ops->state_version, NULL, 0);
 	if (rc == 0) {
 		*is = ch->out;
 		ch->out = old;
+		ch->result.items = nfv_items_sent(&ch->items);
 		for (int i = 0; i < 2; i++)
 			put_in_place(ch, seg->table[i], &ch->beside[i]);
 	}

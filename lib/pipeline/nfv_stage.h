@@ -61,6 +61,22 @@ struct nfv_put {
 };
 #define NFV_CARRY_MAX 1024u
 
+/** What a stage keeps beside flows, as records by number: of one kind. It is the stage's. */
+struct nfv_items {
+	uint32_t n;        /* numbers 0 to n - 1; it stays as it is after init */
+	uint64_t *touched; /* a bit for each, of who writes them down; NULL: nobody does */
+};
+#define NFV_ITEM_KINDS 8u
+#define NFV_ITEM_MAX   (160u << 10) /* bytes of one of them */
+
+/** Record `i` is another one now, or new, or no more. */
+static inline void
+nfv_item_touch(const struct nfv_items *items, uint32_t i)
+{
+	if (__builtin_expect(items->touched != NULL, 0))
+		items->touched[i / 64] |= 1ull << i % 64;
+}
+
 /** What a stage is told when it starts. Valid during init only, but for what it points to. */
 struct nfv_stage_ctx {
 	const void *conf;           /* the filled struct of ops->conf, NULL if there is no schema */
@@ -82,7 +98,10 @@ struct nfv_stage_ctx {
 	uint32_t shard, shards; /* which one of how many; 0 of 1 (tests: or of 0) if it is not */
 	uint64_t group_seed;    /* the same in all of them */
 	const struct nfv_tell *tell; /* NULL if there is nobody to tell */
-	int socket;                  /* NUMA node of the worker, for libraries that ask for one */
+	/** Another version still works, and will hand its state over before there is a packet: what one alone
+	 * may have, a file for instance, is still the other's. */
+	bool succeeds;
+	int socket; /* NUMA node of the worker, for libraries that ask for one */
 };
 
 /** A flow that is left when a stage mends its state; all zero to begin with. */
@@ -151,9 +170,21 @@ struct nfv_stage_ops {
 	size_t (*export_flow)(const void *state, const void *slot, void *to, size_t room);
 	/** The same read into a zeroed slot. -errno: this flow cannot go on, and the slot is zero still. */
 	int (*import_flow)(void *state, uint32_t version, const void *bytes, size_t n, void *slot);
-	/** What it keeps beside flows; the last thing it does, when it has its last packet behind it. */
-	int (*export_)(const void *state, const struct nfv_put *to);
-	/** One of those records, when all flows have come. */
+	/** What it keeps beside flows by number, kind by kind; NULL: there are no more kinds. It says of each
+	 * that changes so by nfv_item_touch. All three or none. */
+	struct nfv_items *(*items)(void *state, uint32_t kind);
+	/** One of them in full, between two bursts; `to` has NFV_ITEM_MAX bytes. How many; 0: there is none. */
+	size_t (*export_item)(const void *state, uint32_t kind, uint32_t i, uint8_t *to);
+	/** The same read: as it is now, whatever came of that number before. They come in any order, again, and
+	 * what one names of another may not be there yet. n 0: it is no more. -errno: it cannot be had, and there
+	 * is none of that number then. `i` may be anything. */
+	int (*import_item)(void *state, uint32_t version, uint32_t kind, uint32_t i,
+		const void *bytes, size_t n);
+	/** What else it keeps; the last thing it does, when it has its last packet behind it. Should the other
+	 * not take over, it goes on. */
+	int (*export_)(void *state, const struct nfv_put *to);
+	/** One of those records, when all flows and items have come; and, of a stage with items, n 0: that was
+	 * all. */
 	int (*import)(void *state, uint32_t version, const void *bytes, size_t n);
 	/** Once behind init, before there is a packet: whether it works. It leaves the state as it was. */
 	int (*selftest)(void *state, struct nfv_err *err);

@@ -85,7 +85,7 @@ rm "$WORK/in"
 sip_up 'port: 5060'
 ladder 10 50 '>INVITE <180 <200 >ACK >BYE <200'
 ports >"$WORK/ports"
-while_calls replaced 'nat is version 1.* now, [1-9][0-9]* flows went over, 0 were ended'
+while_calls replaced 'nat is version 1.* now, [1-9][0-9]* flows and 0 records went over, 0 were ended'
 ladder 10 50 '>INVITE <180 <200 >ACK >BYE <200'
 expect "what had a port has it still" [ -z "$(comm -23 "$WORK/ports" <(ports))" ]
 expect "once more" refused 'nat is version' nat.so

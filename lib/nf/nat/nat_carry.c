@@ -49,9 +49,9 @@ nat_import_flow(void *state, uint32_t version, const void *bytes, size_t n, void
 }
 
 int
-nat_export(const void *state, const struct nfv_put *to)
+nat_export(void *state, const struct nfv_put *to)
 {
-	const struct nat *nat = state;
+	struct nat *nat = state;
 
 	return to->put(
 		to->arg, nat_table_refused(nat->table), sizeof(uint64_t[NAT_REFUSALS][NAT_PROTOS]));

@@ -25,7 +25,7 @@ struct nat_carried {
 
 size_t nat_export_flow(const void *nat, const void *slot, void *to, size_t room);
 int nat_import_flow(void *nat, uint32_t version, const void *bytes, size_t n, void *slot);
-int nat_export(const void *nat, const struct nfv_put *to);
+int nat_export(void *nat, const struct nfv_put *to);
 int nat_import(void *nat, uint32_t version, const void *bytes, size_t n);
 /** A packet out and its answer in; the mapping it takes is given back. */
 int nat_selftest(void *nat, struct nfv_err *err);

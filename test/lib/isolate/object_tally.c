@@ -115,7 +115,7 @@ import_flow(void *state, uint32_t version, const void *bytes, size_t n, void *sl
 }
 
 static int
-export_state(const void *state, const struct nfv_put *to)
+export_state(void *state, const struct nfv_put *to)
 {
 	return to->put(to->arg, &((const struct state *)state)->all, sizeof(uint64_t));
 }

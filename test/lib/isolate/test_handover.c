@@ -17,6 +17,16 @@ struct slot {
 	uint64_t value;
 };
 
+/* Things that are kept beside flows: of two kinds, the second long. All of a side begin with `held`. */
+#define THINGS 200u
+
+struct things {
+	uint64_t held;
+	struct nfv_items items[2];
+	uint32_t value[2][THINGS], n[2][THINGS]; /* a value, so many times; 0: none */
+	bool all;
+};
+
 static uint64_t refuse; /* flows of this value */
 
 static size_t
@@ -51,7 +61,7 @@ flow_end(void *state, void *slot)
 }
 
 static int
-export_state(const void *state, const struct nfv_put *to)
+export_state(void *state, const struct nfv_put *to)
 {
 	(void)state;
 	for (int i = 0; i < 1000; i++)
@@ -65,10 +75,53 @@ static uint32_t states;
 static int
 import_state(void *state, uint32_t version, const void *bytes, size_t n)
 {
-	(void)state;
 	(void)version;
+	if (n == 0) {
+		((struct things *)state)->all = true;
+		return 0;
+	}
 	states++;
 	return n == 5 && memcmp(bytes, "state", 5) == 0 ? 0 : -EINVAL;
+}
+
+static uint32_t refuse_item;
+
+static struct nfv_items *
+items(void *state, uint32_t kind)
+{
+	struct things *t = state;
+
+	return kind < 2 ? &t->items[kind] : NULL;
+}
+
+static size_t
+export_item(const void *state, uint32_t kind, uint32_t i, uint8_t *to)
+{
+	const struct things *t = state;
+
+	for (uint32_t k = 0; k < t->n[kind][i]; k++)
+		memcpy(to + 4 * k, &t->value[kind][i], 4);
+	return 4 * t->n[kind][i];
+}
+
+static int
+import_item(void *state, uint32_t version, uint32_t kind, uint32_t i, const void *bytes, size_t n)
+{
+	struct things *t = state;
+	uint32_t value = 0;
+
+	assert_int_equal(version, 3);
+	assert_true(kind < 2 && i < THINGS && n % 4 == 0 && n <= NFV_ITEM_MAX);
+	for (size_t k = 0; k < n / 4; k++) {
+		memcpy(&value, (const uint8_t *)bytes + 4 * k, 4);
+		assert_memory_equal(bytes, &value, 4);
+	}
+	t->value[kind][i] = value;
+	t->n[kind][i] = (uint32_t)n / 4;
+	if (value != refuse_item || value == 0)
+		return 0;
+	t->n[kind][i] = 0;
+	return -ENOSPC;
 }
 
 static struct nfv_stage_ops ops = { .name = "counts",
@@ -79,6 +132,9 @@ static struct nfv_stage_ops ops = { .name = "counts",
 	.import_flow = import_flow,
 	.export_ = export_state,
 	.import = import_state,
+	.items = items,
+	.export_item = export_item,
+	.import_item = import_item,
 	.flow_end = flow_end };
 
 /* --- both ends ------------------------------------------------------------------------------------ */
@@ -87,7 +143,7 @@ struct side {
 	struct nfv_flow_table *table[2];
 	struct nfv_pages pages[2];
 	struct side *who[2]; /* each points to the side; its place says of which table */
-	uint64_t held;
+	struct things own;
 	struct nfv_giver *giver; /* hears of flows that end */
 };
 
@@ -104,7 +160,7 @@ end(void *arg, void *slots)
 	struct side *s = *(struct side **)arg;
 	unsigned int six = arg == &s->who[1];
 
-	flow_end(&s->held, slots);
+	flow_end(&s->own, slots);
 	if (s->giver != NULL)
 		nfv_giver_gone(s->giver, six, nfv_flow_of(s->table[six], slots)->index);
 }
@@ -113,6 +169,7 @@ static void
 open_side(struct side *s, uint32_t max, uint64_t seed)
 {
 	memset(s, 0, sizeof(*s));
+	s->own.items[0].n = s->own.items[1].n = THINGS;
 	for (unsigned int i = 0; i < 2; i++) {
 		struct nfv_flow_conf conf = { .family = i == 0 ? 4 : 6,
 			.max = max,
@@ -136,18 +193,18 @@ close_side(struct side *s)
 		nfv_flow_destroy(s->table[i]);
 		nfv_pages_free(&s->pages[i]);
 	}
-	assert_int_equal(s->held, 0);
+	assert_int_equal(s->own.held, 0);
 }
 
 static void
 begin(const struct nfv_stage_ops *from, const struct nfv_stage_ops *to)
 {
-	struct nfv_handover_of of_a = { from, &a.held, a.table, FLOWS };
-	struct nfv_handover_of of_b = { to, &b.held, b.table, FLOWS };
+	struct nfv_handover_of of_a = { from, &a.own, a.table, FLOWS };
+	struct nfv_handover_of of_b = { to, &b.own, b.table, FLOWS };
 
 	now = 1000;
 	states = 0;
-	refuse = 0;
+	refuse = refuse_item = 0;
 	pipe_at = aligned_alloc(128, sizeof(*pipe_at));
 	assert_non_null(pipe_at);
 	memset(pipe_at, 0, sizeof(*pipe_at));
@@ -214,9 +271,20 @@ packet(uint32_t n, unsigned int six)
 	f->state = random() % 3;
 	f->seen = random() % 16;
 	slot = nfv_flow_slot(a.table[six], f);
-	a.held += slot->value == 0;
+	a.own.held += slot->value == 0;
 	slot->value = (uint64_t)random() + 1;
 	nfv_giver_touch(&giver, six, f->index);
+}
+
+/* Something that is kept beside flows comes, goes, or becomes another. */
+static void
+thing(uint32_t most)
+{
+	uint32_t kind = random() % 2, i = (uint32_t)random() % THINGS;
+
+	a.own.n[kind][i] = random() % 3 == 0 ? 0 : (uint32_t)random() % (kind == 1 ? most : 4);
+	a.own.value[kind][i] = (uint32_t)random() | 1;
+	nfv_item_touch(&a.own.items[kind], i);
 }
 
 static bool
@@ -265,7 +333,15 @@ equal(void)
 		}
 		assert_int_equal(n, nfv_flow_stats(b.table[six]).live);
 	}
-	assert_int_equal(a.held, b.held);
+	assert_int_equal(a.own.held, b.own.held);
+	for (int kind = 0; kind < 2; kind++)
+		for (int i = 0; i < (int)THINGS; i++) {
+			assert_int_equal(a.own.n[kind][i], b.own.n[kind][i]);
+			if (a.own.n[kind][i] > 0)
+				assert_int_equal(a.own.value[kind][i], b.own.value[kind][i]);
+		}
+	assert_true(b.own.all);
+	assert_null(a.own.items[0].touched);
 }
 
 static void
@@ -306,6 +382,7 @@ flows_go_over_while_they_change(void **state)
 				else
 					packet(n, six);
 			}
+			thing(seed % 4 ? 1000 : NFV_ITEM_MAX / 4 + 1);
 			nfv_giver_step(&giver, now, 40);
 			take_some(NULL);
 			now += random() % 2;
@@ -378,6 +455,66 @@ flows_that_are_not_taken_are_counted(void **state)
 	assert_int_equal(taker.refused, 1);
 	assert_int_equal(nfv_flow_stats(b.table[0]).live, 9);
 	assert_null(find(&b, 3, 0));
+}
+
+static void
+items_that_are_not_taken_are_counted(void **state)
+{
+	(void)state;
+	begin(&ops, &ops);
+	a.own.n[0][3] = a.own.n[1][3] = a.own.n[1][4] = 1;
+	a.own.value[0][3] = a.own.value[1][4] = refuse_item = 5;
+	a.own.value[1][3] = 6;
+	for (int i = 0; i < 100; i++) {
+		nfv_item_touch(&a.own.items[0], 3);
+		nfv_giver_step(&giver, now, 40);
+		take_some(NULL);
+	}
+	a.own.value[0][3] = 7;
+	nfv_item_touch(&a.own.items[0], 3);
+	hand_over();
+	assert_int_equal(taker.refused, 1);
+	assert_int_equal(b.own.value[0][3], 7);
+	assert_int_equal(b.own.n[1][4], 0);
+}
+
+/* Parts of items, out of their order or none at all. */
+static void
+items_that_make_no_sense_are_refused(void **state)
+{
+	static const struct {
+		uint32_t n; /* records */
+		struct nfv_handover_item r[2];
+	} bad[] = {
+		{ 1, { { 9, 0, 4, 0 } } },
+		{ 1, { { 2, 0, 4, 0 } } },
+		{ 1, { { 0, THINGS, 4, 0 } } },
+		{ 1, { { 0, 0, NFV_ITEM_MAX + 1, 0 } } },
+		{ 1, { { 0, 0, 3, 0 } } },
+		{ 1, { { 0, 0, 8, 4 } } },
+		{ 1, { { 0, 0, 8, 9 } } },
+		{ 2, { { 0, 0, 12, 0 }, { 0, 1, 12, 4 } } },
+		{ 2, { { 0, 0, 12, 0 }, { 1, 0, 12, 4 } } },
+		{ 2, { { 0, 0, 12, 0 }, { 0, 0, 12, 8 } } },
+		{ 2, { { 0, 0, 4, 0 }, { 0, 0, 4, 4 } } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		int rc;
+
+		begin(&ops, &ops);
+		for (uint32_t k = 0; k < bad[i].n; k++)
+			nfv_pipe_put(&giver.out, NFV_HANDOVER_ITEM, &bad[i].r[k],
+				sizeof(bad[i].r[k]), "1234", 4);
+		do
+			rc = nfv_taker_step(&taker, now, &err);
+		while (rc > 0);
+		assert_int_equal(rc, -EPROTO);
+		assert_non_null(strstr(err.text, "an item is none"));
+		finish(NULL);
+	}
+	begin(&ops, &ops);
 }
 
 static void
@@ -455,6 +592,8 @@ main(void)
 		cmocka_unit_test_teardown(all_at_once_will_do, finish),
 		cmocka_unit_test_teardown(when_too_much_happens_it_begins_again, finish),
 		cmocka_unit_test_teardown(flows_that_are_not_taken_are_counted, finish),
+		cmocka_unit_test_teardown(items_that_are_not_taken_are_counted, finish),
+		cmocka_unit_test_teardown(items_that_make_no_sense_are_refused, finish),
 		cmocka_unit_test_teardown(versions_that_are_unknown_are_refused, finish),
 		cmocka_unit_test_teardown(what_keeps_nothing_hands_nothing_over, finish),
 		cmocka_unit_test_teardown(noise_is_refused, finish),

@@ -100,7 +100,7 @@ import2(void *state, uint32_t version, const void *bytes, size_t n, void *slot)
 }
 
 static int
-export_state(const void *state, const struct nfv_put *to)
+export_state(void *state, const struct nfv_put *to)
 {
 	return to->put(to->arg, &((const struct state *)state)->all, 8);
 }
