@@ -1,4 +1,5 @@
 /* The SIP stage from its configuration, and down again. */
+#include "media_carry.h"
 #include "sip_stage.h"
 
 /* Two words of key from a seed, or from a text that several workers or machines share. */
@@ -109,7 +110,8 @@ init_users(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err 
 		.now = ctx->tsc,
 		.seed = group_seed(ctx),
 		.replica = ctx->shard > 0,
-		.tell = ctx->tell };
+		.tell = ctx->tell,
+		.succeeds = ctx->succeeds };
 	int rc;
 
 	if (conf->registrations == 0 && uc.journal[0] != '\0')
@@ -178,9 +180,11 @@ init_media(struct sip_state *s, const struct nfv_stage_ctx *ctx, struct nfv_err 
 	if (s->media_pages.page == NULL)
 		return nfv_fail(err, ENOMEM, "sip: no memory for %u calls' media", mc.calls);
 	rc = sip_media_create(&mc, ctx, &s->media_pages, ctx->tsc, &media, err);
-	if (rc == 0)
-		sip_body_init(&s->server, media);
-	return rc;
+	if (rc < 0)
+		return rc;
+	sip_media_given(media, ctx->succeeds);
+	sip_body_init(&s->server, media);
+	return 0;
 }
 
 static int
@@ -205,6 +209,7 @@ sip_setup(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	int rc;
 
 	s->lender = ctx->lender;
+	s->given = ctx->succeeds;
 	px->port = (uint16_t)conf->port;
 	px->record_route = conf->record_route;
 	px->relay = conf->relay;

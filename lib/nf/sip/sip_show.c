@@ -20,6 +20,8 @@ show_server(const struct sip_state *s, FILE *to)
 		sip_media_show(s->server.media, to);
 	if (s->relay != NULL)
 		sip_relay_show(s->relay, to, 16);
+	if (s->lost > 0)
+		fprintf(to, "handed over in vain %lu\n", s->lost);
 	fprintf(to, "shed %lu\nadmitted %u%%\n", c->shed,
 		100 - sip_overload_loss(&s->server.overload));
 	for (uint32_t i = 0; i < s->server.px.trunks.n; i++) {

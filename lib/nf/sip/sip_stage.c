@@ -4,9 +4,9 @@
  * turns back. docs/sip.md says what the proxy does and what it does not.
  */
 #include "nfv_csum.h"
-#include "nfv_stage.h"
+#include "nfv_object.h"
 #include "nfv_watch.h"
-#include "sip_stage.h"
+#include "sip_carry.h"
 
 #define UDP_PAYLOAD_MAX (65535 - NFV_IP4_LEN - NFV_UDP_LEN)
 #define AHEAD           3    /* packets that are fetched before their turn */
@@ -232,6 +232,8 @@ sip_process(void *state, struct nfv_burst *burst, struct nfv_out *out)
 {
 	struct sip_state *s = state;
 
+	if (__builtin_expect(s->given, 0))
+		sip_works(s);
 	sip_bucket_fill(&s->server.refusals, burst->tsc);
 	sip_overload_note(&s->server.overload, burst->idle, burst->tsc);
 	s->dir = burst->dir;
@@ -252,6 +254,8 @@ sip_tick(void *state, uint64_t tsc, struct nfv_out *out)
 
 	if (!s->stateful)
 		return;
+	if (__builtin_expect(s->given, 0))
+		sip_works(s);
 	s->pkt = NULL;
 	s->out = out;
 	sip_server_tick(&s->server, tsc, TIMERS);
@@ -282,6 +286,14 @@ static struct nfv_stage_ops sip_ops = {
 	.upkeep = sip_upkeep,
 	.fini = sip_teardown,
 	.show = sip_show,
+	.state_version = SIP_CARRY_VERSION,
+	.state_since = 1,
+	.items = sip_items,
+	.export_item = sip_export_item,
+	.import_item = sip_import_item,
+	.export_ = sip_export,
+	.import = sip_import,
 };
 
 NFV_STAGE_REGISTER(sip_ops)
+NFV_STAGE_OBJECT(sip_ops, 1, "1")

@@ -20,6 +20,9 @@ struct sip_state {
 	uint16_t be_port;
 	uint16_t ip_id;
 	struct sip_count count;
+	struct nfv_items none; /* of what there is nothing */
+	bool given;    /* another version may work: what both know is not this one's to end */
+	uint64_t lost; /* of what was handed over what did not hold together */
 	const struct nfv_lender *lender; /* of all that follow */
 	struct sip_txns_pages pages;
 	struct sip_relay *relay; /* NULL: none */

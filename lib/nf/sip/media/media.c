@@ -18,12 +18,11 @@ struct step {
 	struct nfv_sdp sdp;
 };
 
-/* Look again soon enough to tell silence from a pause of the media's. */
-static void
-rearm(struct sip_media *m, uint32_t i, uint64_t now)
+void
+media_rearm(struct sip_media *m, uint32_t i, uint64_t now)
 {
 	struct call *c = media_call(m, i);
-	uint64_t when = c->answered && !c->ending ?
+	uint64_t when = (c->answered || c->established) && !c->ending ?
 		media_after(m, now, m->conf.idle) / 2 + now / 2 :
 		c->until;
 
@@ -42,7 +41,7 @@ touch(struct sip_media *m, uint32_t i, uint64_t now)
 	if (c->holes != 0)
 		nfv_pinhole_refresh(m->conf.pinholes, c->holes, now);
 	c->until = media_after(m, now, c->established ? m->conf.max : m->conf.setup);
-	rearm(m, i, now);
+	media_rearm(m, i, now);
 }
 
 /* Where the sides of relayed streams are, by what this message says. */
@@ -80,8 +79,9 @@ edit(const struct sip_media *m, const struct call *c, const struct step *s,
 /* A relay's stream for each that is offered; false, and none more than before, if there is no room. */
 static bool
 open_streams(
-	struct sip_media *m, struct call *c, const struct media_stream stream[SIP_MEDIA_STREAMS])
+	struct sip_media *m, uint32_t call, const struct media_stream stream[SIP_MEDIA_STREAMS])
 {
+	struct call *c = media_call(m, call);
 	uint32_t opened = 0;
 
 	for (uint32_t i = 0; m->conf.relay != NULL && i < SIP_MEDIA_STREAMS; i++) {
@@ -90,6 +90,7 @@ open_streams(
 		c->relay[i] = sip_relay_open(m->conf.relay);
 		if (c->relay[i] != 0) {
 			opened |= 1u << i;
+			sip_relay_owned(m->conf.relay, c->relay[i], &m->items, call);
 			continue;
 		}
 		for (uint32_t j = 0; j < i; j++)
@@ -108,7 +109,7 @@ offer(struct sip_media *m, struct step *s)
 	struct call *c;
 
 	media_read(&m->rules, &s->sdp, s->in->from.dir, stream);
-	if (i == 0 || !open_streams(m, media_call(m, i), stream)) {
+	if (i == 0 || !open_streams(m, i, stream)) {
 		if (i != 0 && s->call == 0)
 			media_end(m, i);
 		m->stats.refused++;
@@ -284,7 +285,7 @@ hang_up(struct sip_media *m, const struct step *s)
 
 		c->ending = true;
 		c->until = until < c->until ? until : c->until;
-		rearm(m, s->call, s->in->tsc);
+		media_rearm(m, s->call, s->in->tsc);
 	}
 	return false;
 }
@@ -325,6 +326,7 @@ sip_media(struct sip_media *m, const struct sip_media_in *in, struct nfv_sip_edi
 	rc = describe(m, &s);
 	if (s.call == 0)
 		return rc;
+	nfv_item_touch(&m->items, s.call - 1);
 	if (s.method == NFV_SIP_BYE)
 		over = hang_up(m, &s);
 	else if (s.method == NFV_SIP_INVITE && in->msg->response && in->msg->status >= 200)
@@ -405,7 +407,7 @@ expire(struct sip_media *m, uint32_t i, uint64_t now)
 	/* What the relay hears, and an answer that is not accepted yet, keep the pinholes. */
 	if (c->holes != 0 && (!c->established || m->conf.relay != NULL))
 		nfv_pinhole_refresh(m->conf.pinholes, c->holes, now);
-	rearm(m, i, now);
+	media_rearm(m, i, now);
 }
 
 void

@@ -28,6 +28,8 @@ struct call {
 _Static_assert(sizeof(struct call) == 512, "a timer wheel in pages wants a power of two");
 
 struct sip_media {
+	struct nfv_items items; /* calls; number 0 is call 1 */
+	bool given;             /* pinholes are another version's now */
 	uint8_t **head_page, **call_page;
 	struct sip_media_conf conf;
 	struct media_rules rules;
@@ -47,6 +49,10 @@ uint32_t media_find(
 	const struct sip_media *m, const struct nfv_sip_core *core, bool *begun_by_from);
 /* A new one, begun by the party in From; 0 if there is no room. */
 uint32_t media_new(struct sip_media *m, const struct nfv_sip_core *core);
+/* Have it found by `id`. */
+void media_put(struct sip_media *m, uint32_t i, uint64_t id);
+/* Look again soon enough to tell silence from a pause of the media's. */
+void media_rearm(struct sip_media *m, uint32_t i, uint64_t now);
 /* Close what it has and give it back. */
 void media_end(struct sip_media *m, uint32_t i);
 

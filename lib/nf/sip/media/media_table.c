@@ -74,8 +74,10 @@ sip_media_create(const struct sip_media_conf *conf, const struct nfv_stage_ctx *
 		.relay = conf->relay,
 		.foreign = &m->stats.foreign };
 	m->stats.max = conf->calls;
+	m->items.n = conf->calls;
 	for (uint32_t i = conf->calls; i > 0; i--) {
 		media_call(m, i)->next = m->free;
+		media_call(m, i)->invite_cseq = i - 1; /* the free one before, for media_carry.c */
 		m->free = i;
 	}
 	nfv_wheel_init_pages(&m->wheel, &m->call_pages, sizeof(struct call),
@@ -87,7 +89,7 @@ sip_media_create(const struct sip_media_conf *conf, const struct nfv_stage_ctx *
 void
 media_close_holes(struct sip_media *m, struct call *c)
 {
-	if (c->holes != 0)
+	if (c->holes != 0 && !m->given)
 		nfv_pinhole_close(m->conf.pinholes, c->holes);
 	c->holes = 0;
 }
@@ -114,6 +116,7 @@ media_end(struct sip_media *m, uint32_t i)
 		at = &media_call(m, *at)->next;
 	*at = c->next;
 	c->id = 0;
+	nfv_item_touch(&m->items, i - 1);
 	c->next = m->free;
 	m->free = i;
 	m->stats.calls--;
@@ -173,10 +176,23 @@ media_find(const struct sip_media *m, const struct nfv_sip_core *core, bool *beg
 	return i;
 }
 
+void
+media_put(struct sip_media *m, uint32_t i, uint64_t id)
+{
+	struct call *c = media_call(m, i);
+	uint32_t *head = head_of(m, id);
+
+	nfv_item_touch(&m->items, i - 1);
+	c->id = id;
+	c->next = *head;
+	*head = i;
+	m->stats.calls++;
+}
+
 uint32_t
 media_new(struct sip_media *m, const struct nfv_sip_core *core)
 {
-	uint32_t i = m->free, *head;
+	uint32_t i = m->free;
 	struct call *c;
 
 	if (i == 0)
@@ -184,12 +200,8 @@ media_new(struct sip_media *m, const struct nfv_sip_core *core)
 	c = media_call(m, i);
 	m->free = c->next;
 	memset(c, 0, sizeof(*c));
-	c->id = media_hash(m, core->call_id, core->from.tag);
 	c->invite_cseq = core->cseq.number;
-	head = head_of(m, c->id);
-	c->next = *head;
-	*head = i;
-	m->stats.calls++;
+	media_put(m, i, media_hash(m, core->call_id, core->from.tag));
 	return i;
 }
 

@@ -4,40 +4,15 @@
 
 #include "nfv_csum.h"
 #include "nfv_hash.h"
-#include "nfv_watch.h"
-#include "relay.h"
+#include "relay_slots.h"
 
 #define RELATCH_SECONDS 2
 #define RANK_ANY        1
-#define PER_PAGE        (NFV_PAGE / sizeof(struct sip_relay_stream))
-
-struct sip_relay {
-	uint8_t **page;
-	struct sip_relay_conf conf;
-	uint32_t n_streams;                   /* numbered from 1 */
-	uint32_t n_pairs, free_first, n_free; /* ring of free pairs */
-	uint32_t free_stream;
-	struct sip_relay_stats stats;
-	uint64_t drops[SIP_RELAY_DROPS];
-	uint32_t *of_pair; /* stream * 2 + side; 0: none */
-	uint16_t *free_pair;
-};
-
-static struct sip_relay_stream *
-stream_at(const struct sip_relay *r, uint32_t stream)
-{
-	struct sip_relay_stream *s =
-		(struct sip_relay_stream *)(void *)r->page[(stream - 1) / PER_PAGE] +
-		(stream - 1) % PER_PAGE;
-
-	nfv_watch(s, sizeof(*s));
-	return s;
-}
 
 size_t
 sip_relay_pages(const struct sip_relay_conf *conf)
 {
-	return (conf->streams + PER_PAGE - 1) / PER_PAGE;
+	return (conf->streams + RELAY_PER_PAGE - 1) / RELAY_PER_PAGE;
 }
 
 /* In an order that cannot be foretold, so that ports are hard to guess; later, the one that has been
@@ -164,6 +139,13 @@ sip_relay_close(struct sip_relay *r, uint32_t id)
 	r->stats.open--;
 }
 
+void
+sip_relay_owned(struct sip_relay *r, uint32_t id, const struct nfv_items *items, uint32_t owner)
+{
+	stream_at(r, id)->items = items;
+	stream_at(r, id)->owner = owner;
+}
+
 const struct sip_relay_stream *
 sip_relay_stream(const struct sip_relay *r, uint32_t id)
 {
@@ -223,8 +205,8 @@ rank_of(const struct sip_relay *r, const struct sip_relay_side *s, bool rtcp,
 
 /* Whether the source may send here; latches it if it is to be latched. */
 static bool
-may_send(struct sip_relay *r, struct sip_relay_side *s, bool rtcp, const struct nfv_endpoint *src,
-	uint64_t tsc)
+may_send(struct sip_relay *r, const struct sip_relay_stream *of, struct sip_relay_side *s,
+	bool rtcp, const struct nfv_endpoint *src, uint64_t tsc)
 {
 	uint8_t rank;
 
@@ -242,6 +224,8 @@ may_send(struct sip_relay *r, struct sip_relay_side *s, bool rtcp, const struct 
 			r->stats.relatched++;
 		s->latched[rtcp] = *src;
 		s->rank[rtcp] = rank;
+		if (of->items != NULL)
+			nfv_item_touch(of->items, of->owner - 1);
 	}
 	s->heard[rtcp] = tsc;
 	return true;
@@ -426,7 +410,7 @@ sip_relay(
 		here->dropped++;
 		return drop(r, p, SIP_RELAY_EARLY);
 	}
-	if (dir == here->dir || src.port == 0 || !may_send(r, here, rtcp, &src, tsc)) {
+	if (dir == here->dir || src.port == 0 || !may_send(r, s, here, rtcp, &src, tsc)) {
 		here->dropped++;
 		return drop(r, p, SIP_RELAY_STRANGER);
 	}

@@ -40,6 +40,7 @@
 #include "nfv_err.h"
 #include "nfv_lender.h"
 #include "nfv_pkt.h"
+#include "nfv_stage.h"
 #include "rtp.h"
 
 enum sip_relay_drop {
@@ -90,6 +91,9 @@ struct sip_relay_side {
 struct sip_relay_stream {
 	struct sip_relay_side side[2];
 	uint64_t heard; /* tsc of the last packet relayed, either way; 0: none */
+	const struct nfv_items
+		*items; /* who is told that somebody has been latched; NULL: nobody */
+	uint32_t owner; /* of these, from 1 */
 	uint32_t next_free;
 	bool open;
 };
@@ -116,6 +120,9 @@ void sip_relay_destroy(struct sip_relay *r);
 uint32_t sip_relay_open(struct sip_relay *r);
 /** Its ports go to the end of the queue of free ones. */
 void sip_relay_close(struct sip_relay *r, uint32_t stream);
+/** It is number `owner` of these, from 1, which is touched when somebody is latched. */
+void sip_relay_owned(
+	struct sip_relay *r, uint32_t stream, const struct nfv_items *items, uint32_t owner);
 /** What a stream knows; the caller reads. */
 const struct sip_relay_stream *sip_relay_stream(const struct sip_relay *r, uint32_t stream);
 

@@ -55,6 +55,8 @@ int sip_auth_create(const char *path, const struct sip_auth_conf *conf, struct s
 int sip_auth_parse(const char *name, char *text, size_t n, const struct sip_auth_conf *conf,
 	struct sip_auth **out, struct nfv_err *err);
 void sip_auth_destroy(struct sip_auth *a);
+/** Nonces are of another key from now on. */
+void sip_auth_rekey(struct sip_auth *a, const uint8_t key[NFV_DIGEST_KEY]);
 
 /** Whether the sender of a request that has passed nfv_sip_validate may go on: 0; or the status to
  * answer with, its reason phrase (`*text`; NULL: the usual one), and in `extra` the challenges; those of

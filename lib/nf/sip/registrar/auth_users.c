@@ -161,6 +161,15 @@ make_slots(struct sip_auth *a, const char *name, struct nfv_sv text, struct nfv_
 	return a->slot != NULL ? 0 : nfv_fail(err, ENOMEM, "no memory for the users in %s", name);
 }
 
+void
+sip_auth_rekey(struct sip_auth *a, const uint8_t key[NFV_DIGEST_KEY])
+{
+	nfv_digest_server_init(&a->server[AUTH_MD5], a->realm, NFV_DIGEST_MD5, NFV_DIGEST_AUTH, key,
+		a->lifetime_ms);
+	nfv_digest_server_init(&a->server[AUTH_SHA256], a->realm, NFV_DIGEST_SHA256,
+		NFV_DIGEST_AUTH, key, a->lifetime_ms);
+}
+
 int
 sip_auth_parse(const char *name, char *text, size_t n, const struct sip_auth_conf *conf,
 	struct sip_auth **out, struct nfv_err *err)
@@ -185,10 +194,8 @@ sip_auth_parse(const char *name, char *text, size_t n, const struct sip_auth_con
 		sip_auth_destroy(a);
 		return rc;
 	}
-	nfv_digest_server_init(&a->server[AUTH_MD5], a->realm, NFV_DIGEST_MD5, NFV_DIGEST_AUTH,
-		conf->key, conf->lifetime_ms);
-	nfv_digest_server_init(&a->server[AUTH_SHA256], a->realm, NFV_DIGEST_SHA256,
-		NFV_DIGEST_AUTH, conf->key, conf->lifetime_ms);
+	a->lifetime_ms = conf->lifetime_ms;
+	sip_auth_rekey(a, conf->key);
 	*out = a;
 	return 0;
 }

@@ -25,6 +25,7 @@ struct sip_auth {
 	struct nfv_hash_key key;
 	struct nfv_sv realm;
 	struct nfv_digest_server server[AUTH_KINDS];
+	uint64_t lifetime_ms; /* of their nonces */
 	uint64_t count[SIP_AUTH_OUTCOMES];
 	const struct nfv_lender *lender;
 };

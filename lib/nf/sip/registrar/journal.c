@@ -162,9 +162,81 @@ copy_one(struct sip_journal *j, uint64_t now)
 	sip_location_mark(j->location, i, j->mark);
 }
 
+/* --- between versions ------------------------------------------------------------------------------ */
+
+struct sip_journal_place
+sip_journal_give(struct sip_journal *j, uint64_t now)
+{
+	sip_journal_tick(j, now, UINT32_MAX);
+	j->turn = JOURNAL_GIVEN;
+	return (struct sip_journal_place){ .seq = j->seq,
+		.at = j->at,
+		.noted_here = j->noted_here,
+		.copied_seq = j->copied_seq,
+		.synced = __atomic_load_n(&j->synced, __ATOMIC_ACQUIRE),
+		.active = j->active };
+}
+
+int
+sip_journal_take(struct sip_journal *j, const struct sip_journal_place *p)
+{
+	uint64_t first, end = 1;
+
+	if (p->active > 1 || p->at < FRONT || p->at % 8 != 0 || p->at > j->half - END)
+		return -EINVAL;
+	memcpy(&end, half_at(j, (uint8_t)p->active) + p->at, sizeof(end));
+	first = journal_first(half_at(j, (uint8_t)p->active));
+	if (end != 0 || first == 0 || p->seq < first || p->seq - first > p->at ||
+		p->synced > p->seq)
+		return -EINVAL;
+	j->active = (uint8_t)p->active;
+	j->mark = (uint8_t)(j->active + 1);
+	j->at = p->at;
+	j->noted_here = p->noted_here;
+	j->copied_seq = p->copied_seq;
+	j->slots = j->cursor = 0; /* the one before has copied all */
+	__atomic_store_n(&j->seq, p->seq, __ATOMIC_RELEASE);
+	__atomic_store_n(&j->synced, p->synced, __ATOMIC_RELEASE);
+	j->turn = JOURNAL_OURS;
+	return 0;
+}
+
+/* What the other one has noted since is not true of this one. */
+static void
+take_back(struct sip_journal *j)
+{
+	uint8_t *other = half_at(j, !j->active);
+
+	if (journal_first(other) >= j->seq)
+		memset(other, 0, sizeof(struct journal_half) + END);
+	memset(half_at(j, j->active) + j->at, 0, END);
+	j->turn = JOURNAL_OURS;
+}
+
+/* Nobody has handed anything over: as at a start, but into the same file. */
+static void
+read_again(struct sip_journal *j, uint64_t now)
+{
+	struct sip_journal_conf conf = j->conf;
+	uint64_t first[2] = { journal_first(half_at(j, 0)), journal_first(half_at(j, 1)) };
+
+	conf.now = now;
+	conf.wall_ms = journal_ms(conf.tsc_hz, now) +
+		(uint64_t)__atomic_load_n(&j->wall_offset, __ATOMIC_RELAXED);
+	journal_replay(j->map, &conf, j->location, &j->stats.replay);
+	j->seq = (first[0] > first[1] ? first[0] : first[1]) + j->half;
+	j->turn = JOURNAL_OURS;
+	journal_begin(j, first[0] > first[1]);
+	sip_journal_tick(j, now, UINT32_MAX);
+}
+
 uint32_t
 sip_journal_tick(struct sip_journal *j, uint64_t now, uint32_t max)
 {
+	if (__builtin_expect(j->turn == JOURNAL_AWAITED, 0))
+		read_again(j, now);
+	else if (__builtin_expect(j->turn == JOURNAL_GIVEN, 0))
+		take_back(j);
 	while (max-- > 0 && j->cursor < j->slots)
 		copy_one(j, now);
 	if (j->cursor == j->slots)
@@ -186,6 +258,8 @@ keep_pace(struct sip_journal *j, uint64_t now)
 bool
 sip_journal_room(struct sip_journal *j)
 {
+	if (j->turn != JOURNAL_OURS)
+		return false;
 	if (j->at + JOURNAL_RECORD_MAX + END <= j->half)
 		return true;
 	if (j->cursor < j->slots ||

@@ -26,6 +26,11 @@
  * about 1 µs for each 4 KiB of journal. sip_journal_sync has some of them taken beforehand, on the
  * thread that calls it. On tmpfs nothing is written back, and nothing outlives a reboot.
  *
+ * Another version of the stage can open the file beside the one that writes it (`succeeds`). It writes only
+ * when it has been told where the other one has stopped; should it have to give way again, the other one goes on
+ * from there, and what the second has noted is void. Whoever has the file open holds a shared lock, whoever
+ * begins with it an exclusive one, so that no other program gets between.
+ *
  * Ownership: location and names are the caller's. Threads: note and tick on the one that owns the
  * location; sync and clock on another at any time; create and destroy while neither runs.
  */
@@ -42,7 +47,8 @@ struct sip_journal_conf {
 	const char *path;
 	const struct sip_own *own; /* addresses by which bindings name theirs in the file */
 	uint32_t n_own;
-	bool durable; /* sip_journal_sync will be called */
+	bool durable;  /* sip_journal_sync will be called */
+	bool succeeds; /* somebody else writes it until sip_journal_take */
 	uint64_t tsc_hz;
 	uint64_t now, wall_ms;           /* one moment: of the TSC, and in ms since 1970 */
 	const struct nfv_lender *lender; /* of what changes beside the file; NULL: the heap */
@@ -68,8 +74,20 @@ void sip_journal_destroy(struct sip_journal *j);
 bool sip_journal_room(struct sip_journal *j);
 /** Note what is true of an AOR now; `aor` is SIP_NONE if it has no bindings any more. */
 void sip_journal_note(struct sip_journal *j, struct nfv_sv key, uint32_t aor, uint64_t now);
-/** Copy up to `max` AORs, if a half has begun. Returns how many are still to be looked at. */
+/** Copy up to `max` AORs, if a half has begun. Returns how many are still to be looked at. Whose turn it is not
+ * takes it: what was given is taken back; what was never handed over is read from the file. */
 uint32_t sip_journal_tick(struct sip_journal *j, uint64_t now, uint32_t max);
+
+/** Where a version of the stage has stopped. */
+struct sip_journal_place {
+	uint64_t seq, at, noted_here, copied_seq, synced;
+	uint32_t active, zero;
+};
+
+/** It is another's from now on, until sip_journal_tick. */
+struct sip_journal_place sip_journal_give(struct sip_journal *j, uint64_t now);
+/** Go on from there. -EINVAL: that is no place in this file. */
+int sip_journal_take(struct sip_journal *j, const struct sip_journal_place *place);
 
 /** Have the disk hold everything noted up to now. 0, or as of msync, with a sentence. */
 int sip_journal_sync(struct sip_journal *j, struct nfv_err *err);

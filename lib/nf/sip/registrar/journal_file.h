@@ -66,6 +66,7 @@ struct sip_journal {
 	size_t bytes, half; /* of the file and of a half */
 	size_t slack;       /* of a half: what may be noted before the copy has to be done */
 	int fd;
+	enum { JOURNAL_OURS, JOURNAL_AWAITED, JOURNAL_GIVEN } turn;
 	uint8_t active;         /* half */
 	uint8_t mark;           /* of AORs that have a record in it */
 	size_t at;              /* in it */
@@ -89,6 +90,8 @@ uint64_t journal_ms(uint64_t tsc_hz, uint64_t now);
 /** Begin a half. */
 void journal_begin(struct sip_journal *j, uint8_t half);
 
+/** Sequence number of a half's first record; 0: there is none. */
+uint64_t journal_first(const uint8_t *half);
 /** -EINVAL with what is wrong with the head of a file of `n` bytes. */
 int journal_head_check(const uint8_t *map, size_t n, const char *path, struct nfv_err *err);
 /** Put what is in a file whose head is good into `l`. */

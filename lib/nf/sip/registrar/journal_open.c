@@ -235,6 +235,43 @@ size_up(struct sip_journal *j)
 	j->bytes = JOURNAL_HEAD + 2 * j->half;
 }
 
+/* The file that another version of the stage writes, as it is. */
+static int
+open_beside(struct sip_journal *j, struct nfv_err *err)
+{
+	const char *path = j->conf.path;
+	struct nfv_hash_key identity;
+	struct journal_head head;
+	struct stat st;
+	int rc;
+
+	j->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (j->fd < 0)
+		return nfv_fail(err, errno, "%s cannot be opened: %s", path, strerror(errno));
+	if (flock(j->fd, LOCK_SH | LOCK_NB) < 0 || !is_named(j->fd, path) || fstat(j->fd, &st) < 0)
+		return nfv_fail(err, EBUSY, "%s is in use by another process", path);
+	if (st.st_size != (off_t)j->bytes)
+		return nfv_fail(err, EINVAL,
+			"%s was written with room for another number of registrations; only a new "
+			"start changes that",
+			path);
+	j->map = mmap(NULL, j->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, j->fd, 0);
+	if (j->map == MAP_FAILED) {
+		j->map = NULL;
+		return nfv_fail(err, errno, "%s cannot be mapped: %s", path, strerror(errno));
+	}
+	rc = journal_head_check(j->map, j->bytes, path, err);
+	if (rc < 0)
+		return rc;
+	memcpy(&head, j->map, sizeof(head));
+	if (head.half != j->half)
+		return nfv_fail(err, EINVAL, "%s has halves of another length", path);
+	memcpy(identity.k, head.identity, sizeof(identity.k));
+	sip_location_set_identity(j->location, &identity);
+	j->turn = JOURNAL_AWAITED;
+	return 0;
+}
+
 int
 sip_journal_create(const struct sip_journal_conf *conf, struct sip_location *l,
 	struct sip_journal **out, struct nfv_err *err)
@@ -248,6 +285,13 @@ sip_journal_create(const struct sip_journal_conf *conf, struct sip_location *l,
 	*j = (struct sip_journal){ .conf = *conf, .location = l, .fd = -1, .seq = 1 };
 	sip_journal_clock(j, conf->now, conf->wall_ms);
 	size_up(j);
+	if (conf->succeeds) {
+		rc = open_beside(j, err);
+		if (rc < 0)
+			goto fail;
+		*out = j;
+		return 0;
+	}
 	if ((size_t)snprintf(name, sizeof(name), "%s.new", conf->path) >= sizeof(name)) {
 		rc = nfv_fail(err, ENAMETOOLONG, "%s is too long a name", conf->path);
 		goto fail;
@@ -266,6 +310,12 @@ sip_journal_create(const struct sip_journal_conf *conf, struct sip_location *l,
 	}
 	if (old >= 0)
 		close(old);
+	old = -1;
+	/* So that another version can open it, and still no other program begin with it. */
+	if (flock(j->fd, LOCK_SH | LOCK_NB) < 0) {
+		rc = nfv_fail(err, EBUSY, "%s is in use by another process", conf->path);
+		goto fail;
+	}
 	*out = j;
 	return 0;
 fail:

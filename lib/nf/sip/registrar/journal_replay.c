@@ -159,8 +159,8 @@ apply_record(struct replay *r, const struct journal_record *rec, const uint8_t *
 
 /* --- one half --- */
 
-static uint64_t
-half_first(const uint8_t *half)
+uint64_t
+journal_first(const uint8_t *half)
 {
 	struct journal_half h;
 
@@ -171,7 +171,7 @@ half_first(const uint8_t *half)
 static void
 replay_half(struct replay *r, const uint8_t *half, size_t n)
 {
-	uint64_t seq = half_first(half);
+	uint64_t seq = journal_first(half);
 	size_t at = sizeof(struct journal_half);
 
 	for (; seq != 0 && n - at >= sizeof(uint64_t); seq++) {
@@ -209,7 +209,7 @@ journal_replay(const uint8_t *map, const struct sip_journal_conf *conf, struct s
 	memcpy(&head, map, sizeof(head));
 	half[0] = map + JOURNAL_HEAD;
 	half[1] = half[0] + head.half;
-	swap = half_first(half[0]) > half_first(half[1]);
+	swap = journal_first(half[0]) > journal_first(half[1]);
 	replay_half(&r, half[swap], head.half);
 	replay_half(&r, half[!swap], head.half);
 	out->bindings = sip_location_stats(l).bindings;

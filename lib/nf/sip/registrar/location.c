@@ -298,6 +298,15 @@ sip_location_stats(const struct sip_location *l)
 	return s;
 }
 
+void
+sip_location_counted(struct sip_location *l, const uint64_t count[4])
+{
+	l->added = count[0];
+	l->updated = count[1];
+	l->removed = count[2];
+	l->expired = count[3];
+}
+
 uint32_t
 sip_location_per_aor(const struct sip_location *l)
 {
@@ -407,6 +416,7 @@ sip_location_create(const struct sip_location_conf *conf,
 	for (size_t i = 0; i < part[SIP_LOCATION_HEADS].n; i++)
 		memset(part[SIP_LOCATION_HEADS].page[i], 0xff, NFV_PAGE); /* SIP_NONE */
 	l->mask = l->heads.n - 1;
+	l->items.n = l->aors.n;
 	l->per_aor = conf->per_aor;
 	l->key = nfv_hash_key(conf->seed);
 	l->identity = nfv_hash_key(conf->identity);

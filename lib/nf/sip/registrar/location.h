@@ -29,6 +29,7 @@
 #include "nfv_hash.h"
 #include "nfv_lender.h"
 #include "nfv_sip.h"
+#include "nfv_stage.h"
 #include "nfv_sv.h"
 
 #define SIP_NONE             UINT32_MAX
@@ -162,6 +163,18 @@ enum sip_refusal sip_location_apply(struct sip_location *l, struct nfv_sv key, u
  * with that. Returns how many. */
 uint32_t sip_location_expire(struct sip_location *l, uint64_t now, uint32_t max);
 
+/* --- for another version of the stage (location_carry.c) --- */
+
+/** Users as items, by slot. */
+struct nfv_items *sip_location_items(struct sip_location *l);
+/** Write what there is of the AOR in slot `i`, as replica.h has it, at most NFV_ITEM_MAX bytes; 0: none. */
+size_t sip_location_export(
+	const struct sip_location *l, uint32_t i, char text[SIP_BINDING_TEXT_MAX], uint8_t *to);
+/** Have that in slot `i`, in a location from which nothing has been found yet; n 0: nothing. -EINVAL: it is no
+ * AOR, of a stage with `n_own` own addresses; -ENOSPC; then there is none. */
+int sip_location_import(struct sip_location *l, uint32_t i, uint32_t n_own,
+	char text[SIP_BINDING_TEXT_MAX], const uint8_t *bytes, size_t n);
+
 struct sip_location_stats {
 	uint32_t aors, bindings, chunks;             /* in use */
 	uint32_t max_aors, max_bindings, max_chunks; /* that there are */
@@ -171,6 +184,8 @@ struct sip_location_stats {
 
 extern const char *const sip_refusal_name[SIP_REFUSALS];
 struct sip_location_stats sip_location_stats(const struct sip_location *l);
+/** Counts of before: what has been added, updated, removed, expired. */
+void sip_location_counted(struct sip_location *l, const uint64_t count[4]);
 uint32_t sip_location_per_aor(const struct sip_location *l);
 /** Bytes of all texts at most. */
 size_t sip_location_text_max(const struct sip_location *l);

@@ -119,6 +119,7 @@ put_binding(struct sip_location *l, uint32_t i, const struct sip_binding *v)
 	struct binding *b = binding_at(l, i);
 	struct pen pen = { l, b->text, sizeof(b->text), &b->chunk };
 
+	nfv_item_touch(&l->items, b->aor);
 	b->expires = v->expires;
 	b->call_id = v->call_id;
 	b->flow = v->flow;
@@ -160,6 +161,7 @@ drop_binding(struct sip_location *l, uint32_t i)
 	struct aor *a = aor_at(l, b->aor);
 	uint32_t *at = &a->first;
 
+	nfv_item_touch(&l->items, b->aor);
 	while (*at != i)
 		at = &binding_at(l, *at)->next;
 	*at = b->next;

@@ -48,6 +48,7 @@ struct slots {
 };
 
 struct sip_location {
+	struct nfv_items items; /* AORs */
 	struct slots heads, aors, bindings, chunks;
 	uint32_t mask; /* of heads */
 	uint32_t per_aor;

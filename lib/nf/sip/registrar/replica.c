@@ -125,6 +125,41 @@ remove_all(struct sip_location *l, uint32_t i, struct sip_change *change,
 	return n;
 }
 
+/* What may stand in a message that is sent. */
+static bool
+is_sound(const struct sip_binding *b, uint32_t n_own)
+{
+	struct nfv_sip_uri uri;
+
+	for (size_t i = 0; i < b->uri.n + b->params.n + b->path.n; i++)
+		if (memchr("\r\n", b->uri.p[i], 3) != NULL)
+			return false;
+	return b->q <= SIP_Q_MAX && (b->own < n_own || b->own == SIP_NO_OWN) && b->dir <= 1 &&
+		(b->to.addr.family == NFV_IPV4 || b->to.addr.family == NFV_IPV6) &&
+		nfv_sip_uri(b->uri, &uri) == 0;
+}
+
+bool
+sip_replica_check(const void *message, size_t n, uint32_t n_own, struct nfv_sv *key)
+{
+	struct nfv_sv rest = nfv_sv(message, n);
+	struct replica_head head;
+	struct sip_binding b;
+
+	if (n < sizeof(head))
+		return false;
+	memcpy(&head, message, sizeof(head));
+	if (head.n == 0 || head.n > SIP_PER_AOR_MAX || head.key_n == 0 ||
+		head.key_n > SIP_AOR_TEXT_MAX || head.key_n > n - sizeof(head))
+		return false;
+	*key = nfv_sv(rest.p + sizeof(head), head.key_n);
+	rest = nfv_sv(key->p + key->n, n - sizeof(head) - key->n);
+	for (unsigned int i = 0; i < head.n; i++)
+		if (!cut_binding(&rest, &b) || !is_sound(&b, n_own))
+			return false;
+	return rest.n == 0;
+}
+
 bool
 sip_replica_apply(struct sip_location *l, const void *message, size_t n, uint64_t now,
 	char text[SIP_BINDING_TEXT_MAX])

@@ -3,7 +3,8 @@
 
 #include "server.h"
 
-/* Targets that are not tried yet, in a text of the store: one after the other, `n` of them. */
+/* Targets that are not tried yet, in a text of the store: one after the other, `n` of them. Another version
+ * reads them, too. */
 struct packed {
 	struct nfv_endpoint to;
 	uint16_t q, uri_n, path_n;
@@ -60,6 +61,29 @@ unpack(struct nfv_sv from, struct sip_hop hop[SIP_HOPS_MAX])
 		at += (size_t)p.uri_n + p.path_n;
 	}
 	return n;
+}
+
+bool
+sip_targets_check(const struct sip_server *s, struct nfv_sv text, unsigned int max)
+{
+	unsigned int n = 0;
+	struct packed p;
+
+	for (size_t at = 0; at < text.n; n++) {
+		if (n == max || text.n - at < sizeof(p))
+			return false;
+		memcpy(&p, text.p + at, sizeof(p));
+		at += sizeof(p);
+		if ((size_t)p.uri_n + p.path_n > text.n - at || p.own >= s->px.n_own || p.dir > 1 ||
+			p.failover > 1 || p.q > SIP_Q_MAX ||
+			(p.to.addr.family != NFV_IPV4 && p.to.addr.family != NFV_IPV6))
+			return false;
+		for (size_t i = 0; i < (size_t)p.uri_n + p.path_n; i++)
+			if (memchr("\r\n", text.p[at + i], 3) != NULL)
+				return false;
+		at += (size_t)p.uri_n + p.path_n;
+	}
+	return text.n <= (max == 1 ? PACKED_MAX : SIP_HOPS_MAX * 512);
 }
 
 static struct nfv_sv
@@ -200,6 +224,7 @@ try_next(struct sip_server *s, uint32_t server, bool failover, unsigned int stat
 	n = unpack(nfv_sv(room, text.n), hop);
 	sip_store_drop(&s->txns.texts, targets);
 	x->targets = SIP_NO_TEXT;
+	sip_txn_touch(&s->txns, server);
 	s->count.failovers += failover;
 	sip_request_course(work, &course);
 	sip_fork(s, server, work, &course, hop, n);
@@ -247,6 +272,7 @@ sip_branch_failed(struct sip_server *s, uint32_t client, unsigned int status, st
 	if (server == SIP_NO_TXN)
 		return;
 	x = sip_txn_at(&s->txns, server);
+	sip_txn_touch(&s->txns, server);
 	if (status != 0)
 		x->open--;
 	if (x->state != SIP_PROCEEDING && x->state != SIP_TRYING)

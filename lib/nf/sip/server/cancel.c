@@ -77,6 +77,7 @@ sip_cancel(struct sip_server *s, uint32_t client)
 	uint32_t i;
 
 	x->flags |= SIP_CANCELLED;
+	sip_txn_touch(&s->txns, client);
 	if (x->state != SIP_PROCEEDING || x->cancel != SIP_NO_TXN)
 		return;
 	sip_txn_end_at(&s->txns, client, s->now + T1_64 * s->txns.ms);

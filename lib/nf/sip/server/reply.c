@@ -21,7 +21,9 @@ client_of(const struct sip_server *s, uint32_t i, uint32_t generation)
 	if (x->machine == SIP_INVITE_CLIENT &&
 		nfv_sv_eq(
 			s->work.core.cseq.method, nfv_sv_str(nfv_sip_method_name[NFV_SIP_CANCEL])))
-		return x->cancel;
+		return x->cancel != SIP_NO_TXN && sip_txn_at(&s->txns, x->cancel)->cancel == i ?
+			x->cancel :
+			SIP_NO_TXN;
 	return i;
 }
 

@@ -147,6 +147,7 @@ take_cancel(struct sip_server *s, uint32_t i, struct sip_outcome *out)
 	if (x->state != SIP_PROCEEDING)
 		return;
 	x->flags |= SIP_CANCELLED;
+	sip_txn_touch(&s->txns, i);
 	sip_cancel_others(s, i, SIP_NO_TXN);
 }
 

@@ -103,6 +103,8 @@ struct sip_work *sip_reopen(struct sip_server *s, const struct sip_txn *server);
 /** Try the hops with the highest q, keep the others for later. */
 void sip_fork(struct sip_server *s, uint32_t server, struct sip_work *work,
 	struct sip_course *course, const struct sip_hop *hop, unsigned int n);
+/** Whether a kept text is of at most `max` targets, as sip_fork writes them. */
+bool sip_targets_check(const struct sip_server *s, struct nfv_sv text, unsigned int max);
 /** A branch has ended with this status; `text` n == 0: with nothing. What follows from that. */
 void sip_branch_failed(
 	struct sip_server *s, uint32_t client, unsigned int status, struct nfv_sv text);

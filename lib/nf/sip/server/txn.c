@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "txn.h"
+#include "txn_slots.h"
 
 #define T1 500u /* ms (§17.1.1.1) */
 #define T2 4000u
@@ -148,7 +148,7 @@ sip_txns_init(struct sip_txns *t, const struct sip_txns_conf *conf,
 	t->mask = buckets_for(conf->max) - 1;
 	t->ms = conf->tsc_hz / 1000;
 	t->timer_c_ms = conf->timer_c * 1000;
-	t->max = t->n_free = conf->max;
+	t->max = t->n_free = t->items.n = conf->max;
 	t->free = SIP_NO_TXN;
 	sip_store_init(&t->texts, &pages->texts);
 	for (size_t i = 0; i < pages->buckets.n; i++)
@@ -159,6 +159,8 @@ sip_txns_init(struct sip_txns *t, const struct sip_txns_conf *conf,
 		memset(x, 0, sizeof(*x));
 		x->generation = first;
 		x->next = t->free;
+		x->server = i - 1; /* the free one before, for txn_carry.c alone */
+		x->sibling = SIP_NO_TXN;
 		t->free = i;
 	}
 	nfv_wheel_init_pages(&t->wheel, &pages->slots, sizeof(struct sip_txn),
@@ -189,6 +191,7 @@ take(struct sip_txns *t, enum sip_machine machine, enum sip_txn_state state)
 	if (i == SIP_NO_TXN)
 		return i;
 	x = sip_txn_at(t, i);
+	sip_txn_touch(t, i);
 	t->free = x->next;
 	if (t->free != SIP_NO_TXN) /* the next one: it has not been touched for long */
 		sip_txn_prefetch(t, t->free);
@@ -204,12 +207,20 @@ take(struct sip_txns *t, enum sip_machine machine, enum sip_txn_state state)
 	return i;
 }
 
+void
+txn_link_bucket(struct sip_txns *t, uint32_t i, struct sip_txn *x)
+{
+	uint32_t *bucket = bucket_of(t, x->key[0]);
+
+	x->next = *bucket;
+	*bucket = i;
+}
+
 uint32_t
 sip_txn_server(struct sip_txns *t, bool invite, const uint64_t key[2])
 {
-	uint32_t i = take(t, invite ? SIP_INVITE_SERVER : SIP_SERVER,
-			 invite ? SIP_PROCEEDING : SIP_TRYING),
-		 *bucket;
+	uint32_t i = take(
+		t, invite ? SIP_INVITE_SERVER : SIP_SERVER, invite ? SIP_PROCEEDING : SIP_TRYING);
 	struct sip_txn *x;
 
 	if (i == SIP_NO_TXN)
@@ -217,9 +228,7 @@ sip_txn_server(struct sip_txns *t, bool invite, const uint64_t key[2])
 	x = sip_txn_at(t, i);
 	x->key[0] = key[0];
 	x->key[1] = key[1];
-	bucket = bucket_of(t, key[0]);
-	x->next = *bucket;
-	*bucket = i;
+	txn_link_bucket(t, i, x);
 	return i;
 }
 
@@ -241,11 +250,34 @@ sip_txn_client(struct sip_txns *t, bool invite, uint32_t server)
 	return i;
 }
 
-static void
-arm(struct sip_txns *t, uint32_t i, const struct sip_txn *x)
+bool
+txn_is_state(unsigned int machine, unsigned int state)
+{
+	const struct rule *r;
+
+	if (machine >= SIP_MACHINES || state >= SIP_STATES)
+		return false;
+	if (state == SIP_OVER)
+		return machine <= SIP_SERVER;
+	r = rules[machine][state];
+	for (int e = 0; e < SIP_EVENTS; e++)
+		if (r[e].acts != 0)
+			return true;
+	return false;
+}
+
+bool
+txn_repeats(unsigned int machine, unsigned int state)
+{
+	return spans[machine][state].again != 0;
+}
+
+void
+txn_arm(struct sip_txns *t, uint32_t i, const struct sip_txn *x)
 {
 	uint64_t at = x->end;
 
+	sip_txn_touch(t, i);
 	if (x->again != 0 && (at == 0 || x->again < at))
 		at = x->again;
 	if (at != 0)
@@ -264,7 +296,7 @@ enter(struct sip_txns *t, uint32_t i, struct sip_txn *x, uint64_t now)
 		x->end = now + end * t->ms;
 	x->interval = s->again;
 	x->again = s->again != 0 ? now + s->again * t->ms : 0;
-	arm(t, i, x);
+	txn_arm(t, i, x);
 }
 
 void
@@ -279,7 +311,7 @@ sip_txn_end_at(struct sip_txns *t, uint32_t i, uint64_t end)
 	struct sip_txn *x = sip_txn_at(t, i);
 
 	x->end = end;
-	arm(t, i, x);
+	txn_arm(t, i, x);
 }
 
 static void
@@ -301,6 +333,7 @@ sip_txn_event(struct sip_txns *t, uint32_t i, enum sip_event e, uint64_t now)
 	struct rule r = rules[x->machine][x->state][e];
 	bool timer = e == SIP_RESEND_DUE || e == SIP_END_DUE;
 
+	sip_txn_touch(t, i);
 	if (r.to != SIP_FREE && r.to != SIP_OVER) {
 		x->state = r.to;
 		enter(t, i, x, now);
@@ -311,7 +344,7 @@ sip_txn_event(struct sip_txns *t, uint32_t i, enum sip_event e, uint64_t now)
 			later(t, x, now);
 		else
 			x->end = 0;
-		arm(t, i, x);
+		txn_arm(t, i, x);
 	}
 	return r.acts;
 }
@@ -322,6 +355,7 @@ free_slot(struct sip_txns *t, uint32_t i, struct sip_txn *x)
 	sip_store_drop(&t->texts, x->request);
 	sip_store_drop(&t->texts, x->response);
 	sip_store_drop(&t->texts, x->targets);
+	sip_txn_touch(t, i);
 	t->live[x->machine]--;
 	x->state = SIP_FREE;
 	x->next = t->free;
@@ -329,8 +363,8 @@ free_slot(struct sip_txns *t, uint32_t i, struct sip_txn *x)
 	t->n_free++;
 }
 
-static void
-unlink_bucket(struct sip_txns *t, uint32_t i, const struct sip_txn *x)
+void
+txn_unlink_bucket(struct sip_txns *t, uint32_t i, const struct sip_txn *x)
 {
 	uint32_t *link = bucket_of(t, x->key[0]);
 
@@ -339,15 +373,22 @@ unlink_bucket(struct sip_txns *t, uint32_t i, const struct sip_txn *x)
 	*link = x->next;
 }
 
-static void
-leave_server(struct sip_txns *t, uint32_t i, const struct sip_txn *x)
+void
+txn_unlink_server(struct sip_txns *t, uint32_t i, const struct sip_txn *x)
 {
-	struct sip_txn *s = sip_txn_at(t, x->server);
-	uint32_t *link = &s->sibling;
+	uint32_t *link = &sip_txn_at(t, x->server)->sibling;
 
 	while (*link != i)
 		link = &sip_txn_at(t, *link)->sibling;
 	*link = x->sibling;
+}
+
+static void
+leave_server(struct sip_txns *t, uint32_t i, const struct sip_txn *x)
+{
+	struct sip_txn *s = sip_txn_at(t, x->server);
+
+	txn_unlink_server(t, i, x);
 	if (--s->clients == 0 && s->state == SIP_OVER)
 		free_slot(t, x->server, s);
 }
@@ -360,13 +401,16 @@ sip_txn_end(struct sip_txns *t, uint32_t i)
 
 	nfv_wheel_cancel(&t->wheel, i);
 	if (server) {
-		unlink_bucket(t, i, x);
+		txn_unlink_bucket(t, i, x);
+		sip_txn_touch(t, i);
 		x->state = SIP_OVER;
 		if (x->clients > 0)
 			return;
 	} else {
-		if (x->cancel != SIP_NO_TXN)
+		if (x->cancel != SIP_NO_TXN && sip_txn_at(t, x->cancel)->cancel == i) {
 			sip_txn_at(t, x->cancel)->cancel = SIP_NO_TXN;
+			sip_txn_touch(t, x->cancel);
+		}
 		if (x->server != SIP_NO_TXN)
 			leave_server(t, i, x);
 	}

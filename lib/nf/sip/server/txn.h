@@ -16,6 +16,7 @@
 #define TXN_H
 
 #include "nfv_addr.h"
+#include "nfv_stage.h"
 #include "nfv_watch.h"
 #include "nfv_wheel.h"
 #include "store.h"
@@ -90,6 +91,7 @@ struct sip_txns_conf {
 };
 
 struct sip_txns {
+	struct nfv_items items; /* by slot */
 	struct sip_store texts;
 	uint8_t **slot;
 	uint8_t **bucket;
@@ -98,6 +100,9 @@ struct sip_txns {
 	uint64_t ms; /* TSC cycles a millisecond */
 	uint32_t timer_c_ms;
 	struct nfv_wheel wheel;
+	uint32_t astray,
+		idle; /* while they come from elsewhere: clients without their server, servers
+				* that wait for nobody and nothing (txn_carry.h) */
 };
 
 /** What the table needs: pages for slots, for buckets, for texts. */
@@ -145,6 +150,13 @@ unsigned int sip_txn_event(struct sip_txns *t, uint32_t i, enum sip_event e, uin
 void sip_txn_end_at(struct sip_txns *t, uint32_t i, uint64_t end);
 /** The transaction is over. A server's slot is kept as long as it has clients. */
 void sip_txn_end(struct sip_txns *t, uint32_t i);
+
+/** What is not the table's business has changed of it, and none of the above follows. */
+static inline void
+sip_txn_touch(const struct sip_txns *t, uint32_t i)
+{
+	nfv_item_touch(&t->items, i);
+}
 
 /** Up to `max` transactions whose timer has run out; ask sip_txn_due of each what for. */
 uint32_t sip_txns_expired(struct sip_txns *t, uint64_t now, uint32_t *out, uint32_t max);

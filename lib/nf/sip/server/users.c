@@ -77,6 +77,7 @@ open_registrar(struct sip_users *u, struct nfv_err *err)
 		.tsc_hz = c->tsc_hz,
 		.now = c->now,
 		.wall_ms = wall_ms(),
+		.succeeds = c->succeeds,
 		.lender = c->lender };
 	struct sip_registrar_conf rc = { .min_expires = c->min_expires,
 		.max_expires = c->max_expires,
@@ -85,9 +86,9 @@ open_registrar(struct sip_users *u, struct nfv_err *err)
 		.tsc_hz = c->tsc_hz };
 	int err_no = open_location(u, err);
 
-	if (err_no == 0 && c->journal[0] != '\0' && c->replica)
+	if (err_no == 0 && c->journal[0] != '\0' && c->replica && !c->succeeds)
 		err_no = sip_journal_read(&jc, u->location, &u->replica.replay, err);
-	else if (err_no == 0 && c->journal[0] != '\0')
+	else if (err_no == 0 && c->journal[0] != '\0' && !c->replica)
 		err_no = sip_journal_create(&jc, u->location, &u->journal, err);
 	if (err_no < 0)
 		return err_no;
@@ -97,12 +98,21 @@ open_registrar(struct sip_users *u, struct nfv_err *err)
 	return sip_registrar_init(&u->registrar, &rc, err);
 }
 
+/* Of nonces. */
+static void
+make_key(uint64_t word, uint8_t key[NFV_DIGEST_KEY])
+{
+	for (size_t i = 0; i < NFV_DIGEST_KEY; i += sizeof(word)) {
+		word = nfv_hash_mix(word ^ 0xd6e8feb86659fd93u, 0x9e3779b97f4a7c15u + i);
+		memcpy(key + i, &word, sizeof(word));
+	}
+}
+
 int
 sip_users_create(const struct sip_users_conf *conf, struct sip_users **out, struct nfv_err *err)
 {
 	struct sip_users *u = nfv_lender_alloc(conf->lender, sizeof(*u));
 	struct sip_auth_conf ac = { .lifetime_ms = 300000, .lender = conf->lender };
-	uint64_t word = conf->seed;
 	int rc = 0;
 
 	if (u == NULL)
@@ -110,10 +120,7 @@ sip_users_create(const struct sip_users_conf *conf, struct sip_users **out, stru
 	u->conf = *conf;
 	if (conf->registrations > 0)
 		rc = open_registrar(u, err);
-	for (size_t i = 0; i < sizeof(ac.key); i += sizeof(word)) {
-		word = nfv_hash_mix(word ^ 0xd6e8feb86659fd93u, 0x9e3779b97f4a7c15u + i);
-		memcpy(ac.key + i, &word, sizeof(word));
-	}
+	make_key(conf->seed, ac.key);
 	if (rc == 0 && conf->credentials[0] != '\0')
 		rc = sip_auth_create(conf->credentials, &ac, &u->auth, err);
 	if (rc < 0) {
@@ -230,6 +237,70 @@ sip_users_upkeep(struct sip_users *u, uint64_t now)
 	u->sync_at = now + u->conf.sync_ms * ms;
 	sip_journal_sync(u->journal, &err);
 	u->disk = err;
+}
+
+struct nfv_items *
+sip_users_items(struct sip_users *u)
+{
+	return u->location != NULL ? sip_location_items(u->location) : NULL;
+}
+
+size_t
+sip_users_export(const struct sip_users *u, uint32_t i, uint8_t *to)
+{
+	char text[SIP_BINDING_TEXT_MAX];
+
+	return sip_location_export(u->location, i, text, to);
+}
+
+int
+sip_users_import(struct sip_users *u, uint32_t i, const uint8_t *bytes, size_t n)
+{
+	return u->location != NULL ?
+		sip_location_import(u->location, i, u->conf.n_own, u->registrar.text, bytes, n) :
+		-EINVAL;
+}
+
+void
+sip_users_give(struct sip_users *u, uint64_t now, struct sip_users_carried *out)
+{
+	*out = (struct sip_users_carried){ .seed = u->conf.seed };
+	if (u->location != NULL) {
+		struct nfv_hash_key identity = sip_location_get_identity(u->location);
+		struct sip_location_stats s = sip_location_stats(u->location);
+
+		memcpy(out->identity, identity.k, sizeof(out->identity));
+		memcpy(out->bindings,
+			(const uint64_t[4]){ s.added, s.updated, s.removed, s.expired },
+			sizeof(out->bindings));
+		memcpy(out->registers, u->registrar.count, sizeof(out->registers));
+	}
+	if (u->journal != NULL) {
+		out->place = sip_journal_give(u->journal, now);
+		out->has_place = 1;
+	}
+}
+
+int
+sip_users_take_over(struct sip_users *u, const struct sip_users_carried *in)
+{
+	struct nfv_hash_key identity;
+	uint8_t key[NFV_DIGEST_KEY];
+
+	u->conf.seed = in->seed;
+	make_key(in->seed, key);
+	if (u->auth != NULL)
+		sip_auth_rekey(u->auth, key);
+	if (u->location == NULL)
+		return 0;
+	memcpy(identity.k, in->identity, sizeof(identity.k));
+	if (u->journal == NULL)
+		sip_location_set_identity(u->location, &identity);
+	sip_location_counted(u->location, in->bindings);
+	memcpy(u->registrar.count, in->registers, sizeof(in->registers));
+	if (u->journal == NULL || !in->has_place)
+		return 0;
+	return sip_journal_take(u->journal, &in->place);
 }
 
 static void

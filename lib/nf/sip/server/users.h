@@ -33,6 +33,7 @@ struct sip_users_conf {
 	uint64_t tsc_hz, now, seed;
 	bool replica; /* what there is, another registrar tells; the journal is his */
 	const struct nfv_tell *tell; /* whom to tell, NULL: nobody */
+	bool succeeds;               /* another version still has the journal */
 };
 
 struct sip_users;
@@ -60,6 +61,29 @@ void sip_users_told(struct sip_users *u, const void *message, size_t n, uint64_t
 void sip_users_tick(struct sip_users *u, uint64_t now);
 /** On the control thread, every few milliseconds: what may wait for a disk. */
 void sip_users_upkeep(struct sip_users *u, uint64_t now);
+
+/* For another version of the stage: as location.h and journal.h have it. */
+
+/** NULL: there is no registrar. */
+struct nfv_items *sip_users_items(struct sip_users *u);
+size_t sip_users_export(const struct sip_users *u, uint32_t i, uint8_t *to);
+int sip_users_import(struct sip_users *u, uint32_t i, const uint8_t *bytes, size_t n);
+
+/** What is not of one user. */
+struct sip_users_carried {
+	uint64_t seed;        /* of nonces */
+	uint64_t identity[3]; /* of what bindings are told apart by */
+	uint64_t bindings[4]; /* counts: sip_location_counted */
+	uint64_t registers[SIP_REGISTER_OUTCOMES];
+	struct sip_journal_place place;
+	uint64_t has_place;
+};
+
+/** The last thing it does, at `now`, but for being asked on after all. */
+void sip_users_give(struct sip_users *u, uint64_t now, struct sip_users_carried *out);
+/** -EINVAL: it is not of this journal. */
+int sip_users_take_over(struct sip_users *u, const struct sip_users_carried *in);
+
 void sip_users_show(const struct sip_users *u, FILE *to);
 
 #endif
