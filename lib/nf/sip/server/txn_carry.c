@@ -65,15 +65,20 @@ is_server(const struct sip_txn *x)
 }
 
 static bool
-is_idle(const struct sip_txn *x)
-{
-	return is_server(x) && x->clients == 0 && x->end == 0;
-}
-
-static bool
 is_open(const struct sip_txn *x)
 {
 	return x->state == SIP_TRYING || x->state == SIP_PROCEEDING;
+}
+
+/* A server that waits for nobody and nothing: it would never end. */
+static bool
+is_idle(const struct sip_txn *x)
+{
+	if (!is_server(x))
+		return false;
+	if (x->state == SIP_OVER)
+		return x->clients == 0;
+	return is_open(x) ? x->open == 0 : x->end == 0;
 }
 
 /* The free ones are chained both ways for this. */
@@ -111,6 +116,7 @@ join(struct sip_txns *t, uint32_t i, struct sip_txn *x)
 	s->sibling = i;
 	s->clients++;
 	s->open = (uint8_t)(s->open + is_open(x));
+	t->idle += is_idle(s);
 	t->astray += !is_server(s);
 }
 
@@ -119,6 +125,7 @@ leave(struct sip_txns *t, uint32_t i, const struct sip_txn *x)
 {
 	struct sip_txn *s = sip_txn_at(t, x->server);
 
+	t->idle -= is_idle(s);
 	txn_unlink_server(t, i, x);
 	s->clients--;
 	s->open = (uint8_t)(s->open - is_open(x));
@@ -187,8 +194,8 @@ is_sound(const struct sip_txns *t, uint32_t i, const struct sip_txn_record *r, s
 		return false;
 	if (server)
 		return r->server == SIP_NO_TXN && r->cancel == SIP_NO_TXN;
-	return (r->server < t->max || r->server == SIP_NO_TXN) && r->server != i &&
-		(r->cancel < t->max || r->cancel == SIP_NO_TXN) && r->cancel != i;
+	return (r->server < t->max || (r->server == SIP_NO_TXN && r->machine == SIP_CLIENT)) &&
+		r->server != i && (r->cancel < t->max || r->cancel == SIP_NO_TXN) && r->cancel != i;
 }
 
 static bool
@@ -316,12 +323,13 @@ sip_txns_settle(struct sip_txns *t)
 	for (uint32_t i = 0; i < t->max && t->astray + t->idle > 0; i++) {
 		const struct sip_txn *x = sip_txn_at(t, i);
 
+		if (is_idle(x)) {
+			n++;
+			drop(t, i);
+		}
 		if (x->state == SIP_FREE && x->clients > 0) {
 			n += x->clients;
 			drop_clients(t, x);
-		} else if (is_idle(x)) {
-			n++;
-			drop(t, i);
 		}
 	}
 	return n;

@@ -239,6 +239,12 @@ sip_users_upkeep(struct sip_users *u, uint64_t now)
 	u->disk = err;
 }
 
+const struct sip_location *
+sip_users_location(const struct sip_users *u)
+{
+	return u->location;
+}
+
 struct nfv_items *
 sip_users_items(struct sip_users *u)
 {

@@ -65,6 +65,7 @@ void sip_users_upkeep(struct sip_users *u, uint64_t now);
 /* For another version of the stage: as location.h and journal.h have it. */
 
 /** NULL: there is no registrar. */
+const struct sip_location *sip_users_location(const struct sip_users *u);
 struct nfv_items *sip_users_items(struct sip_users *u);
 size_t sip_users_export(const struct sip_users *u, uint32_t i, uint8_t *to);
 int sip_users_import(struct sip_users *u, uint32_t i, const uint8_t *bytes, size_t n);

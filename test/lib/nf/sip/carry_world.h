@@ -77,9 +77,8 @@ give_some(size_t budget)
 	nfv_items_write(&giving, budget, into_heir, NULL);
 }
 
-/* The heir works from now on, and the other one is gone. */
 static inline void
-give_end(void)
+give_last(void)
 {
 	const struct nfv_put to = { into_heir_too, NULL };
 
@@ -90,9 +89,16 @@ give_end(void)
 	assert_int_equal(ops->export_(stage, &to), 0);
 	assert_int_equal(ops->import(heir, 1, NULL, 0), 0);
 	assert_same_state(stage, heir);
+	nfv_items_fini(&giving);
+}
+
+/* The heir works from now on, and the other one is gone. */
+static inline void
+give_end(void)
+{
+	give_last();
 	ops->fini(stage);
 	free(stage);
-	nfv_items_fini(&giving);
 	stage = heir;
 	heir = NULL;
 }

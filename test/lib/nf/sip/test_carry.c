@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "nfv_sip.h"
 #include "sip_stage.h"
@@ -324,12 +325,383 @@ calls_with_media_go_on(void **state)
 		  "media-setup: 30, media-idle: 5, registrations: 100, domains: [example.org] }");
 }
 
+/* --- users ----------------------------------------------------------------------------------------- */
+
+#define USERS 400
+#define OF_USERS                                                                                   \
+	"sip: { error-rate: 1000000, registrations: 500, contacts: 3, domains: [example.org], "    \
+	"min-expires: 1, journal-sync: 0, "
+
+static char folder[64], with_journal[512];
+static bool lasting; /* nobody's time runs out */
+
+/* Somebody comes, with a long contact now and then, or goes, or is called. */
+static void
+somebody(void)
+{
+	static char what[BYTES];
+	unsigned int user = (unsigned int)random() % USERS,
+		     who = (unsigned int)random() % 2 * 2 + 1;
+	bool leaves = random() % 4 == 0, asks = random() % 4 == 0;
+	int path = random() % 8 == 0 ? (int)(random() % 300) : 1;
+
+	if (asks)
+		snprintf(what, sizeof(what),
+			"OPTIONS sip:u%u@example.org SIP/2.0\r\nVia: SIP/2.0/UDP %s:5070;branch=z9hG4bKo%ld\r\n"
+			"Max-Forwards: 70\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:u%u@example.org>\r\n"
+			"Call-ID: %ld\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+			user, party[who].host, random(), user, random());
+	else
+		snprintf(what, sizeof(what),
+			"REGISTER sip:example.org SIP/2.0\r\nVia: SIP/2.0/UDP %s:5070;branch=z9hG4bKr%ld\r\n"
+			"Max-Forwards: 70\r\nFrom: <sip:u%u@example.org>;tag=a\r\n"
+			"To: <sip:u%u@example.org>\r\nCall-ID: %ld\r\nCSeq: 1 REGISTER\r\n"
+			"Contact: <sip:c%0*ld@%s:5070>;expires=%ld\r\nContent-Length: 0\r\n\r\n",
+			party[who].host, random(), user, user, random(), path, random() % 4,
+			party[who].host, leaves ? 0 : random() % 60 + (lasting ? 3000 : 1));
+	say(who, what);
+}
+
+static struct sip_location_stats
+users(void)
+{
+	return sip_location_stats(sip_users_location(((struct sip_state *)stage)->server.users));
+}
+
+static void
+with_users(bool replaced)
+{
+	unsigned int left = 0;
+
+	side = replaced;
+	said_n[side] = 0;
+	burst = (struct nfv_burst){ .tsc = 1000 * MS };
+	stage = new_stage(false, 42);
+	srandom(5);
+	for (int i = 0; i < 4000; i++) {
+		unsigned int how = (unsigned int)random();
+
+		somebody();
+		if (i % 50 == 0)
+			time_goes_on(how % 700);
+		if (!replaced)
+			continue;
+		if (left > 0 && --left > 0)
+			give_some(how % 8000);
+		else if (heir != NULL)
+			give_end();
+		else if (how % 20 == 1) {
+			left = how / 8 % 60 + 1;
+			give_begin();
+		}
+	}
+	if (heir != NULL)
+		give_end();
+}
+
+static void
+stay_registered(const char *yaml)
+{
+	struct sip_location_stats was, is;
+
+	prepare(yaml);
+	with_users(false);
+	was = users();
+	ops->fini(stage);
+	free(stage);
+	if (with_journal[0] != '\0')
+		unlink(with_journal);
+	with_users(true);
+	is = users();
+	assert_string_equal(said[0], said[1]);
+	assert_in_range(is.aors, 100, USERS);
+	assert_int_equal(is.bindings, was.bindings);
+	assert_int_equal(is.chunks, was.chunks);
+	assert_int_equal(is.added, was.added);
+	assert_int_equal(is.removed, was.removed);
+	assert_int_equal(is.expired, was.expired);
+}
+
+static void
+users_stay_registered(void **state)
+{
+	(void)state;
+	with_journal[0] = '\0';
+	stay_registered(OF_USERS "}");
+	ops->fini(stage);
+	free(stage);
+}
+
+static const char *
+journal_yaml(void)
+{
+	static char yaml[1024];
+
+	lasting = true;
+	snprintf(folder, sizeof(folder), "/dev/shm/test_carry.XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(with_journal, sizeof(with_journal), "%s/journal", folder);
+	snprintf(yaml, sizeof(yaml), OF_USERS "journal: \"%s\" }", with_journal);
+	return yaml;
+}
+
+static int
+finish_journal(void **state)
+{
+	lasting = false;
+	unlink(with_journal);
+	rmdir(folder);
+	return finish(state);
+}
+
+/* What a new start finds in the file is what there was. */
+static void
+assert_is_in_the_file(void)
+{
+	struct sip_location_stats was = users(), is;
+
+	ops->fini(stage);
+	free(stage);
+	stage = new_stage(false, 99);
+	is = users();
+	assert_int_equal(is.aors, was.aors);
+	assert_int_equal(is.bindings, was.bindings);
+}
+
+static void
+the_journal_goes_on(void **state)
+{
+	(void)state;
+	stay_registered(journal_yaml());
+	assert_is_in_the_file();
+	ops->fini(stage);
+	free(stage);
+}
+
+/* The one that has handed over works on: what the other one has done meanwhile is void. */
+static void
+the_journal_goes_back(void **state)
+{
+	void *old;
+
+	(void)state;
+	prepare(journal_yaml());
+	burst = (struct nfv_burst){ .tsc = 1000 * MS };
+	stage = new_stage(false, 42);
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 300; i++)
+			somebody();
+		give_begin();
+		give_last();
+		old = stage;
+		stage = heir;
+		heir = NULL;
+		said_n[side] = 0;
+		for (int i = 0; i < round * 100; i++)
+			somebody();
+		ops->fini(stage);
+		free(stage);
+		stage = old;
+		said_n[side] = 0;
+		for (int i = 0; i < 20; i++)
+			somebody();
+		assert_is_in_the_file();
+	}
+	ops->fini(stage);
+	free(stage);
+}
+
+/* Nobody hands anything over: what is in the file is what there is. */
+static void
+the_journal_is_read_where_nobody_hands_over(void **state)
+{
+	struct sip_location_stats was, is;
+	void *old;
+
+	(void)state;
+	prepare(journal_yaml());
+	burst = (struct nfv_burst){ .tsc = 1000 * MS };
+	stage = new_stage(false, 42);
+	for (int i = 0; i < 3000; i++)
+		somebody();
+	was = users();
+	heir = new_stage(true, 43);
+	old = stage;
+	stage = heir;
+	heir = NULL;
+	assert_int_equal(users().bindings, 0);
+	time_goes_on(1);
+	is = users();
+	assert_int_equal(is.bindings, was.bindings);
+	for (int i = 0; i < 3000; i++)
+		somebody();
+	ops->fini(old); /* it has the file open, and nobody begins with it beside it */
+	free(old);
+	assert_is_in_the_file();
+	ops->fini(stage);
+	free(stage);
+}
+
+/* --- strangers ------------------------------------------------------------------------------------ */
+
+struct noted {
+	uint32_t kind, i;
+	size_t n;
+	uint8_t bytes[4096];
+};
+
+#define NOTED 4096
+static struct noted *noted;
+static uint32_t n_noted, n_items;
+
+static bool
+note_item(void *arg, uint32_t kind, uint32_t i, const uint8_t *bytes, size_t n)
+{
+	struct noted *to = &noted[n_noted++];
+
+	(void)arg;
+	assert_true(n_noted <= NOTED && n <= sizeof(to->bytes));
+	to->kind = kind;
+	to->i = i;
+	to->n = n;
+	memcpy(to->bytes, bytes, n);
+	return true;
+}
+
+static int
+note_record(void *arg, const void *bytes, size_t n)
+{
+	return note_item(arg, 0, 0, bytes, n) ? 0 : -1;
+}
+
+static size_t
+spoil(uint8_t *bytes, size_t n)
+{
+	for (int k = (int)(random() % 4); k >= 0 && n > 0; k--)
+		switch (random() % 5) {
+		case 0:
+			n = (size_t)random() % n;
+			break;
+		case 1:
+			bytes[(size_t)random() % n] = (uint8_t)random();
+			break;
+		case 2:
+			bytes[(size_t)random() % (n < 96 ? n : 96)] ^=
+				(uint8_t)(1u << random() % 8);
+			break;
+		case 3: /* a number of a neighbour's */
+			bytes[(size_t)random() % (n < 96 ? n : 96)] += (uint8_t)(random() % 3);
+			break;
+		default:
+			bytes[(size_t)random() % (n < 96 ? n : 96)] = random() % 2 ? 0 : 0xff;
+		}
+	return n;
+}
+
+/* Some in any order, some twice, some never, some of other numbers, and many not as they were. */
+static void
+take_from_a_stranger(unsigned int how)
+{
+	uint8_t *bytes = malloc(sizeof(noted->bytes));
+
+	assert_non_null(bytes);
+	for (uint32_t k = 0; k < n_items + n_items / 4; k++) {
+		const struct noted *from =
+			&noted[random() % 3 ? k % n_items : (uint32_t)random() % n_items];
+		uint8_t *exact;
+		size_t n = from->n;
+		uint32_t i = from->i;
+
+		memcpy(bytes, from->bytes, n);
+		if ((unsigned int)random() % 100 < how)
+			n = spoil(bytes, n);
+		if ((unsigned int)random() % 100 < how / 4)
+			i = (uint32_t)random() % 200;
+		exact = malloc(n + 1); /* not a byte more is there */
+		assert_non_null(exact);
+		memcpy(exact, bytes, n);
+		ops->import_item(stage, 1, from->kind, i, exact, n);
+		free(exact);
+	}
+	for (uint32_t k = n_items; k < n_noted; k++) {
+		memcpy(bytes, noted[k].bytes, noted[k].n);
+		ops->import(stage, 1, bytes,
+			(unsigned int)random() % 100 < how ? spoil(bytes, noted[k].n) : noted[k].n);
+	}
+	ops->import(stage, 1, NULL, 0);
+	free(bytes);
+}
+
+static void
+strangers(const char *yaml)
+{
+	const struct nfv_put to = { note_record, NULL };
+
+	prepare(yaml);
+	noted = malloc(NOTED * sizeof(*noted));
+	assert_non_null(noted);
+	script(3, false);
+	for (int i = 0; i < 250; i++)
+		any_call();
+	for (int i = 0; i < 20; i++)
+		somebody();
+	n_noted = 0;
+	assert_int_equal(nfv_items_init(&giving, ops, stage, &carry_err), 0);
+	nfv_items_start(&giving);
+	assert_int_equal(nfv_items_write(&giving, SIZE_MAX, note_item, NULL), 1);
+	nfv_items_stop(&giving);
+	nfv_items_fini(&giving);
+	n_items = n_noted;
+	assert_true(n_items > 50);
+	assert_int_equal(ops->export_(stage, &to), 0);
+	ops->fini(stage);
+	free(stage);
+	for (unsigned int round = 0; round < 60; round++) {
+		const struct sip_state *s;
+
+		said_n[side] = 0;
+		srandom(round);
+		s = stage = new_stage(true, round);
+		take_from_a_stranger(round % 3 == 0 ? 100 : round);
+		for (int i = 0; i < 100; i++)
+			any_call();
+		for (int i = 0; i < 10; i++)
+			somebody();
+		for (int i = 0; i < 90; i++) {
+			said_n[side] = 0;
+			burst.tsc += 60000 * MS;
+			time_goes_on(300);
+		}
+		assert_int_equal(s->server.txns.n_free, s->server.txns.max);
+		assert_int_equal(s->server.txns.texts.n_free, s->server.txns.texts.blocks);
+		ops->fini(stage);
+		free(stage);
+	}
+	free(noted);
+}
+
+static void
+strangers_do_no_harm(void **state)
+{
+	(void)state;
+	strangers(
+		"sip: { transactions: 1024, error-rate: 1000000, registrations: 100, "
+		"domains: [example.org], trunks: [{to: \"203.0.113.9:5999\"}], probe-interval: 0, "
+		"media: relay, media-calls: 64, media-setup: 30, media-idle: 5 }");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(calls_go_on, finish),
 		cmocka_unit_test_teardown(calls_with_media_go_on, finish),
+		cmocka_unit_test_teardown(users_stay_registered, finish),
+		cmocka_unit_test_teardown(the_journal_goes_on, finish_journal),
+		cmocka_unit_test_teardown(the_journal_goes_back, finish_journal),
+		cmocka_unit_test_teardown(
+			the_journal_is_read_where_nobody_hands_over, finish_journal),
+		cmocka_unit_test_teardown(strangers_do_no_harm, finish),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
