@@ -218,9 +218,12 @@ iso_rig_until(struct iso_rig *r, const uint64_t *counter, uint64_t least)
 void
 iso_rig_settle(struct iso_rig *r)
 {
+	struct nfv_away away = nfv_isolated_away(r->iso);
 	time_t t0 = time(NULL);
 
-	while (r->stats->handed != r->stats->returned + r->stats->swept) {
+	/* Those that are held, too. */
+	while (away.ops->waiting(away.arg) > 0 ||
+		r->stats->handed != r->stats->returned + r->stats->swept) {
 		if (time(NULL) - t0 > PATIENCE_S)
 			fail_msg("packets do not come back; last: %s", nfv_isolated_last(r->iso));
 		if (iso_rig_collect(r) == 0)
