@@ -47,7 +47,7 @@ struct nfv_desc {
 	uint32_t hash;
 	uint16_t l3, l4;
 	uint8_t family, proto;
-	uint8_t dir; /* enum nfv_dir */
+	uint8_t dir;   /* enum nfv_dir */
 	uint8_t depth; /* struct nfv_pkt's; on the way back of an origin's */
 };
 _Static_assert(sizeof(struct nfv_desc) == 8 * NFV_DESC_WORDS, "copied in words");
