@@ -47,7 +47,7 @@ fw_import_flow(void *state, uint32_t version, const void *bytes, size_t n, void 
 }
 
 int
-fw_export(const void *state, const struct nfv_put *to)
+fw_export(void *state, const struct nfv_put *to)
 {
 	const struct firewall *fw = state;
 	const struct fw_counts c = { fw->established, fw->related, fw->answered, fw->unanswered,

@@ -32,7 +32,7 @@ struct fw_counts {
 
 size_t fw_export_flow(const void *fw, const void *slot, void *to, size_t room);
 int fw_import_flow(void *fw, uint32_t version, const void *bytes, size_t n, void *slot);
-int fw_export(const void *fw, const struct nfv_put *to);
+int fw_export(void *fw, const struct nfv_put *to);
 int fw_import(void *fw, uint32_t version, const void *bytes, size_t n);
 
 /** A packet for every rule, or for some of many, is matched by it or one before it; a reset is as it must be. */
