@@ -130,6 +130,9 @@ int nfv_pinhole_open(struct nfv_pinholes *t, uint64_t owner, const struct nfv_pi
 bool nfv_pinhole_refresh(struct nfv_pinholes *t, uint64_t owner, uint64_t now);
 /** Whether the owner is still there; unlike nfv_pinhole_holds this is no use of it. */
 bool nfv_pinhole_lives(const struct nfv_pinholes *t, uint64_t owner);
+/** Its pinholes, at most `max`; how many. */
+uint32_t nfv_pinhole_list(
+	const struct nfv_pinholes *t, uint64_t owner, struct nfv_pinhole *out, uint32_t max);
 /** The owner goes, and its pinholes with it. One that has gone may be closed again. */
 void nfv_pinhole_close(struct nfv_pinholes *t, uint64_t owner);
 

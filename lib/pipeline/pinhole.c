@@ -358,6 +358,19 @@ nfv_pinhole_refresh(struct nfv_pinholes *t, uint64_t token, uint64_t now)
 	return true;
 }
 
+uint32_t
+nfv_pinhole_list(
+	const struct nfv_pinholes *t, uint64_t token, struct nfv_pinhole *out, uint32_t max)
+{
+	const struct nfv_pinhole_owner *o = owner_of(t, token);
+	uint32_t n = 0;
+
+	for (uint32_t i = o != NULL ? o->first : NONE; i != NONE && n < max;
+		i = hole_at(t, i)->of_owner)
+		out[n++] = hole_at(t, i)->key;
+	return n;
+}
+
 bool
 nfv_pinhole_lives(const struct nfv_pinholes *t, uint64_t token)
 {

@@ -30,6 +30,7 @@ _Static_assert(sizeof(struct call) == 512, "a timer wheel in pages wants a power
 struct sip_media {
 	struct nfv_items items; /* calls; number 0 is call 1 */
 	bool given;             /* pinholes are another version's now */
+	bool shares;            /* what it takes over has its pinholes in the same table */
 	uint8_t **head_page, **call_page;
 	struct sip_media_conf conf;
 	struct media_rules rules;

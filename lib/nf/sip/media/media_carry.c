@@ -32,7 +32,6 @@ sip_media_export(const struct sip_media *m, uint32_t i, uint8_t *to)
 		return 0;
 	r = (struct media_record){ .id = c->id,
 		.other = c->other,
-		.holes = c->holes,
 		.answer = c->answer,
 		.until = c->until,
 		.fresh = c->fresh,
@@ -61,8 +60,13 @@ sip_media_export(const struct sip_media *m, uint32_t i, uint8_t *to)
 		relay_export(m->conf.relay, c->relay[k], (struct relay_record *)(void *)at);
 		at += sizeof(struct relay_record);
 	}
+	if (c->holes != 0 && nfv_pinhole_lives(m->conf.pinholes, c->holes)) {
+		r.holes = c->holes;
+		r.n_holes = (uint8_t)nfv_pinhole_list(m->conf.pinholes, c->holes,
+			(struct nfv_pinhole *)(void *)at, NFV_PINHOLES_PER_OWNER);
+	}
 	memcpy(to, &r, sizeof(r));
-	return (size_t)(at - to);
+	return (size_t)(at - to) + r.n_holes * sizeof(struct nfv_pinhole);
 }
 
 /* --- reading -------------------------------------------------------------------------------------- */
@@ -98,7 +102,9 @@ drop(struct sip_media *m, uint32_t i)
 			relay_forget(m->conf.relay, c->relay[k]);
 		c->relay[k] = 0;
 	}
-	c->holes = 0; /* they are the other version's still */
+	if (c->holes != 0 && !m->shares) /* else they are the other version's still */
+		nfv_pinhole_close(m->conf.pinholes, c->holes);
+	c->holes = 0;
 	media_end(m, i);
 	chain_back(m, free, i);
 }
@@ -131,7 +137,9 @@ is_sound(const struct sip_media *m, const struct media_record *r, size_t n)
 			return false;
 		streams += s->relayed;
 	}
-	return n == streams * sizeof(struct relay_record) &&
+	return r->n_holes <= NFV_PINHOLES_PER_OWNER &&
+		n ==
+		streams * sizeof(struct relay_record) + r->n_holes * sizeof(struct nfv_pinhole) &&
 		(streams == 0 || m->conf.relay != NULL);
 }
 
@@ -139,10 +147,8 @@ static void
 fill(struct sip_media *m, uint32_t i, const struct media_record *r)
 {
 	struct call *c = media_call(m, i);
-	bool lives = m->conf.pinholes != NULL && nfv_pinhole_lives(m->conf.pinholes, r->holes);
 
 	*c = (struct call){ .other = r->other,
-		.holes = lives ? r->holes : 0,
 		.answer = r->answer,
 		.until = r->until,
 		.fresh = r->fresh,
@@ -168,10 +174,34 @@ fill(struct sip_media *m, uint32_t i, const struct media_record *r)
 	}
 }
 
+static void
+fill_holes(struct sip_media *m, struct call *c, const struct media_record *r, const uint8_t *at)
+{
+	struct nfv_pinholes *t = m->conf.pinholes;
+
+	if (t == NULL)
+		return;
+	if (m->shares && nfv_pinhole_lives(t, r->holes))
+		c->holes = r->holes;
+	if (m->shares || r->n_holes == 0)
+		return;
+	c->holes = nfv_pinhole_owner(t, m->conf.idle, m->wheel.tick << m->wheel.shift);
+	m->stats.unopened += c->holes == 0;
+	for (uint32_t i = 0; i < r->n_holes && c->holes != 0; i++) {
+		struct nfv_pinhole hole;
+
+		memcpy(&hole, at + i * sizeof(hole), sizeof(hole));
+		if (!is_family(hole.to.family) || hole.to.family == NFV_NO_ADDR ||
+			!is_family(hole.from.family) || nfv_pinhole_open(t, c->holes, &hole) < 0)
+			m->stats.unopened++;
+	}
+}
+
 /* Whoever has its ports is of before. */
 static bool
-fill_relay(struct sip_media *m, uint32_t i, const struct media_record *r, const uint8_t *at)
+fill_relay(struct sip_media *m, uint32_t i, const struct media_record *r, const uint8_t **next)
 {
+	const uint8_t *at = *next;
 	struct call *c = media_call(m, i);
 
 	for (uint32_t k = 0; k < SIP_MEDIA_STREAMS; k++) {
@@ -192,12 +222,14 @@ fill_relay(struct sip_media *m, uint32_t i, const struct media_record *r, const 
 			return false;
 		sip_relay_owned(m->conf.relay, c->relay[k], &m->items, i);
 	}
+	*next = at;
 	return true;
 }
 
 int
 sip_media_import(struct sip_media *m, uint32_t i, const uint8_t *bytes, size_t n)
 {
+	const uint8_t *at = bytes + sizeof(struct media_record);
 	struct media_record r;
 
 	if (i++ >= m->conf.calls)
@@ -214,10 +246,11 @@ sip_media_import(struct sip_media *m, uint32_t i, const uint8_t *bytes, size_t n
 	take_free(m, i);
 	fill(m, i, &r);
 	media_put(m, i, r.id);
-	if (!fill_relay(m, i, &r, bytes + sizeof(r))) {
+	if (!fill_relay(m, i, &r, &at)) {
 		drop(m, i);
 		return -ENOSPC;
 	}
+	fill_holes(m, media_call(m, i), &r, at);
 	media_rearm(m, i, m->wheel.tick << m->wheel.shift);
 	return 0;
 }

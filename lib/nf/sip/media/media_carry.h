@@ -1,8 +1,9 @@
 /**
  * @file
  * Media of calls on their way to another version of the stage: each call is a record by its number, and behind
- * it one for each of its streams that the relay has. Ports stay: parties send to them. What has been counted of
- * RTP begins anew.
+ * it one for each of its streams that the relay has, and its pinholes. Ports stay: parties send to them. Pinholes
+ * are taken over where both versions have the same table of them, else opened anew. What has been counted of RTP
+ * begins anew.
  *
  * A record is a stranger's: what cannot be of a call is refused. Times are TSC cycles, of this machine.
  * Threads: the media's.
@@ -27,7 +28,7 @@ struct media_record_stream {
 struct media_record {
 	uint64_t id, other, holes, answer, until, fresh;
 	uint32_t invite_cseq, offer_cseq;
-	uint8_t offerer, pending, answered, established, ending, zero[3];
+	uint8_t offerer, pending, answered, established, ending, n_holes, zero[2];
 	struct media_record_party party[2];
 	struct media_record_stream stream[SIP_MEDIA_STREAMS];
 };

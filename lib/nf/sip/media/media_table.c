@@ -74,6 +74,8 @@ sip_media_create(const struct sip_media_conf *conf, const struct nfv_stage_ctx *
 		.relay = conf->relay,
 		.foreign = &m->stats.foreign };
 	m->stats.max = conf->calls;
+	/* In a table of its own there is nobody yet. */
+	m->shares = ctx->succeeds && conf->pinholes != NULL && conf->pinholes->stats.owners > 0;
 	m->items.n = conf->calls;
 	for (uint32_t i = conf->calls; i > 0; i--) {
 		media_call(m, i)->next = m->free;

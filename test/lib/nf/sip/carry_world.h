@@ -13,6 +13,31 @@ static struct nfv_items_out giving;
 static struct nfv_err carry_err;
 static uint64_t items_refused;
 
+/* Pinholes: none, a table for each version, as where it is isolated, or one for all, as in a chain. */
+static enum { NO_HOLES, OWN_HOLES, SHARED_HOLES } with_holes;
+static struct holes {
+	struct nfv_pages pages;
+	struct nfv_pinholes *table;
+} holes_now, holes_heir;
+
+static inline void
+open_holes(struct holes *h)
+{
+	h->pages = nfv_pages_alloc(nfv_pinholes_pages(4096));
+	assert_int_equal(nfv_pinholes_create(4096, &h->pages, NULL, 1, 1000000, burst.tsc,
+				 &h->table, &carry_err),
+		0);
+}
+
+static inline void
+close_holes(struct holes *h)
+{
+	if (h->table != NULL)
+		nfv_pinholes_destroy(h->table);
+	nfv_pages_free(&h->pages);
+	*h = (struct holes){ .table = NULL };
+}
+
 static inline void *
 new_stage(bool succeeds, uint64_t seed)
 {
@@ -25,6 +50,14 @@ new_stage(bool succeeds, uint64_t seed)
 	ctx.seed = seed;
 	ctx.tsc = burst.tsc;
 	ctx.succeeds = succeeds;
+	if (with_holes != NO_HOLES && !succeeds)
+		open_holes(&holes_now);
+	/* Somebody has some already, by which a table is known to be shared. */
+	if (with_holes == SHARED_HOLES && !succeeds)
+		nfv_pinhole_owner(holes_now.table, 1000000, burst.tsc);
+	if (with_holes == OWN_HOLES && succeeds)
+		open_holes(&holes_heir);
+	ctx.pinholes = with_holes == OWN_HOLES && succeeds ? holes_heir.table : holes_now.table;
 	if (s == NULL || ops->init(s, &ctx, &carry_err) < 0)
 		fail_msg("%s", carry_err.text);
 	return s;
@@ -57,6 +90,9 @@ assert_same_state(void *a, void *b)
 		for (uint32_t i = 0; i < items->n; i++) {
 			size_t n = ops->export_item(a, k, i, was);
 
+			/* In a table of its own an owner's time begins anew. */
+			if (with_holes == OWN_HOLES && k == 2)
+				continue;
 			if (ops->export_item(b, k, i, is) != n || memcmp(is, was, n) != 0)
 				fail_msg("kind %u: record %u of %zu bytes is another", k, i, n);
 		}
@@ -96,9 +132,19 @@ give_last(void)
 static inline void
 give_end(void)
 {
+	uint32_t open;
+
 	give_last();
+	if (with_holes == OWN_HOLES) {
+		assert_true(holes_now.table->stats.open <= holes_heir.table->stats.open);
+		close_holes(&holes_now);
+		holes_now = holes_heir;
+	}
+	open = holes_now.table != NULL ? holes_now.table->stats.open : 0;
 	ops->fini(stage);
 	free(stage);
+	if (holes_now.table != NULL)
+		assert_int_equal(holes_now.table->stats.open, open);
 	stage = heir;
 	heir = NULL;
 }

@@ -72,6 +72,8 @@ time_goes_on(uint64_t ms)
 		burst.tsc += MS;
 		burst.idle += MS / 2;
 		ops->tick(stage, burst.tsc, &out);
+		if (holes_now.table != NULL)
+			nfv_pinholes_expire(holes_now.table, burst.tsc, 32);
 		for (uint16_t i = 0; i < out.n; i++)
 			see(&out.pkt[i], &now[out.dir[i]][n[out.dir[i]]++]);
 		for (int dir = 0; dir < 2; dir++) {
@@ -259,6 +261,9 @@ nothing_is_left(void)
 	assert_int_equal(s->lost, 0);
 	ops->fini(stage);
 	free(stage);
+	if (holes_now.table != NULL)
+		assert_int_equal(holes_now.table->stats.open, 0);
+	close_holes(&holes_now);
 }
 
 static void
@@ -279,6 +284,7 @@ static int
 finish(void **state)
 {
 	(void)state;
+	with_holes = NO_HOLES;
 	nfv_conf_close(doc);
 	for (int i = 0; i < 2; i++) {
 		free(said[i]);
@@ -338,7 +344,7 @@ calls_with_media_go_on(void **state)
 /* --- users ----------------------------------------------------------------------------------------- */
 
 #define USERS 400
-#define OF_USERS                                                                                             \
+#define OF_USERS                                                                                              \
 	"sip: { relay: true, error-rate: 1000000, registrations: 2000, contacts: 3, domains: [example.org], " \
 	"min-expires: 1, journal-sync: 0, "
 
@@ -702,12 +708,29 @@ strangers_do_no_harm(void **state)
 		"media: relay, media-calls: 64, media-setup: 30, media-idle: 5 }");
 }
 
+static void
+calls_with_pinholes_go_on(void **state)
+{
+	static const char yaml[] =
+		"sip: { transactions: 4096, error-rate: 1000000, media: pinholes, "
+		"media-calls: 256, media-setup: 30, media-idle: 5 }";
+
+	(void)state;
+	with_holes = OWN_HOLES;
+	same_with(yaml);
+	nfv_conf_close(doc);
+	with_holes = SHARED_HOLES;
+	same_with(yaml);
+	with_holes = NO_HOLES;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(calls_go_on, finish),
 		cmocka_unit_test_teardown(calls_with_media_go_on, finish),
+		cmocka_unit_test_teardown(calls_with_pinholes_go_on, finish),
 		cmocka_unit_test_teardown(users_stay_registered, finish),
 		cmocka_unit_test_teardown(the_journal_goes_on, finish_journal),
 		cmocka_unit_test_teardown(the_journal_goes_back, finish_journal),
