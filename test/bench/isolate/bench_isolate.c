@@ -19,7 +19,6 @@
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -35,6 +34,7 @@
 #include "mkpkt.h"
 #include "nfv_isolate_pool.h"
 #include "nfv_tsc.h"
+#include "rig.h"
 #include "sessions.h"
 #include "stages.h"
 
@@ -55,23 +55,6 @@ static uint32_t next_seq, last_seq;
 static uint8_t frame[64];
 static _Atomic bool control_ends;
 static struct sessions sessions = { .n = KEPT };
-
-static void
-give_up(const char *why)
-{
-	fprintf(stderr, "bench: %s\n", why);
-	exit(1);
-}
-
-static void
-run_on(int n)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((unsigned int)n, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
 
 static double
 seconds(uint64_t cycles)
@@ -191,14 +174,6 @@ on_way(void)
 	return sent - stats->returned - stats->swept - stats->full - stats->down;
 }
 
-static int
-by_rate(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
 static double
 rate(const struct nfv_stage_ops *ops, double s)
 {
@@ -227,7 +202,7 @@ rate(const struct nfv_stage_ops *ops, double s)
 		if (k % 100 == 0)
 			nfv_isolated_control(iso, 0);
 	}
-	qsort(got, parts, sizeof(*got), by_rate);
+	qsort(got, parts, sizeof(*got), by_size);
 	r = got[parts * 9 / 10];
 	free(got);
 	while (on_way() > 0)
@@ -252,7 +227,7 @@ round_trip(void)
 		took[i] = seconds(nfv_tsc() - t0) * 1e6;
 	}
 	finish();
-	qsort(took, TRIPS, sizeof(took[0]), by_rate);
+	qsort(took, TRIPS, sizeof(took[0]), by_size);
 	return took[TRIPS / 2];
 }
 
@@ -315,7 +290,7 @@ deaths(uint32_t times)
 	}
 	d.swept = stats->swept;
 	if (n_fork > 0) {
-		qsort(fork_ns, n_fork, sizeof(*fork_ns), by_rate);
+		qsort(fork_ns, n_fork, sizeof(*fork_ns), by_size);
 		d.fork_ms = fork_ns[n_fork / 2];
 	}
 	free(fork_ns);
@@ -366,7 +341,7 @@ fork_to_first_packet(void)
 	}
 	if (finish() > 0)
 		give_up("a buffer is lost");
-	qsort(ms, FORKS, sizeof(ms[0]), by_rate);
+	qsort(ms, FORKS, sizeof(ms[0]), by_size);
 	return ms[FORKS / 2];
 }
 

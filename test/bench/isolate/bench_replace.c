@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,6 +32,7 @@
 
 #include "crossing.h"
 #include "eal.h"
+#include "rig.h"
 #include "steps.h"
 
 #define TIMES_MAX 10000u
@@ -54,16 +54,6 @@ struct bench {
 	uint32_t took_n;
 	uint64_t begun, ended, skipped, worst, offered;
 };
-
-static void
-run_on(int n)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((unsigned int)n, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
 
 /* As nfv_object_open would have it, but from the build's own folder. */
 static void
@@ -201,14 +191,6 @@ run(struct bench *b)
 
 /* --- what it says --------------------------------------------------------------------------------- */
 
-static int
-by_size(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
 struct spread {
 	double median, p99, most; /* ms */
 };
@@ -312,12 +294,7 @@ measure(struct bench *b, const struct crossing_conf *conf, bool steps, bool json
 	v.failed = calls.failed + calls.skipped;
 	v.pps = (double)b->offered * (double)b->x.hz / (double)(b->ended - b->begun);
 	v.ms_gap = (double)b->worst * 1e3 / (double)b->x.hz;
-	if (b->x.iso != NULL) {
-		uint32_t n = b->x.flows.n;
-
-		v.buffers = crossing_destroy(&b->x);
-		b->x.flows.n = n;
-	}
+	v.buffers = crossing_destroy(&b->x);
 	print(b, &v, &calls, replaced, json);
 	if (steps)
 		print_steps(b);

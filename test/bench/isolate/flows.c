@@ -58,7 +58,10 @@ write_frame(struct frame *to, const struct flows *f, uint32_t i, enum nfv_dir di
 	uint16_t be_port = dir == NFV_OUTWARD ? htobe16((uint16_t)(PORT + i)) : flow->be_port;
 
 	memcpy(to, f->frame[dir], LEN);
-	*(dir == NFV_OUTWARD ? &to->udp.be_sport : &to->udp.be_dport) = be_port;
+	if (dir == NFV_OUTWARD)
+		to->udp.be_sport = be_port;
+	else
+		to->udp.be_dport = be_port;
 	to->payload.be_not_port = (uint16_t)~be_port;
 	to->payload.flow = i;
 	to->payload.not_flow = ~i;
