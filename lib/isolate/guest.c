@@ -130,6 +130,7 @@ start_stage(struct guest *g, struct nfv_err *err)
 		rc = g->ops->selftest(g->state, err);
 	if (rc == 0)
 		rc = guest_replace_init(g, err);
+	g->on_disk = rc == 0 && g->ops->on_disk != NULL && g->ops->on_disk(g->state);
 	/* Once while there still are system calls: what printing needs of memory it has from then on. */
 	if (rc == 0 && g->ops->show != NULL)
 		g->ops->show(g->state, g->show);
@@ -311,7 +312,7 @@ be_instance(struct guest *g, pid_t parent)
 	memcpy(&g->serial, g->msg.body, sizeof(g->serial));
 	be_prompt();
 	if (attach_all(g, fd, g->msg.n_fd, &err) < 0 || jail_privileges(GUEST_SOCK, &err) < 0 ||
-		die_with(parent, &err) < 0 || jail_calls(GUEST_SOCK, &err) < 0) {
+		die_with(parent, &err) < 0 || jail_calls(GUEST_SOCK, false, &err) < 0) {
 		report_failed(GUEST_SOCK, &err);
 		_exit(1);
 	}
@@ -350,7 +351,7 @@ fork_instance(struct guest *g, int sock, struct nfv_err *err)
 }
 
 static int
-reap(int sock, struct nfv_err *err)
+reap(struct guest *g, int sock, struct nfv_err *err)
 {
 	struct nfv_wire_forked ended = { .serial = 0 };
 	int rc = 0, status;
@@ -359,6 +360,7 @@ reap(int sock, struct nfv_err *err)
 	while (rc == 0 && (pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		ended.pid = pid;
 		ended.status = status;
+		ended.serial = guest_keeper_ended(g, pid) ? NFV_WIRE_NEVER : 0;
 		rc = nfv_wire_send(sock, NFV_WIRE_EXITED, &ended, sizeof(ended), NULL, 0, err);
 	}
 	return rc;
@@ -374,11 +376,11 @@ serve(struct guest *g, int sock, int children, struct nfv_err *err)
 	int rc = 0;
 
 	while (rc == 0) {
-		if (poll(at, 2, -1) < 0)
+		if (poll(at, 2, guest_keeper_look(g)) < 0)
 			continue;
 		while (read(children, &info, sizeof(info)) > 0)
 			;
-		rc = reap(sock, err);
+		rc = reap(g, sock, err);
 		if (rc < 0 || at[0].revents == 0)
 			continue;
 		rc = nfv_wire_recv(sock, false, &g->msg, err);

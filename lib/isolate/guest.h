@@ -40,6 +40,9 @@ struct guest {
 	struct guest_state kept; /* `state` and the tables lie in it */
 	uint32_t serial;         /* an instance's; 0: the template */
 	bool mending;            /* flows that go are not ended */
+	bool on_disk;            /* the stage keeps something there */
+	int keeper;              /* in the template: process that does its upkeep; 0: none */
+	uint64_t keeper_after;   /* tsc: none is started until then */
 	struct nfv_wire_state report;
 	struct nfv_wire_shared *word;
 	struct nfv_ring_end in, out, empty;
@@ -87,6 +90,12 @@ void guest_holes_destroy(struct guest *g);
 void guest_holes_flush(struct guest *g);
 /* In a tick: those that have ended elsewhere. */
 void guest_holes_ended(struct guest *g);
+
+/* In the template: see that there is a process for the stage's upkeep, if it wants any; ms until it is to be asked
+ * again, -1: when something has happened. */
+int guest_keeper_look(struct guest *g);
+/* Whether it is that one that has ended. */
+bool guest_keeper_ended(struct guest *g, int pid);
 
 static inline uint32_t
 guest_tick(const struct guest *g, uint64_t tsc)

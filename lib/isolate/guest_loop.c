@@ -247,10 +247,6 @@ listen_to(struct guest *g)
 		return false;
 	if (g->msg.type == NFV_WIRE_SHOW) {
 		show(g);
-	} else if (g->msg.type == NFV_WIRE_UPKEEP && g->ops->upkeep != NULL) {
-		state_begin(&g->kept);
-		g->ops->upkeep(g->state, nfv_tsc());
-		state_end(&g->kept);
 	} else if (g->msg.type == NFV_WIRE_GIVE) {
 		guest_give(g);
 	} else if (g->msg.type == NFV_WIRE_RESUME) {

@@ -1,9 +1,14 @@
 /* An instance waits for its turn, and takes it: it goes on with what the one before it has left, mended or put back. */
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "guest.h"
 #include "nfv_tsc.h"
 
-#define PIECE  (64 * NFV_PAGE)
-#define SECOND (1u << 31) /* in nfv_mend_flow.next: of the table of IPv6 */
+#define PIECE    (64 * NFV_PAGE)
+#define KEEPER_S 1
+#define SECOND   (1u << 31) /* in nfv_mend_flow.next: of the table of IPv6 */
 
 /* For the manager, who would take a long silence for death. */
 static void
@@ -75,6 +80,30 @@ mend(struct guest *g, uint64_t tsc)
 	return rc == 0;
 }
 
+/* Who does the stage's upkeep is not to see it change like this. He looks at `doing` before he begins; if he
+ * waits for a disk he has to be done with it at some time. */
+static void
+await_keeper(struct guest *g)
+{
+	const struct timespec nap = { .tv_nsec = 50000 };
+	uint64_t until = nfv_tsc() + g->told.c.tsc_hz * KEEPER_S;
+
+	while (atomic_load(&g->kept.head->keeping) != 0 && nfv_tsc() < until) {
+		beat(g);
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	}
+}
+
+/* How it was when the template had started it is older than what is on the disk. */
+static _Noreturn void
+lose(struct guest *g)
+{
+	g->report = (struct nfv_wire_state){ .how = NFV_STATE_LOST };
+	nfv_wire_send(GUEST_SOCK, NFV_WIRE_STATE, &g->report, sizeof(g->report), NULL, 0, NULL);
+	syscall(SYS_exit_group, 0);
+	_exit(0);
+}
+
 void
 guest_take_turn(struct guest *g, bool afresh)
 {
@@ -89,9 +118,13 @@ guest_take_turn(struct guest *g, bool afresh)
 		atomic_store(doing, STATE_NOTHING);
 		return;
 	}
+	afresh |= was != STATE_CALL && was != STATE_MEND;
 	/* Who dies over mending is followed by one that tries again, until the manager has seen enough. */
-	atomic_store(doing, was == STATE_CALL ? STATE_MEND : was);
-	if (afresh || (was != STATE_CALL && was != STATE_MEND) || !mend(g, tsc)) {
+	atomic_store(doing, afresh ? STATE_AFRESH : STATE_MEND);
+	await_keeper(g);
+	if (afresh || !mend(g, tsc)) {
+		if (g->on_disk)
+			lose(g);
 		atomic_store(doing, STATE_AFRESH);
 		state_restore(&g->kept);
 		g->report = (struct nfv_wire_state){ .how = NFV_STATE_AFRESH };

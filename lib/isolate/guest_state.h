@@ -32,7 +32,8 @@ enum state_doing {
 /* In the shared memory, too. */
 struct state_head {
 	_Atomic uint32_t doing;
-	_Atomic uint32_t left; /* the instance that has given up its turn of its own accord */
+	_Atomic uint32_t keeping; /* the stage's upkeep is at work */
+	_Atomic uint32_t left;    /* the instance that has given up its turn of its own accord */
 	uint64_t key_taken, idle;
 };
 

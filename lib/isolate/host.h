@@ -219,6 +219,8 @@ uint64_t host_now(void);
 bool turn_go(struct nfv_isolated *iso, struct instance *in);
 void turn_pass(struct nfv_isolated *iso);
 void turn_told(struct nfv_isolated *iso, struct instance *in);
+/* A template is ended, and its instances, if they are spawned, with it; the next one begins afresh. */
+void template_lost(struct nfv_isolated *iso, struct template *t, const char *why);
 
 static inline struct nfv_pkt *
 flights_first(const struct flights *f)

@@ -146,7 +146,7 @@ in_state(struct nfv_isolated *iso, enum state a, enum state b)
 
 /* --- what is said -------------------------------------------------------------------------------- */
 
-static void
+void
 template_lost(struct nfv_isolated *iso, struct template *t, const char *why)
 {
 	nfv_fail(&iso->last, EIO,
@@ -214,6 +214,14 @@ exited(struct nfv_isolated *iso, const struct template *t)
 	struct nfv_wire_forked f;
 
 	memcpy(&f, iso->msg.body, sizeof(f));
+	if (f.serial == NFV_WIRE_NEVER) {
+		iso->stats.upkeep_ends++;
+		nfv_fail(&iso->last, EIO,
+			"stage %s: process %d, which does its upkeep, is ended; another one is "
+			"started",
+			iso->ops->name, f.pid);
+		return;
+	}
 	/* SIGKILL comes from elsewhere. */
 	iso->faults += WIFSIGNALED(f.status) ? WTERMSIG(f.status) != SIGKILL : f.status != 0;
 	if (!WIFSIGNALED(f.status) || WTERMSIG(f.status) != SIGSYS)

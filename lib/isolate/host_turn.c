@@ -45,6 +45,20 @@ turn_pass(struct nfv_isolated *iso)
 	}
 }
 
+/* What the stage keeps on a disk is read by another template; those of this one have nothing to go on with. */
+static void
+lose(struct nfv_isolated *iso, struct template *t)
+{
+	for (int i = 0; i < INSTANCES; i++) {
+		int state = atomic_load(&iso->slot[i].state);
+
+		if (iso->slot[i].of == t && state > FORKING && state < CONDEMNED)
+			instance_end(iso, &iso->slot[i], NFV_END_REPLACED);
+	}
+	iso->faults = 0;
+	template_lost(iso, t, "its state was torn, and is read from the disk again");
+}
+
 void
 turn_told(struct nfv_isolated *iso, struct instance *in)
 {
@@ -53,6 +67,10 @@ turn_told(struct nfv_isolated *iso, struct instance *in)
 
 	memcpy(&s, iso->msg.body, sizeof(s));
 	in->told = true;
+	if (s.how == NFV_STATE_LOST) {
+		lose(iso, in->of);
+		return;
+	}
 	if (s.how == NFV_STATE_MENDED) {
 		iso->stats.mended++;
 		iso->stats.mend_dropped += s.dropped;

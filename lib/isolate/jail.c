@@ -93,7 +93,7 @@ jail_code(void)
 }
 
 int
-jail_calls(int sock, struct nfv_err *err)
+jail_calls(int sock, bool upkeep, struct nfv_err *err)
 {
 	static const int any[] = { SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
 		SCMP_SYS(exit_group), SCMP_SYS(exit), SCMP_SYS(futex), SCMP_SYS(nanosleep),
@@ -108,8 +108,11 @@ jail_calls(int sock, struct nfv_err *err)
 
 	for (size_t i = 0; rc == 0 && i < sizeof(any) / sizeof(any[0]); i++)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, any[i], 0);
-	for (size_t i = 0; rc == 0 && i < sizeof(on_socket) / sizeof(on_socket[0]); i++)
+	for (size_t i = 0; sock >= 0 && rc == 0 && i < sizeof(on_socket) / sizeof(on_socket[0]);
+		i++)
 		rc = seccomp_rule_add_array(f, SCMP_ACT_ALLOW, on_socket[i], 1, &is_socket);
+	if (rc == 0 && upkeep)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(msync), 0);
 	if (rc == 0)
 		rc = seccomp_load(f);
 	seccomp_release(f);

@@ -118,7 +118,8 @@ struct nfv_isolated_stats {
 	uint64_t switch_tsc, switch_most_tsc;
 	/* The control thread's. */
 	uint64_t ends[NFV_ENDS];
-	uint64_t filtered; /* of these: ended by the filter of system calls */
+	uint64_t upkeep_ends; /* of processes that do its upkeep */
+	uint64_t filtered;    /* of these: ended by the filter of system calls */
 	uint64_t forks, templates, kills;
 	uint64_t replaced, rolled_back; /* by other versions; of these: those that did not last */
 	uint64_t not_replaced;          /* attempts after which the old version went on */

@@ -7,7 +7,7 @@
  * instances on request; each instance has a socket of its own. Template: HELLO, then CONFIG is
  * answered by READY or FAILED, then each FORK by FORKED, and EXITED follows for each that has ended.
  * Instance: READY when it waits; GO, and GO again when one that ran before it is dead; STATE, where the
- * state it found was torn; SHOW and UPKEEP at any time; STOP or end-of-file ends it.
+ * state it found was torn; SHOW at any time; STOP or end-of-file ends it.
  *
  * Where a stage is replaced by another version of it, that has a template of its own, whose CONFIG comes with
  * the object it is to map. GIVE tells the instance that is live to write its state into its pipe while it
@@ -52,7 +52,6 @@ enum nfv_wire_type {
 	NFV_WIRE_STATE,  /* struct nfv_wire_state */
 	NFV_WIRE_SHOW,   /* manager: no body */
 	NFV_WIRE_SHOWN,  /* text */
-	NFV_WIRE_UPKEEP, /* manager: no body */
 	NFV_WIRE_STOP,   /* manager: no body */
 	NFV_WIRE_GIVE,   /* manager: struct nfv_wire_give */
 	NFV_WIRE_TAKE,   /* manager: the same */
@@ -88,16 +87,20 @@ struct nfv_wire_give {
 
 /** What an instance found, and did. */
 struct nfv_wire_state {
-	enum nfv_wire_how { NFV_STATE_MENDED, NFV_STATE_AFRESH } how;
+	enum nfv_wire_how {
+		NFV_STATE_MENDED,
+		NFV_STATE_AFRESH,
+		NFV_STATE_LOST, /* its template is to start anew, and to read what is on the disk */
+	} how;
 	uint32_t kept, dropped; /* flows */
 	uint32_t zero;
 	uint64_t cycles;
 };
 
 struct nfv_wire_forked {
-	uint32_t serial;
-	int32_t pid;    /* as the template sees it */
-	int32_t status; /* waitpid's; of EXITED */
+	uint32_t serial; /* of EXITED: 0, or NFV_WIRE_NEVER: of who does the stage's upkeep */
+	int32_t pid;     /* as the template sees it */
+	int32_t status;  /* waitpid's; of EXITED */
 };
 
 /** The head of CONFIG; own[0], own[1] and `toward` follow, then the text of the configuration. */

@@ -32,7 +32,6 @@ static const struct {
 	[NFV_WIRE_STATE] = { sizeof(struct nfv_wire_state), sizeof(struct nfv_wire_state), 0, 0 },
 	[NFV_WIRE_SHOW] = { 0, 0, 0, 0 },
 	[NFV_WIRE_SHOWN] = { 0, NFV_WIRE_MAX, 0, 0 },
-	[NFV_WIRE_UPKEEP] = { 0, 0, 0, 0 },
 	[NFV_WIRE_STOP] = { 0, 0, 0, 0 },
 	[NFV_WIRE_GIVE] = { sizeof(struct nfv_wire_give), sizeof(struct nfv_wire_give), 0, 0 },
 	[NFV_WIRE_TAKE] = { sizeof(struct nfv_wire_give), sizeof(struct nfv_wire_give), 0, 0 },

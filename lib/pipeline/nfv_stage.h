@@ -148,8 +148,12 @@ struct nfv_stage_ops {
 	/** About once a millisecond, for timers; may be NULL. */
 	void (*tick)(void *state, uint64_t tsc, struct nfv_out *out);
 	/** On the control thread, every few milliseconds, beside all the others: what may have to wait,
-	 * for a disk for instance; may be NULL. */
+	 * for a disk for instance; may be NULL. Isolated, it has a process of its own, which may sync what init
+	 * has mapped (msync) and opens nothing. */
 	void (*upkeep)(void *state, uint64_t tsc);
+	/** Whether it keeps on a disk what it reads again in init. Asked once, behind init; may be NULL. Isolated,
+	 * one that does not has no upkeep, and one that does begins afresh by starting anew. */
+	bool (*on_disk)(const void *state);
 	/** A flow is over; `slot` is this stage's part of its record, still zeroed if its packets were
 	 * dropped before they reached the stage. Once for each record; may be NULL. */
 	void (*flow_end)(void *state, void *slot);

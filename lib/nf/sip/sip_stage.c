@@ -270,6 +270,14 @@ sip_upkeep(void *state, uint64_t tsc)
 		sip_users_upkeep(s->server.users, tsc);
 }
 
+static bool
+sip_on_disk(const void *state)
+{
+	const struct sip_state *s = state;
+
+	return s->server.users != NULL && sip_users_on_disk(s->server.users);
+}
+
 static struct nfv_stage_ops sip_ops = {
 	.name = "sip",
 	.access = NFV_WRITES,
@@ -284,6 +292,7 @@ static struct nfv_stage_ops sip_ops = {
 	.told = sip_told,
 	.tick = sip_tick,
 	.upkeep = sip_upkeep,
+	.on_disk = sip_on_disk,
 	.fini = sip_teardown,
 	.show = sip_show,
 	.state_version = SIP_CARRY_VERSION,

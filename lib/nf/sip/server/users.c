@@ -239,6 +239,12 @@ sip_users_upkeep(struct sip_users *u, uint64_t now)
 	u->disk = err;
 }
 
+bool
+sip_users_on_disk(const struct sip_users *u)
+{
+	return u->journal != NULL;
+}
+
 const struct sip_location *
 sip_users_location(const struct sip_users *u)
 {

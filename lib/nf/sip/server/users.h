@@ -61,6 +61,8 @@ void sip_users_told(struct sip_users *u, const void *message, size_t n, uint64_t
 void sip_users_tick(struct sip_users *u, uint64_t now);
 /** On the control thread, every few milliseconds: what may wait for a disk. */
 void sip_users_upkeep(struct sip_users *u, uint64_t now);
+/** Whether there is a journal. */
+bool sip_users_on_disk(const struct sip_users *u);
 
 /* For another version of the stage: as location.h and journal.h have it. */
 
