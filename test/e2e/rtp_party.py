@@ -103,7 +103,7 @@ def caller(p, proxy, callee_port, callee_host):
 
     def request(method, uri, number, to, body=""):
         lines = ["%s %s SIP/2.0" % (method, uri),
-                 "Via: SIP/2.0/UDP %s:%d;branch=z9hG4bKrtp%s%d;rport" % (p.host, p.sip_port, method, number)]
+                 "Via: SIP/2.0/UDP %s:%d;branch=z9hG4bKrtp%d%s%d;rport" % (p.host, p.sip_port, p.rtp_port, method, number)]
         lines += ["Route: " + r for r in route]
         lines += ["Max-Forwards: 70", "From: <sip:caller@%s>;tag=caller" % p.host, "To: " + to,
                   "Call-ID: rtp-%d" % p.rtp_port, "CSeq: %d %s" % (number, method),
