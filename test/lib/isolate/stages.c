@@ -273,6 +273,110 @@ struct nfv_stage_ops stage_opener = {
 	.init = opener_init,
 	.process = opener,
 };
+/* --- upkeep -------------------------------------------------------------------------------------- */
+
+struct scribe_conf {
+	const char *file;
+	uint32_t wrong;
+};
+
+static const struct nfv_conf_field scribe_fields[] = {
+	{ .name = "file",
+		.help = "where it counts",
+		.type = NFV_CONF_PATH,
+		.offset = offsetof(struct scribe_conf, file) },
+	{ .name = "wrong",
+		.help = "what is wrong with its upkeep",
+		.def = "0",
+		.type = NFV_CONF_UINT,
+		.max = 2,
+		.offset = offsetof(struct scribe_conf, wrong) },
+	{ .name = NULL },
+};
+static const struct nfv_conf_schema scribe_schema = {
+	.size = sizeof(struct scribe_conf), .help = "for tests", .fields = scribe_fields
+};
+
+struct scribe {
+	struct state state;
+	uint64_t *file; /* a page of it: packets counted */
+	uint64_t found, synced;
+	uint32_t wrong;
+	bool asked;
+};
+
+static int
+scribe_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	const struct scribe_conf *conf = ctx->conf;
+	struct scribe *s = state;
+	int fd = open(conf->file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || ftruncate(fd, 4096) < 0)
+		return nfv_fail(err, errno, "%s: %s", conf->file, strerror(errno));
+	s->file = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (s->file == MAP_FAILED)
+		return nfv_fail(err, errno, "%s: %s", conf->file, strerror(errno));
+	s->found = *s->file;
+	s->wrong = conf->wrong;
+	return 0;
+}
+
+static void
+scribe(void *state, struct nfv_burst *b, struct nfv_out *out)
+{
+	struct scribe *s = state;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		const struct nfv_pkt *p = &b->pkt[i];
+
+		++*s->file;
+		s->asked |= *((const uint8_t *)nfv_pkt_l4(p) + NFV_UDP_LEN) == ASK_CLOSE;
+	}
+	if (!s->asked)
+		process(&s->state, b, out);
+}
+
+static void
+scribe_upkeep(void *state, uint64_t tsc)
+{
+	struct scribe *s = state;
+	uint64_t count = *s->file;
+
+	(void)tsc;
+	if (s->asked && s->wrong > 0)
+		misbehave(s->wrong == 1 ? ASK_OPEN : ASK_CRASH, NULL);
+	if (msync(s->file, 4096, MS_SYNC) == 0)
+		s->synced = count;
+}
+
+static bool
+scribe_on_disk(const void *state)
+{
+	return state != NULL;
+}
+
+static void
+scribe_show(const void *state, FILE *to)
+{
+	const struct scribe *s = state;
+
+	fprintf(to, "found %lu synced %lu\n", (unsigned long)s->found, (unsigned long)s->synced);
+}
+
+struct nfv_stage_ops stage_scribe = {
+	.name = "scribe",
+	.access = NFV_WRITES,
+	.state_size = sizeof(struct scribe),
+	.conf = &scribe_schema,
+	.drops = drops,
+	.init = scribe_init,
+	.process = scribe,
+	.upkeep = scribe_upkeep,
+	.on_disk = scribe_on_disk,
+	.show = scribe_show,
+};
 struct nfv_stage_ops stage_mirror = {
 	.name = "mirror",
 	.access = NFV_WRITES,
@@ -302,5 +406,6 @@ struct nfv_stage_ops stage_noop_reader = {
 NFV_STAGE_REGISTER(stage_mirror)
 NFV_STAGE_REGISTER(stage_look)
 NFV_STAGE_REGISTER(stage_noop)
+NFV_STAGE_REGISTER(stage_scribe)
 NFV_STAGE_REGISTER(stage_opener)
 NFV_STAGE_REGISTER(stage_noop_reader)

@@ -48,6 +48,9 @@ extern struct nfv_stage_ops stage_mirror;
 extern struct nfv_stage_ops stage_look;
 /* Opens pinholes; does not mend. */
 extern struct nfv_stage_ops stage_opener;
+/* Counts its packets in a file, `scribe: {file: …, wrong: …}`, which its upkeep syncs; does not mend. `wrong`: its
+ * upkeep 1: opens a file; 2: crashes; as soon as it has been asked to ASK_CLOSE. */
+extern struct nfv_stage_ops stage_scribe;
 /* Does nothing; for speed. `noop` writes, as far as it is known. */
 extern struct nfv_stage_ops stage_noop, stage_noop_reader;
 
