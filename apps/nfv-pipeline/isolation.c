@@ -24,8 +24,16 @@ struct isolated {
 	struct nfv_err told; /* the last sentence that was */
 };
 
+/* A chain's pinholes, which a stage elsewhere finds. */
+struct shared {
+	struct shared *next;
+	const struct conf_chain *chain;
+	struct nfv_isolated_pinholes pinholes;
+};
+
 struct isolation {
 	struct nfv_isolate_pool pool[WORKERS_MAX];
+	struct shared *shared;
 	struct isolated *first;
 };
 
@@ -124,6 +132,16 @@ find_program(const char *name, char to[PATH_MAX], struct nfv_err *err)
 		"there is no %s in %s; install it there, or name it by `program`", name, self);
 }
 
+static const struct nfv_isolated_pinholes *
+shared_of(const struct isolation *is, const struct conf_chain *ch)
+{
+	const struct shared *s = is->shared;
+
+	while (s != NULL && s->chain != ch)
+		s = s->next;
+	return s != NULL ? &s->pinholes : NULL;
+}
+
 /* The processor of the i-th instance. */
 static int
 cpu_of(const struct conf_isolation *c, uint32_t i)
@@ -160,6 +178,7 @@ isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *o
 		.flows = f->max,
 		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
 		.pool = nfv_isolate_pool_of(&is->pool[seat->worker]),
+		.pinholes = shared_of(is, seat->chain),
 		.socket = c->socket,
 		.cpu = cpu_of(c, instance),
 		.worker_cpu = cpu_of_worker(&app->worker[seat->worker]),
@@ -236,6 +255,29 @@ isolation_use(struct app *app, const struct conf_chain *ch, int worker, struct n
 	*seat = (struct isolation_seat){ app, c, ch, worker };
 	use->send_away = send_away;
 	use->arg = seat;
+}
+
+const struct nfv_lender *
+isolation_shared(struct app *app, const struct conf_chain *ch)
+{
+	bool wanted = false;
+	struct shared *s;
+
+	/* Of a chain that is spread a stage would have to see the tables of all shards. */
+	for (uint32_t k = 0; k < ch->stages.n && config_shards(ch) == 1; k++) {
+		const char *name = ((const char *const *)ch->stages.item)[k];
+
+		wanted |= config_isolation(&app->conf, ch, name) != NULL &&
+			nfv_stage_find(name)->finds;
+	}
+	s = wanted ? calloc(1, sizeof(*s)) : NULL;
+	if (s == NULL)
+		return NULL;
+	s->chain = ch;
+	s->next = app->isolation->shared;
+	app->isolation->shared = s;
+	nfv_isolated_pinholes_init(&s->pinholes);
+	return &s->pinholes.lender;
 }
 
 static struct isolated *
@@ -328,6 +370,11 @@ void
 isolation_close(struct app *app)
 {
 	for (struct isolated *s = first(app), *next; s != NULL; s = next) {
+		next = s->next;
+		free(s);
+	}
+	for (struct shared *s = app->isolation != NULL ? app->isolation->shared : NULL, *next;
+		s != NULL; s = next) {
 		next = s->next;
 		free(s);
 	}

@@ -28,6 +28,9 @@ bool isolation_pool_free(struct app *app, uint32_t worker);
 /** If the stage is to be isolated, see to it that its chain sends it away. */
 void isolation_use(struct app *app, const struct conf_chain *ch, int worker,
 	struct nfv_stage_use *use, struct isolation_seat *seat);
+/** What a chain lends to stages elsewhere that find its pinholes (nfv_chain_conf.shared); NULL: it has none. For
+ * once, behind isolation_pool. */
+const struct nfv_lender *isolation_shared(struct app *app, const struct conf_chain *ch);
 /** Start the stage's i-th instance; on any thread, one at a time. */
 int isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *ops,
 	const struct nfv_stage_ctx *ctx, uint32_t instance, struct nfv_away *out,

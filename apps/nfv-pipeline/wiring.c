@@ -306,6 +306,8 @@ create_shard(struct app *app, uint32_t i, uint32_t shard, bool here, struct nfv_
 			stage[s].parts = config_instances(
 				config_isolation(&app->conf, ch, stage[s].ops->name));
 	}
+	if (!here)
+		conf.shared = isolation_shared(app, ch);
 	rc = fill_chain(app, ch, shard, &conf, &routes, err);
 	if (rc == 0)
 		rc = here ? create_on_worker(&c) : nfv_worker_call(w, create_on_worker, &c);

@@ -114,6 +114,7 @@ start_stage(struct guest *g, struct nfv_err *err)
 		.shards = c->shards,
 		.group_seed = c->group_seed,
 		.lender = &g->kept.lender,
+		.pinhole_set = g->finds_set.n > 0 ? &g->finds_set : NULL,
 		.pinholes = g->holes != NULL ? g->holes->table : NULL,
 		.succeeds = c->succeeds != 0,
 		.socket = c->socket };
@@ -142,6 +143,7 @@ static int
 set_up(struct guest *g, struct nfv_err *err)
 {
 	int rc = nfv_wire_unpack(&g->config, &g->told, err);
+	uint32_t at = 1;
 
 	if (rc < 0)
 		return rc;
@@ -149,8 +151,17 @@ set_up(struct guest *g, struct nfv_err *err)
 		g->told.c.access == NFV_WRITES, &g->pool, err);
 	if (rc < 0)
 		return rc;
-	if (g->config.n_fd == 2) {
-		rc = guest_map(g, g->config.fd[1], err);
+	if (g->told.c.finds > 0) {
+		rc = g->config.n_fd < at + 2 ? nfv_fail(err, EPROTO, "no pinholes have come") :
+					       guest_finds_open(g, g->config.fd + at, err);
+		at += 2;
+		if (rc < 0) {
+			g->config.n_fd = 0;
+			return rc;
+		}
+	}
+	if (at < g->config.n_fd) {
+		rc = guest_map(g, g->config.fd[at], err);
 		g->config.n_fd = 0;
 		if (rc < 0)
 			return nfv_fail_in(err, rc, "stage %s", g->told.c.stage);
@@ -421,6 +432,7 @@ free_guest(struct guest *g)
 	free(g->conf);
 	nfv_conf_close(g->doc);
 	nfv_segment_fini(&g->pool);
+	guest_finds_close(g);
 	guest_unmap(g);
 	free(g);
 }

@@ -46,7 +46,10 @@ struct guest {
 	struct nfv_wire_state report;
 	struct nfv_wire_shared *word;
 	struct nfv_ring_end in, out, empty;
-	uint8_t *rooms;                /* that `empty` tells of; NULL: the pool's buffers */
+	uint8_t *rooms;                  /* that `empty` tells of; NULL: the pool's buffers */
+	struct nfv_segment finds, marks; /* the chain's pinholes, if it finds some */
+	struct nfv_pages finds_pages;
+	struct nfv_pinhole_set finds_set;
 	struct guest_holes *holes;     /* NULL: it opens none */
 	struct nfv_out room;           /* armed from `empty` */
 	uint32_t armed[NFV_BURST_MAX]; /* the buffers' indices, by place in `room` */
@@ -86,6 +89,9 @@ bool guest_take(struct guest *g);
 /* In the template: a table for the stage, if it may open pinholes. */
 int guest_holes_create(struct guest *g, struct nfv_err *err);
 void guest_holes_destroy(struct guest *g);
+/* In the template: the chain's, to find some; takes the two descriptors. */
+int guest_finds_open(struct guest *g, const int fd[2], struct nfv_err *err);
+void guest_finds_close(struct guest *g);
 /* Tell what has been done since the last time; outside of calls, and before the packets of that time. */
 void guest_holes_flush(struct guest *g);
 /* In a tick: those that have ended elsewhere. */

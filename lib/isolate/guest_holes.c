@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "guest.h"
 #include "nfv_tsc.h"
@@ -57,6 +58,44 @@ guest_holes_destroy(struct guest *g)
 		return;
 	nfv_pinholes_destroy(g->holes->table);
 	nfv_lender_give(&g->kept.lender, &g->holes->pages);
+}
+
+int
+guest_finds_open(struct guest *g, const int fd[2], struct nfv_err *err)
+{
+	const struct nfv_wire_config *c = &g->told.c;
+	const struct nfv_pinholes like = {
+		.number = c->finds_number, .key = c->finds_key, .stats.max = c->finds
+	};
+	size_t n = c->finds <= 1u << 24 ? nfv_pinholes_pages(c->finds) : 0;
+	int rc = nfv_segment_attach(fd[0], n * NFV_PAGE, false, &g->finds, err);
+
+	if (rc < 0) {
+		close(fd[0]);
+		close(fd[1]);
+		return rc;
+	}
+	rc = nfv_segment_attach(fd[1], nfv_pinholes_owners(c->finds), true, &g->marks, err);
+	if (rc < 0) {
+		close(fd[1]);
+		return rc;
+	}
+	g->finds_pages = (struct nfv_pages){ calloc(n, sizeof(*g->finds_pages.page)), n };
+	if (g->finds_pages.page == NULL)
+		return nfv_fail(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		g->finds_pages.page[i] = g->finds.at + i * NFV_PAGE;
+	g->finds_set.n = 1;
+	return nfv_pinholes_view(&like, &g->finds_pages, g->marks.at, &g->finds_set.table[0], err);
+}
+
+void
+guest_finds_close(struct guest *g)
+{
+	nfv_pinholes_destroy(g->finds_set.table[0]);
+	free(g->finds_pages.page);
+	nfv_segment_fini(&g->finds);
+	nfv_segment_fini(&g->marks);
 }
 
 /* Room for another record; false: it is not to be had. */

@@ -68,6 +68,8 @@ pack(struct nfv_isolated *iso, const struct nfv_isolated_conf *c, struct nfv_err
 	};
 	int n;
 
+	finds_tell(c, &t.c);
+	iso->finds = t.c.finds > 0;
 	snprintf(t.c.stage, sizeof(t.c.stage), "%s", c->ops->name);
 	snprintf(t.c.chain, sizeof(t.c.chain), "%s", c->ctx->chain);
 	snprintf(t.c.file, sizeof(t.c.file), "%s", c->file != NULL ? c->file : "configuration");

@@ -128,6 +128,7 @@ struct nfv_isolated {
 	struct instance *giver; /* whose state `cur` took over */
 	uint64_t given_since;
 	uint32_t others;     /* instances beside it that still have packets */
+	bool finds;          /* it looks into the chain's pinholes */
 	struct holes *holes; /* NULL: the stage opens none */
 	struct held *held;
 	uint32_t held_head, held_tail;
@@ -166,6 +167,11 @@ void worker_fini(struct nfv_isolated *iso);
 void rooms_feed(struct instance *in, uint32_t n);
 bool rooms_fetch(struct nfv_isolated *iso, const struct instance *in, const struct nfv_desc *d,
 	struct nfv_pkt *p);
+
+/* The chain's pinholes, which the stage finds: what it is told of them, if it is; and descriptors of table and
+ * marks: how many. */
+void finds_tell(const struct nfv_isolated_conf *c, struct nfv_wire_config *to);
+int finds_lend(const struct nfv_isolated *iso, int fd[2], struct nfv_err *err);
 
 /* Pinholes that the stage opens in the chain's table. */
 int holes_init(struct nfv_isolated *iso, const struct nfv_stage_ctx *ctx, struct nfv_err *err);

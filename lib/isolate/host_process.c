@@ -176,18 +176,22 @@ static int
 tell(struct nfv_isolated *iso, struct template *t, struct nfv_err *err)
 {
 	struct nfv_wire_ready ready;
-	int fd[2], rc = await(iso, t, NFV_WIRE_HELLO, err);
+	int fd[4], n = 1, rc = await(iso, t, NFV_WIRE_HELLO, err);
 
 	if (rc < 0)
 		return rc;
 	fd[0] = nfv_segment_lend(iso->pool.segment, iso->ops->access == NFV_WRITES, err);
 	if (fd[0] < 0)
 		return fd[0];
-	fd[1] = t->object;
 	((struct nfv_wire_config *)(void *)iso->config)->succeeds = t != iso->now;
-	rc = nfv_wire_send(t->sock, NFV_WIRE_CONFIG, iso->config, iso->config_len, fd,
-		t->object >= 0 ? 2 : 1, err);
-	close(fd[0]);
+	rc = finds_lend(iso, fd + 1, err);
+	n += rc > 0 ? rc : 0;
+	fd[n] = t->object;
+	if (rc >= 0)
+		rc = nfv_wire_send(t->sock, NFV_WIRE_CONFIG, iso->config, iso->config_len, fd,
+			t->object >= 0 ? n + 1 : n, err);
+	while (n > 0)
+		close(fd[--n]);
 	if (rc == 0)
 		rc = await(iso, t, NFV_WIRE_READY, err);
 	if (rc < 0)

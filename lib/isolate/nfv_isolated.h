@@ -44,6 +44,15 @@ struct nfv_isolated_pool {
 	void (*give)(void *arg, void *const *buf, uint32_t n);
 };
 
+/** Where a chain's pinholes lie, for stages that find some in a process of their own: they have the table
+ * read-only, and marks to write. `lender` is nfv_chain_conf's `shared`; it has what it was asked for last. */
+struct nfv_isolated_pinholes {
+	struct nfv_lender lender;
+	struct nfv_segment table, marks;
+};
+/** Nothing yet; `p` stays where it is. What it lends it has back before it goes. */
+void nfv_isolated_pinholes_init(struct nfv_isolated_pinholes *p);
+
 enum nfv_on_failure {
 	NFV_FAIL_DROP,   /* dropped and counted */
 	NFV_FAIL_BYPASS, /* they go on as if the stage were not there */
@@ -58,6 +67,8 @@ struct nfv_isolated_conf {
 	uint32_t flows;
 	struct nfv_flow_timeouts timeouts;
 	struct nfv_isolated_pool pool;
+	/** Of the chain, if the stage finds some (ctx->pinhole_set is of one table, there); or NULL. Outlives this. */
+	const struct nfv_isolated_pinholes *pinholes;
 	/** The stage's program, by its path, which finds its socket at descriptor 3; outlives this. */
 	const char *const *argv;
 	/** The object that has the stage, where the program has not; read during create only. */

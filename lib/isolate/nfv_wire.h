@@ -41,7 +41,8 @@
 
 enum nfv_wire_type {
 	NFV_WIRE_HELLO = 1, /* template: struct nfv_wire_hello */
-	NFV_WIRE_CONFIG, /* manager: struct nfv_wire_config and what follows it; the pool, an object */
+	NFV_WIRE_CONFIG, /* manager: struct nfv_wire_config and what follows it; the pool, the chain's pinholes
+	                  * and their marks if it finds some, an object */
 	NFV_WIRE_READY,  /* struct nfv_wire_ready */
 	NFV_WIRE_FAILED, /* a sentence */
 	NFV_WIRE_FORK, /* manager: uint32_t serial; the instance's segment, its socket, the pipe it
@@ -120,6 +121,8 @@ struct nfv_wire_config {
 	int32_t socket;    /* NUMA node */
 	uint32_t idle_us;  /* of nothing to do, until it naps between looks; 0: it never does */
 	uint32_t n_own[2], n_toward, n_text;
+	uint32_t finds, finds_number; /* the chain's table: its room, 0: none; its number */
+	struct nfv_hash_key finds_key;
 };
 
 /** The same with its pointers; they point into what was parsed. */

@@ -20,7 +20,7 @@ static const struct {
 	uint32_t least, most, fds, fds_most;
 } shape[NFV_WIRE_TYPES] = {
 	[NFV_WIRE_HELLO] = { sizeof(struct nfv_wire_hello), sizeof(struct nfv_wire_hello), 0, 0 },
-	[NFV_WIRE_CONFIG] = { sizeof(struct nfv_wire_config), NFV_WIRE_MAX, 1, 2 },
+	[NFV_WIRE_CONFIG] = { sizeof(struct nfv_wire_config), NFV_WIRE_MAX, 1, 4 },
 	[NFV_WIRE_READY] = { sizeof(struct nfv_wire_ready), sizeof(struct nfv_wire_ready), 0, 0 },
 	[NFV_WIRE_FAILED] = { 1, sizeof(((struct nfv_err *)NULL)->text) - 1, 0, 0 },
 	[NFV_WIRE_FORK] = { sizeof(uint32_t), sizeof(uint32_t), 3, 4 },

@@ -116,9 +116,16 @@ create_pinholes(struct nfv_chain *c, const struct nfv_chain_conf *conf, struct n
 	if (!wanted)
 		return 0;
 	max = max < 1u << 24 ? max : 1u << 24;
-	c->pinhole_pages = nfv_lender_take(conf->lender, "pinholes", nfv_pinholes_pages(max));
+	c->shared = conf->shared != NULL ? conf->shared : conf->lender;
+	c->pinhole_pages = nfv_lender_take(c->shared, "pinholes", nfv_pinholes_pages(max));
 	rc = nfv_pinholes_create(max, &c->pinhole_pages, NULL, conf->seed, conf->tsc_hz,
 		c->tsc_zero, &c->pinholes, err);
+	if (rc == 0 && conf->shared != NULL) {
+		c->marks = nfv_lender_alloc(conf->shared, nfv_pinholes_owners(max));
+		if (c->marks == NULL)
+			return nfv_fail(err, ENOMEM, "no memory for %u pinholes", max);
+		nfv_pinholes_mark_in(c->pinholes, c->marks);
+	}
 	c->own_set = (struct nfv_pinhole_set){ { c->pinholes }, 1 };
 	c->pinhole_set = rc == 0 ? &c->own_set : NULL;
 	return rc;
@@ -325,7 +332,8 @@ nfv_chain_destroy(struct nfv_chain *c)
 	nfv_chain_disarm(c);
 	spread_leave(c);
 	nfv_pinholes_destroy(c->pinholes);
-	nfv_lender_give(c->lender, &c->pinhole_pages);
+	nfv_lender_give(c->shared, &c->pinhole_pages);
+	nfv_lender_free(c->shared, c->marks);
 	nfv_l3_destroy(c->l3);
 	free(c->toward);
 	free(c->own[NFV_OUTWARD]);

@@ -48,6 +48,8 @@ struct nfv_chain {
 	struct nfv_pinholes *pinholes; /* NULL if no stage opens any */
 	struct nfv_pages pinhole_pages;
 	const struct nfv_lender *lender;
+	const struct nfv_lender *shared;              /* of the pinholes; or the same */
+	uint8_t *marks;                               /* and their marks; NULL: the table's own */
 	struct nfv_pinhole_set own_set, *pinhole_set; /* the second is the first, or all shards' */
 	struct shard *shard;                          /* NULL: the chain runs on one worker */
 	uint16_t queue;                               /* of both ports */

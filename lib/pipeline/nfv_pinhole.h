@@ -67,7 +67,7 @@ struct nfv_pinhole_owner {
 	uint32_t first; /* of its pinholes; of a free one: the next free one */
 	uint32_t idle;  /* seconds */
 	uint16_t n;
-	bool live, used; /* used: since the timer was set */
+	bool live;
 	struct nfv_wheel_timer timer;
 };
 
@@ -91,9 +91,10 @@ struct nfv_pinhole_ear {
 };
 
 struct nfv_pinholes {
-	uint32_t changes; /* odd while something is being changed */
-	uint32_t number;  /* in its set; part of tokens */
-	uint8_t **hole_page, **owner_page, **head_page;
+	uint32_t number; /* in its set; part of tokens */
+	uint8_t **hole_page, **owner_page, **head_page, **base_page;
+	uint8_t *marks; /* of each owner: used since its timer was set */
+	uint8_t *own_marks;
 	uint32_t n_owners, free_hole, free_owner, mask;
 	uint64_t tsc_hz;
 	struct nfv_hash_key key;
@@ -118,6 +119,16 @@ int nfv_pinholes_create(uint32_t max, const struct nfv_pages *pages,
 	const struct nfv_lender *lender, uint64_t seed, uint64_t tsc_hz, uint64_t now,
 	struct nfv_pinholes **out, struct nfv_err *err);
 void nfv_pinholes_destroy(struct nfv_pinholes *t);
+
+/* For who lets flows in from another process. All that it reads lies in the table's pages, which it needs for
+ * reading alone; all that it writes in marks, a byte for each owner, which can do no more than keep an owner alive. */
+
+/** Marks are to lie in `marks`, all zero, of nfv_pinholes_owners(max) bytes; before the first owner. */
+void nfv_pinholes_mark_in(struct nfv_pinholes *t, uint8_t *marks);
+uint32_t nfv_pinholes_owners(uint32_t max);
+/** A table that is somebody else's, by its max, key and number: to find and to hold, nothing else. */
+int nfv_pinholes_view(const struct nfv_pinholes *like, const struct nfv_pages *pages,
+	uint8_t *marks, struct nfv_pinholes **out, struct nfv_err *err);
 
 /* For who opens. All take 0, the token of nobody. */
 
@@ -152,14 +163,15 @@ nfv_pinhole_holds(const struct nfv_pinholes *t, uint64_t owner)
 {
 	enum { PER_PAGE = NFV_PAGE / sizeof(struct nfv_pinhole_owner) };
 	uint32_t i = ((uint32_t)(owner >> 32) & 0xffffff) - 1;
-	struct nfv_pinhole_owner *o =
-		(struct nfv_pinhole_owner *)(void *)t->owner_page[i / PER_PAGE] + i % PER_PAGE;
+	const struct nfv_pinhole_owner *o =
+		(const struct nfv_pinhole_owner *)(void *)t->owner_page[i / PER_PAGE] +
+		i % PER_PAGE;
 
 	if (__atomic_load_n(&o->epoch, __ATOMIC_RELAXED) != (uint32_t)owner)
 		return false;
 	/* A call's packets write here once in a while only. */
-	if (!__atomic_load_n(&o->used, __ATOMIC_RELAXED))
-		__atomic_store_n(&o->used, true, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&t->marks[i], __ATOMIC_RELAXED) == 0)
+		__atomic_store_n(&t->marks[i], 1, __ATOMIC_RELAXED);
 	return true;
 }
 

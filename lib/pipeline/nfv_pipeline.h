@@ -54,6 +54,9 @@ struct nfv_chain_conf {
 	struct rte_mempool *large_pool;
 	/** For the pages of all tables of the chain and its stages; NULL: plain ones. Outlives the chain. */
 	const struct nfv_lender *lender;
+	/** For what stages elsewhere look into, the chain's pinholes: its pages they read, its pieces they write.
+	 * NULL: there is none of those. Outlives the chain. */
+	const struct nfv_lender *shared;
 	struct nfv_l3_conf l3;
 	uint32_t flows; /* at most, of each family */
 	struct nfv_flow_timeouts timeouts;

@@ -129,6 +129,7 @@ struct nfv_stage_ops {
 	 * chain's flow record ends here; on its other side a new one begins. */
 	bool ends_flows;
 	bool dpdk; /* it uses DPDK's tables: isolated, it takes a program with an EAL (nfv-stage-dpdk) */
+	bool finds;        /* it lets flows in by pinholes */
 	bool pinholes;     /* it opens pinholes, for what it knows to come (nfv_pinhole.h) */
 	size_t state_size; /* zeroed memory handed to init as `state` */
 	size_t flow_size;  /* bytes of per-flow state it keeps in nfv_pkt.flow; 0 if none */

@@ -62,4 +62,4 @@ more_than() { [ "$(opened)" -gt "$1" ]; }
 
 testbed_up
 media_case sip
-media_case nat sip
+media_case firewall nat sip

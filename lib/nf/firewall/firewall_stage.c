@@ -114,6 +114,7 @@ static struct nfv_stage_ops firewall_ops = {
 	.name = "firewall",
 	.access = NFV_READS,
 	.dpdk = true,
+	.finds = true,
 	.state_size = sizeof(struct firewall),
 	.flow_size = sizeof(struct fw_flow),
 	.conf = &firewall_schema,

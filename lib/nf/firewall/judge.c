@@ -370,6 +370,8 @@ firewall_show(const struct firewall *fw, FILE *to)
 			holes->stats.open, holes->stats.max, holes->stats.owners,
 			holes->stats.opened, holes->stats.refused, holes->stats.expired,
 			fw->by_pinhole);
+	else if (fw->pinholes != NULL) /* the table is another process's to tell of */
+		fprintf(to, "flows let in by pinholes %" PRIu64 "\n", fw->by_pinhole);
 	fprintf(to, "%6s %12s %12s  %s\n", "line", "packets", "flows", "rule");
 	for (uint32_t i = 0; i < rules->n; i++) {
 		fprintf(to, "%6u", rules->rule[i].line);

@@ -273,6 +273,49 @@ struct nfv_stage_ops stage_opener = {
 	.init = opener_init,
 	.process = opener,
 };
+static int
+porter_init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
+{
+	const struct nfv_pinhole_set **set = state;
+
+	*set = ctx->pinhole_set;
+	return *set != NULL ? 0 : nfv_fail(err, EINVAL, "there are no pinholes to find");
+}
+
+static void
+porter(void *state, struct nfv_burst *b, struct nfv_out *out)
+{
+	const struct nfv_pinhole_set *set = *(const struct nfv_pinhole_set **)state;
+
+	(void)out;
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct nfv_pkt *p = &b->pkt[i];
+		const uint8_t *data = (const uint8_t *)nfv_pkt_l4(p) + NFV_UDP_LEN;
+		struct nfv_addr from = nfv_addr4(nfv_pkt_ip4(p)->be_src);
+		struct nfv_addr to = nfv_addr4(nfv_pkt_ip4(p)->be_dst);
+		uint64_t owner;
+		uint32_t seq;
+
+		memcpy(&seq, data + 2, sizeof(seq));
+		owner = nfv_pinholes_find(
+			set, NFV_PROTO_UDP, &from, &to, (uint16_t)(OPENER_PORT + seq));
+		if (data[0] == ASK_WRITE)
+			misbehave(ASK_WRITE, set->table[0]->base_page[0]);
+		if (owner == 0 || !nfv_pinholes_hold(set, owner))
+			p->verdict = NFV_DROP(0);
+	}
+}
+
+struct nfv_stage_ops stage_porter = {
+	.name = "porter",
+	.access = NFV_READS,
+	.finds = true,
+	.state_size = sizeof(void *),
+	.drops = drops,
+	.init = porter_init,
+	.process = porter,
+};
+
 /* --- upkeep -------------------------------------------------------------------------------------- */
 
 struct scribe_conf {
@@ -406,6 +449,7 @@ struct nfv_stage_ops stage_noop_reader = {
 NFV_STAGE_REGISTER(stage_mirror)
 NFV_STAGE_REGISTER(stage_look)
 NFV_STAGE_REGISTER(stage_noop)
+NFV_STAGE_REGISTER(stage_porter)
 NFV_STAGE_REGISTER(stage_scribe)
 NFV_STAGE_REGISTER(stage_opener)
 NFV_STAGE_REGISTER(stage_noop_reader)

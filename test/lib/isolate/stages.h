@@ -48,6 +48,8 @@ extern struct nfv_stage_ops stage_mirror;
 extern struct nfv_stage_ops stage_look;
 /* Opens pinholes; does not mend. */
 extern struct nfv_stage_ops stage_opener;
+/* Lets packets pass for which a pinhole is open, as `opener` opens them; reads only. ASK_WRITE: into the table. */
+extern struct nfv_stage_ops stage_porter;
 /* Counts its packets in a file, `scribe: {file: …, wrong: …}`, which its upkeep syncs; does not mend. `wrong`: its
  * upkeep 1: opens a file; 2: crashes; as soon as it has been asked to ASK_CLOSE. */
 extern struct nfv_stage_ops stage_scribe;

@@ -224,6 +224,69 @@ another_version(void **state)
 	end();
 }
 
+/* --- one that finds ------------------------------------------------------------------------------- */
+
+static uint64_t
+open_port(uint32_t seq)
+{
+	struct nfv_pinhole hole = { .port = (uint16_t)(OPENER_PORT + seq), .proto = NFV_PROTO_UDP };
+	uint64_t owner = nfv_pinhole_owner(table, OPENER_IDLE, nfv_tsc());
+
+	assert_int_equal(nfv_addr_parse(nfv_sv_str(OPENER_TO), &hole.to), 0);
+	assert_int_equal(nfv_pinhole_open(table, owner, &hole), 0);
+	return owner;
+}
+
+static void
+found_from_another_process(void **state)
+{
+	uint64_t later = nfv_tsc() + 3 * OPENER_IDLE * 2000000000ull, owner[3];
+	struct nfv_isolated_pinholes mem;
+	struct nfv_pinhole_set set;
+	uint8_t *marks;
+
+	(void)state;
+	nfv_isolated_pinholes_init(&mem);
+	pages = nfv_lender_take(&mem.lender, "pinholes", nfv_pinholes_pages(MAX));
+	marks = nfv_lender_alloc(&mem.lender, nfv_pinholes_owners(MAX));
+	assert_non_null(marks);
+	assert_int_equal(
+		nfv_pinholes_create(MAX, &pages, NULL, 3, 2000000000, nfv_tsc(), &table, NULL), 0);
+	nfv_pinholes_mark_in(table, marks);
+	set = (struct nfv_pinhole_set){ { table }, 1 };
+	r = iso_rig(&stage_porter, "stage");
+	r->ctx.pinhole_set = &set;
+	r->conf.pinholes = &mem;
+	if (iso_rig_start(r) < 0)
+		fail_msg("%s", r->err.text);
+	iso_rig_live(r);
+	ask(ASK_KEEP, 4); /* 0 to 3 */
+	assert_int_equal(r->dropped, 4);
+	owner[0] = open_port(5);
+	owner[1] = open_port(7);
+	owner[2] = open_port(100);
+	ask(ASK_KEEP, 6); /* 4 to 9 */
+	assert_int_equal(r->kept, 2);
+	/* Those that have been used stay. */
+	for (int i = 0; i < 100 && table->stats.owners > 2; i++)
+		nfv_pinholes_expire(table, later - OPENER_IDLE * 2000000000ull, 32);
+	assert_true(nfv_pinhole_lives(table, owner[0]) && nfv_pinhole_lives(table, owner[1]));
+	assert_false(nfv_pinhole_lives(table, owner[2]));
+	nfv_pinhole_close(table, owner[0]);
+	r->next_seq = 5;
+	r->last_seq[0] = 0;
+	ask(ASK_KEEP, 5);
+	assert_int_equal(r->kept, 3);
+	/* Nor can it write there what is not so. */
+	iso_rig_send(r, ASK_WRITE, 1, NFV_OUTWARD);
+	iso_rig_until(r, &r->stats->ends[NFV_END_GONE], 1);
+	assert_true(nfv_pinhole_lives(table, owner[1]));
+	iso_rig_end(r);
+	nfv_pinholes_destroy(table);
+	nfv_lender_give(&mem.lender, &pages);
+	nfv_lender_free(&mem.lender, marks);
+}
+
 /* --- harm ----------------------------------------------------------------------------------------- */
 
 static void
@@ -276,6 +339,7 @@ main(void)
 		cmocka_unit_test(they_outlive_a_process),
 		cmocka_unit_test(they_go_with_the_state),
 		cmocka_unit_test(another_version),
+		cmocka_unit_test(found_from_another_process),
 		cmocka_unit_test(nonsense_is_refused_and_counted),
 		cmocka_unit_test(what_there_is_not_ends_it),
 	};
