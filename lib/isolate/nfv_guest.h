@@ -7,8 +7,10 @@
  * what it does not need (jail.h), waits, and then moves bursts from ring to ring until the manager
  * stops it or goes. The stage's object is the one that runs fused; its flow records are here.
  *
- * What a stage has less here than in a chain: no large packets (nfv_out.large is NULL), no pinholes
- * shared with other stages, no system calls (upkeep that opens files ends the instance).
+ * Pinholes that the stage opens go to the chain's table by way of the manager; those that it finds lie in memory
+ * it maps read-only. Its upkeep has a process of its own, a child of the template.
+ *
+ * What a stage has less here than in a chain: no large packets (nfv_out.large is NULL), no system calls.
  *
  * Threads: none; one process each.
  */

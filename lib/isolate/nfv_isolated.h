@@ -22,6 +22,10 @@
  * any buffer of its pool, even those of others: give stages that you do not trust pools of their own.
  * Packets that such a one returns have their headers read again.
  *
+ * A stage that opens pinholes (ops->pinholes) has them opened in its chain's table (ctx->pinholes, which outlives
+ * this), each checked; one that finds some (ops->finds) reads that table where it is in shared memory
+ * (nfv_isolated_pinholes).
+ *
  * Threads: process and collect on the worker that runs the chain; everything else on the control
  * thread, with create before and destroy after the worker's time. Counters may be read by any.
  */
