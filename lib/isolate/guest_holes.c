@@ -80,7 +80,7 @@ guest_finds_open(struct guest *g, const int fd[2], struct nfv_err *err)
 		close(fd[1]);
 		return rc;
 	}
-	g->finds_pages = (struct nfv_pages){ calloc(n, sizeof(*g->finds_pages.page)), n };
+	g->finds_pages = (struct nfv_pages){ calloc(n + 1, sizeof(*g->finds_pages.page)), n };
 	if (g->finds_pages.page == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++)

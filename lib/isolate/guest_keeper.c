@@ -13,13 +13,13 @@
 #include "jail.h"
 #include "nfv_tsc.h"
 
-#define EVERY_MS 5
+#define EVERY_NS 5000000
 #define AGAIN_MS 1000 /* until there is another */
 
 static _Noreturn void
 keep(struct guest *g, int template)
 {
-	const struct timespec nap = { .tv_nsec = EVERY_MS * 1000000 };
+	const struct timespec nap = { .tv_nsec = EVERY_NS };
 	struct state_head *head = g->kept.head;
 
 	if (jail_privileges(STDERR_FILENO, NULL) < 0)

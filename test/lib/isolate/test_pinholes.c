@@ -241,7 +241,7 @@ open_port(uint32_t seq)
 static void
 found_from_another_process(void **state)
 {
-	uint64_t later = nfv_tsc() + 3 * OPENER_IDLE * 2000000000ull, owner[3];
+	uint64_t later = nfv_tsc() + 3ull * OPENER_IDLE * 2000000000, owner[3];
 	struct nfv_isolated_pinholes mem;
 	struct nfv_pinhole_set set;
 	uint8_t *marks;
