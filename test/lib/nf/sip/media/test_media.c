@@ -74,7 +74,8 @@ begin_with(struct sip_media_conf conf, bool relay)
 	w.leg[A] = (struct sip_media_leg){ addr(ANN), addr(OWN_IN), NFV_INWARD };
 	w.leg[B] = (struct sip_media_leg){ addr(BOB), addr(OWN_OUT), NFV_OUTWARD };
 	w.hole_pages = restless_alloc(nfv_pinholes_pages(256));
-	assert_int_equal(nfv_pinholes_create(256, &w.hole_pages, NULL, 1, HZ, w.now, &w.holes, &err), 0);
+	assert_int_equal(
+		nfv_pinholes_create(256, &w.hole_pages, NULL, 1, HZ, w.now, &w.holes, &err), 0);
 	if (relay) {
 		w.relay_pages = restless_alloc(sip_relay_pages(&rc));
 		assert_int_equal(sip_relay_create(&rc, &w.relay_pages, &w.relay, &err), 0);
