@@ -171,13 +171,13 @@ isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *o
 	struct isolation *is = app->isolation;
 	const struct conf_flows *f = &app->conf.flows;
 	struct isolated *s = calloc(1, sizeof(*s));
+	struct nfv_isolate_pool *pool = &is->pool[seat->worker];
 	struct nfv_isolated_conf conf = { .ops = ops,
 		.ctx = ctx,
 		.file = nfv_conf_name(app->conf.doc),
 		.text = nfv_conf_text(app->conf.doc),
 		.flows = f->max,
 		.timeouts = { f->udp, f->tcp_open, f->tcp, f->icmp, f->other },
-		.pool = nfv_isolate_pool_of(&is->pool[seat->worker]),
 		.pinholes = shared_of(is, seat->chain),
 		.socket = c->socket,
 		.cpu = cpu_of(c, instance),
@@ -194,6 +194,8 @@ isolation_start(const struct isolation_seat *seat, const struct nfv_stage_ops *o
 
 	if (s == NULL)
 		return nfv_fail(err, ENOMEM, "out of memory");
+	pool->large = app->large_pool[seat->worker];
+	conf.pool = nfv_isolate_pool_of(pool);
 	*s = (struct isolated){ .next = is->first,
 		.name = ops->name,
 		.chain = seat->chain->name,

@@ -226,6 +226,8 @@ attach_all(struct guest *g, const int *fd, uint32_t n_fd, struct nfv_err *err)
 	g->out = nfv_ring_end(g->shared.at + l.out, 2 * c->ring);
 	g->empty = nfv_ring_end(g->shared.at + l.empty, c->empties);
 	g->rooms = g->ops->access == NFV_READS ? g->shared.at + l.rooms : NULL;
+	g->large = c->large != 0 ? g->shared.at + l.large : NULL;
+	g->room.large = g->large != NULL && g->rooms == NULL ? &g->larges : NULL;
 	if (g->holes != NULL) {
 		g->holes->out = nfv_ring_end(g->shared.at + l.holes, NFV_HOLE_RING);
 		g->holes->ended = nfv_ring_end(g->shared.at + l.ended, NFV_HOLE_ENDED);

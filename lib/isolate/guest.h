@@ -50,8 +50,10 @@ struct guest {
 	struct nfv_segment finds, marks; /* the chain's pinholes, if it finds some */
 	struct nfv_pages finds_pages;
 	struct nfv_pinhole_set finds_set;
-	struct guest_holes *holes;     /* NULL: it opens none */
-	struct nfv_out room;           /* armed from `empty` */
+	struct guest_holes *holes; /* NULL: it opens none */
+	uint8_t *large;          /* rooms for packets longer than a buffer; NULL: there are none */
+	struct nfv_large larges; /* armed with the second half of them */
+	struct nfv_out room;     /* armed from `empty` */
 	uint32_t armed[NFV_BURST_MAX]; /* the buffers' indices, by place in `room` */
 	FILE *show;
 	char *shown;

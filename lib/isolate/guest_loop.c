@@ -1,6 +1,6 @@
 /*
  * An instance's loop. Bursts of one direction come out of a ring, are given their flow records, run
- * through the stage, and go into the other ring in the order they came, dropped ones too: the
+ * through the stage, and go back in their places, dropped ones too: the
  * manager frees. About once a millisecond: timers, the heartbeat, and a look at the socket.
  */
 #include <time.h>
@@ -13,18 +13,25 @@
 #define RECORDS_A_MS   1024u
 #define RECORDS_A_REST 128u
 
-/* The manager sends nothing that does not fit; should it, the packet is dropped as a whole. */
 static bool
 open_packet(const struct guest *g, const struct nfv_desc *d, struct nfv_pkt *p)
 {
 	const struct nfv_wire_config *c = &g->told.c;
+	uint8_t *at = g->pool.at + (size_t)d->index * c->stride;
+	uint32_t room = c->stride;
 
-	if (d->index >= c->buffers || d->off + d->len > (int)c->stride)
+	if (__builtin_expect(d->index >= c->buffers, 0)) {
+		if (g->large == NULL || d->index - c->buffers >= NFV_LARGE_MAX)
+			return false;
+		at = g->large + (size_t)(d->index - c->buffers) * NFV_WIRE_LARGE;
+		room = NFV_FRAME_MAX;
+	}
+	if (d->off + d->len > (int)room)
 		return false;
-	*p = (struct nfv_pkt){ .data = g->pool.at + (size_t)d->index * c->stride + d->off,
+	*p = (struct nfv_pkt){ .data = at + d->off,
 		.len = d->len,
 		.headroom = d->off,
-		.tailroom = (uint16_t)(c->stride - d->off - d->len),
+		.tailroom = (uint16_t)(room - d->off - d->len),
 		.l3 = d->l3,
 		.l4 = d->l4,
 		.flags = d->flags,
@@ -49,6 +56,36 @@ open_empty(const struct guest *g, const struct nfv_desc *d, struct nfv_pkt *p)
 		.tailroom = (uint16_t)(NFV_WIRE_ROOM - d->off - d->len),
 		.l3 = d->l3 };
 	return true;
+}
+
+/* Where the manager has taken all that was put out, all rooms are free. */
+static void
+arm_large(struct guest *g)
+{
+	struct nfv_large *l = &g->larges;
+
+	if (l->room - l->n == NFV_LARGE_MAX || nfv_ring_room(&g->out, g->out.size) < g->out.size)
+		return;
+	for (uint32_t i = 0; i < NFV_LARGE_MAX; i++)
+		l->pkt[i] = (struct nfv_pkt){ .data = g->large +
+				(size_t)(NFV_LARGE_MAX + i) * NFV_WIRE_LARGE,
+			.len = NFV_ETH_LEN,
+			.l3 = NFV_ETH_LEN,
+			.tailroom = NFV_FRAME_MAX - NFV_ETH_LEN };
+	l->n = 0;
+	l->room = NFV_LARGE_MAX;
+}
+
+/* The number of the room that a packet lies in, and 1 more; 0: in none. */
+static uint16_t
+large_of(const struct guest *g, const struct nfv_pkt *p)
+{
+	const uint8_t *first = g->large + (size_t)NFV_LARGE_MAX * NFV_WIRE_LARGE;
+
+	if (g->room.large == NULL || p->data < first ||
+		p->data >= first + (size_t)NFV_LARGE_MAX * NFV_WIRE_LARGE)
+		return 0;
+	return (uint16_t)((size_t)(p->data - first) / NFV_WIRE_LARGE + 1);
 }
 
 /* Empty buffers for what the stage may originate: what was taken is gone, more come from the ring. */
@@ -86,6 +123,7 @@ send_origins(struct guest *g, uint8_t depth)
 		struct nfv_desc d = { .index = g->armed[i],
 			.off = out->pkt[i].headroom,
 			.len = out->pkt[i].len,
+			.l3 = large_of(g, &out->pkt[i]),
 			.kind = NFV_DESC_ORIGIN,
 			.dir = (uint8_t)out->dir[i],
 			.depth = depth < UINT8_MAX ? depth + 1 : depth };
@@ -123,6 +161,8 @@ run_stage(struct guest *g, struct nfv_burst *b)
 					g->table[b->pkt[i].family == 6], b->pkt[i].rec);
 	}
 	b->idle = g->kept.head->idle;
+	if (g->room.large != NULL)
+		arm_large(g);
 	g->ops->process(g->state, b, &g->room);
 	if (g->table[0] == NULL)
 		return;
@@ -209,6 +249,8 @@ tick(struct guest *g, uint64_t tsc)
 			nfv_flow_expire(g->table[f], guest_tick(g, tsc), FLOWS_A_TICK);
 			flows += nfv_flow_stats(g->table[f]).live;
 		}
+	if (g->room.large != NULL)
+		arm_large(g);
 	if (g->ops->tick != NULL)
 		g->ops->tick(g->state, tsc, &g->room);
 	state_end(&g->kept);

@@ -149,19 +149,24 @@ touch(const uint8_t *at, size_t size, size_t done)
 bool
 guest_warm(struct guest *g)
 {
-	const struct nfv_segment *const segment[2] = { &g->shared, &g->pool };
+	/* Large packets are rare. */
+	const struct state_region more[2] = {
+		{ .at = g->shared.at,
+			.size = g->large != NULL ? (size_t)(g->large - g->shared.at) :
+						   g->shared.size },
+		{ .at = g->pool.at, .size = g->pool.size },
+	};
 	size_t at = g->warmed;
 
 	for (uint32_t i = 0; i < g->kept.n + 2; i++) {
-		bool own = i < g->kept.n;
-		const uint8_t *from = own ? g->kept.region[i].at : segment[i - g->kept.n]->at;
-		size_t size = own ? g->kept.region[i].size : segment[i - g->kept.n]->size;
+		const struct state_region *r =
+			i < g->kept.n ? &g->kept.region[i] : &more[i - g->kept.n];
 
-		if (at < size) {
-			g->warmed += touch(from, size, at);
+		if (at < r->size) {
+			g->warmed += touch(r->at, r->size, at);
 			return true;
 		}
-		at -= size;
+		at -= r->size;
 	}
 	return false;
 }

@@ -54,6 +54,7 @@ pack(struct nfv_isolated *iso, const struct nfv_isolated_conf *c, struct nfv_err
 			.shards = c->ctx->shards,
 			.timeouts = c->timeouts,
 			.flows = c->flows,
+			.large = c->pool.take_large != NULL,
 			.pinholes = c->ops->pinholes && c->ctx->pinholes != NULL ?
 				c->ctx->pinholes->stats.max :
 				0,

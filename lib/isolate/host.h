@@ -51,7 +51,9 @@ struct template
 	char version[NFV_OBJECT_TEXT];
 };
 
-/* Packets on their way, as they were, first in, first out; `verdict` is the direction meanwhile. */
+/* Packets on their way, as they were, first in, first out; `verdict` is the direction meanwhile, and LARGE if they went
+ * by copy. */
+#define LARGE 2u
 struct flights {
 	struct nfv_pkt *at;
 	uint32_t size; /* a power of two */
@@ -66,7 +68,9 @@ struct instance {
 	struct nfv_ring_end holes, ended; /* if it may open pinholes */
 	struct flights on_way, given;
 	const uint8_t *rooms; /* of a stage that only reads: what it originates */
-	bool caught;          /* what it says is no longer listened to */
+	uint8_t *large;       /* rooms for packets longer than a buffer; NULL: there are none */
+	uint32_t large_head, large_tail;
+	bool caught; /* what it says is no longer listened to */
 	_Atomic uint32_t in_flight;
 	_Atomic uint64_t returned;
 	/* The control thread's. */
@@ -182,6 +186,22 @@ void holes_instance(struct instance *in, const struct nfv_wire_layout *l);
 bool holes_follow(struct nfv_isolated *iso, struct instance *in);
 /* Worker: once a poll; what has gone. */
 void holes_look(struct nfv_isolated *iso, uint64_t now);
+
+/* Packets that do not lie in the pool, by copy: whether there is a room; into the next one, which `d` tells of then;
+ * what has come back in the oldest, and what is originated in room `d->l3`. False: there is no buffer for it, counted. */
+static inline bool
+large_fits(const struct instance *in)
+{
+	return in->large != NULL && in->large_head - in->large_tail < NFV_LARGE_MAX;
+}
+void large_hand(const struct nfv_isolated *iso, struct instance *in, const struct nfv_pkt *p,
+	struct nfv_desc *d);
+enum nfv_end large_check(
+	const struct nfv_isolated *iso, const struct nfv_desc *d, const struct nfv_pkt *was);
+bool large_reopen(struct nfv_isolated *iso, struct instance *in, const struct nfv_desc *d,
+	const struct nfv_pkt *was, struct nfv_pkt *p);
+bool large_fetch(struct nfv_isolated *iso, const struct instance *in, const struct nfv_desc *d,
+	struct nfv_pkt *p);
 
 /* Processes: the template started and told, or -errno with a sentence. */
 int template_start(struct nfv_isolated *iso, struct template *t, struct nfv_err *err);

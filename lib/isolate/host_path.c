@@ -24,13 +24,14 @@ path_hand(struct nfv_isolated *iso, struct instance *in, const struct nfv_pkt *p
 		struct nfv_pkt *to = &f->at[(f->head + k) & (f->size - 1)];
 		struct nfv_desc d;
 		uint32_t index;
+		bool large = !index_of(iso, p, &index);
 
-		if (!index_of(iso, p, &index)) {
+		if (__builtin_expect(large, 0) && in->large == NULL) {
 			iso->stats.foreign++;
 			give_one(iso, p->buf);
 			continue;
 		}
-		if (k == room) {
+		if (k == room || (large && !large_fits(in))) {
 			iso->stats.full++;
 			give_one(iso, p->buf);
 			continue;
@@ -48,6 +49,10 @@ path_hand(struct nfv_isolated *iso, struct instance *in, const struct nfv_pkt *p
 			.hash = p->hash,
 			.dir = (uint8_t)dir,
 			.depth = p->depth };
+		if (__builtin_expect(large, 0)) {
+			to->verdict |= LARGE;
+			large_hand(iso, in, p, &d);
+		}
 		nfv_ring_write(&in->in, k++, &d);
 	}
 	if (k == 0)
@@ -95,6 +100,8 @@ path_feed(struct nfv_isolated *iso, struct instance *in)
 static inline enum nfv_end
 check(const struct nfv_isolated *iso, const struct nfv_desc *d, const struct nfv_pkt *was)
 {
+	if (__builtin_expect(was->verdict & LARGE, 0))
+		return large_check(iso, d, was);
 	if (iso->ops->access == NFV_READS ?
 			d->off != was->headroom || d->len != was->len :
 			d->off + d->len > (int)iso->pool.stride || d->len < NFV_ETH_LEN)
@@ -113,6 +120,11 @@ check_origin(const struct nfv_isolated *iso, const struct nfv_desc *d, const str
 		return NFV_END_VERDICT;
 	if (was == NULL || (was->buf != NULL && !index_of(iso, was, &index)) || d->index != index)
 		return NFV_END_INDEX;
+	if (d->l3 != 0) /* exchanged for a large one */
+		return iso->pool.take_large == NULL || was->buf == NULL || d->l3 > NFV_LARGE_MAX ||
+				d->off != 0 || d->len < NFV_ETH_LEN ?
+			NFV_END_BOUNDS :
+			NFV_ENDS;
 	if (was->buf == NULL)
 		room = NFV_WIRE_ROOM;
 	return d->off != was->headroom || d->off + d->len > (int)room || d->len < NFV_ETH_LEN ?
@@ -143,6 +155,7 @@ take_origins(struct nfv_isolated *iso, struct instance *in, uint32_t n, struct n
 
 	for (; k < n; k++) {
 		struct nfv_desc d = nfv_ring_read(&in->out, k);
+		const struct nfv_pkt *was;
 		struct nfv_burst *to;
 		struct nfv_pkt *p;
 
@@ -153,10 +166,14 @@ take_origins(struct nfv_isolated *iso, struct instance *in, uint32_t n, struct n
 		if (to->n == NFV_BURST_MAX)
 			break;
 		p = &to->pkt[to->n];
-		if (iso->ops->access == NFV_WRITES)
-			reopen(iso, p, flights_first(&in->given), &d);
+		was = flights_first(&in->given);
 		in->given.tail++;
-		if (iso->ops->access == NFV_READS && !rooms_fetch(iso, in, &d, p))
+		if (d.l3 != 0)
+			give_one(iso, was->buf);
+		else if (iso->ops->access == NFV_WRITES)
+			reopen(iso, p, was, &d);
+		if (d.l3 != 0 ? !large_fetch(iso, in, &d, p) :
+				iso->ops->access == NFV_READS && !rooms_fetch(iso, in, &d, p))
 			continue;
 		p->verdict = NFV_KEEP;
 		p->depth = d.depth;
@@ -179,7 +196,7 @@ take_packets(struct nfv_isolated *iso, struct instance *in, uint32_t n, struct n
 	for (; k < n; k++) {
 		const struct nfv_pkt *was = &f->at[(f->tail + k) & (f->size - 1)];
 		struct nfv_desc d = nfv_ring_answer_at(&in->in, f->tail + k);
-		struct nfv_burst *to = &back[was->verdict];
+		struct nfv_burst *to = &back[was->verdict & NFV_INWARD];
 		struct nfv_pkt *p = &to->pkt[to->n];
 
 		if (to->n == NFV_BURST_MAX)
@@ -187,7 +204,14 @@ take_packets(struct nfv_isolated *iso, struct instance *in, uint32_t n, struct n
 		*why = check(iso, &d, was);
 		if (__builtin_expect(*why != NFV_ENDS, 0))
 			break;
-		reopen(iso, p, was, &d);
+		if (__builtin_expect(was->verdict & LARGE, 0) &&
+			!large_reopen(iso, in, &d, was, p)) {
+			iso->stats.unreadable++;
+			give_one(iso, was->buf);
+			continue;
+		}
+		if (!(was->verdict & LARGE))
+			reopen(iso, p, was, &d);
 		if (writes && k + AHEAD < n)
 			__builtin_prefetch(f->at[(f->tail + k + AHEAD) & (f->size - 1)].data);
 		if (writes && p->verdict == NFV_KEEP && nfv_pkt_parse_ip(p) != NFV_PARSE_OK) {

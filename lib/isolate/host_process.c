@@ -263,6 +263,7 @@ instance_ask(struct nfv_isolated *iso, struct template *t, struct instance *in,
 	struct nfv_wire_config c = { .ring = iso->ring,
 		.empties = EMPTIES,
 		.access = iso->ops->access,
+		.large = iso->pool.take_large != NULL,
 		.pinholes = iso->holes != NULL };
 	struct nfv_wire_layout l = nfv_wire_layout(&c);
 	int pair[2] = { -1, -1 }, fd[4], rc;
@@ -302,6 +303,8 @@ instance_ask(struct nfv_isolated *iso, struct template *t, struct instance *in,
 	in->rooms = in->shared.at + l.rooms;
 	if (iso->holes != NULL)
 		holes_instance(in, &l);
+	in->large = c.large != 0 ? in->shared.at + l.large : NULL;
+	in->large_head = in->large_tail = 0;
 	in->on_way.head = in->on_way.tail = in->given.head = in->given.tail = 0;
 	atomic_store(&in->in_flight, 0);
 	atomic_store(&in->returned, 0);

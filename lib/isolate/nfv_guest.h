@@ -10,7 +10,7 @@
  * Pinholes that the stage opens go to the chain's table by way of the manager; those that it finds lie in memory
  * it maps read-only. Its upkeep has a process of its own, a child of the template.
  *
- * What a stage has less here than in a chain: no large packets (nfv_out.large is NULL), no system calls.
+ * What a stage has less here than in a chain: no system calls.
  *
  * Threads: none; one process each.
  */

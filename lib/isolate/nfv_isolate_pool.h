@@ -19,6 +19,8 @@ struct rte_mempool;
 struct nfv_isolate_pool {
 	struct nfv_segment segment;
 	struct rte_mempool *mp;
+	struct rte_mempool *
+		large; /* the chain's, for packets longer than a buffer, or NULL; whoever has it sets it */
 	uint32_t stride, buffers;
 	bool registered;
 };

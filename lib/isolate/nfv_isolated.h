@@ -46,6 +46,10 @@ struct nfv_isolated_pool {
 	/** Up to `n` empty packets as nfv_out has them; how many. */
 	uint32_t (*take)(void *arg, struct nfv_pkt *p, uint32_t n);
 	void (*give)(void *arg, void *const *buf, uint32_t n);
+	/** An empty packet with room for NFV_FRAME_MAX bytes, which need not lie in the segment; false: none now.
+	 * NULL: packets that do not lie in the segment are dropped. Else they are copied there and back. */
+	bool (*take_large)(void *large, struct nfv_pkt *p);
+	void *large;
 };
 
 /** Where a chain's pinholes lie, for stages that find some in a process of their own: they have the table
@@ -120,7 +124,7 @@ struct nfv_isolated_stats {
 	uint64_t down;             /* dropped: no instance */
 	uint64_t bypassed;         /* passed on: no instance */
 	uint64_t held;             /* had to wait for one */
-	uint64_t foreign;          /* dropped: not in the shared pool */
+	uint64_t foreign;          /* dropped: not in the shared pool, and not to be copied */
 	uint64_t unreadable;       /* dropped: returned with headers that are none */
 	uint64_t swept;            /* packets that were lost with an instance */
 	uint64_t swept_empty;      /* its empty buffers */

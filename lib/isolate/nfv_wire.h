@@ -32,12 +32,13 @@
 #include "nfv_ring.h"
 #include "nfv_stage.h"
 
-#define NFV_WIRE_ABI  6u
-#define NFV_WIRE_MAX  98304u /* bytes of a message's body: a configuration, mostly */
-#define NFV_WIRE_FDS  4
-#define NFV_WIRE_NAME 64
-#define NFV_WIRE_ROOM 1536u /* bytes that a stage which only reads has for one packet of its own */
-#define NFV_WIRE_LIST 1024  /* own addresses, or routes, that a stage is told of */
+#define NFV_WIRE_ABI   6u
+#define NFV_WIRE_MAX   98304u /* bytes of a message's body: a configuration, mostly */
+#define NFV_WIRE_FDS   4
+#define NFV_WIRE_NAME  64
+#define NFV_WIRE_ROOM  1536u /* bytes that a stage which only reads has for one packet of its own */
+#define NFV_WIRE_LARGE 65536u /* bytes of a room for a packet that is longer than a buffer */
+#define NFV_WIRE_LIST  1024   /* own addresses, or routes, that a stage is told of */
 
 enum nfv_wire_type {
 	NFV_WIRE_HELLO = 1, /* template: struct nfv_wire_hello */
@@ -118,6 +119,7 @@ struct nfv_wire_config {
 	uint32_t flows;    /* records of each family */
 	uint32_t pinholes; /* that it may have open at once; 0: it is to open none */
 	uint32_t succeeds; /* as nfv_stage_ctx has it */
+	uint32_t large;    /* 1: there are rooms for packets longer than a buffer */
 	int32_t socket;    /* NUMA node */
 	uint32_t idle_us;  /* of nothing to do, until it naps between looks; 0: it never does */
 	uint32_t n_own[2], n_toward, n_text;
@@ -174,12 +176,16 @@ struct nfv_wire_layout {
 	size_t in, out, empty;
 	size_t rooms;        /* if it only reads */
 	size_t holes, ended; /* if it may open pinholes */
+	size_t large;        /* if there are such */
 	size_t size;
 };
 
 /** By `ring` and `empties`, places, which are powers of two, `access` and `pinholes`. Out has room for all that can
  * be on its way. A stage that only reads cannot write into buffers: for what it originates it has `empties` rooms
- * here, and the manager copies what it finds in one before it looks at it. */
+ * here, and the manager copies what it finds in one before it looks at it. So it does with packets longer than a buffer:
+ * there are NFV_LARGE_MAX rooms for those that go there and back, used in turn, whose index in a descriptor is that
+ * of the pool's last buffer and more, and behind them as many for those that a stage originates, whose descriptor has
+ * the room's number and 1 more as `l3` beside the index of the buffer that it was exchanged for. */
 struct nfv_wire_layout nfv_wire_layout(const struct nfv_wire_config *c);
 
 struct nfv_wire_msg {

@@ -73,6 +73,23 @@ take(void *arg, struct nfv_pkt *p, uint32_t n)
 	return n;
 }
 
+/* A large buffer has no room in front: all of its 16 bits of length are the packet's. */
+static bool
+take_large(void *large, struct nfv_pkt *p)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(large);
+
+	if (m == NULL)
+		return false;
+	m->data_off = 0;
+	*p = (struct nfv_pkt){ .data = rte_pktmbuf_mtod(m, uint8_t *),
+		.buf = m,
+		.len = NFV_ETH_LEN,
+		.l3 = NFV_ETH_LEN,
+		.tailroom = (uint16_t)(rte_pktmbuf_tailroom(m) - NFV_ETH_LEN) };
+	return true;
+}
+
 static void
 give(void *arg, void *const *buf, uint32_t n)
 {
@@ -88,5 +105,7 @@ nfv_isolate_pool_of(struct nfv_isolate_pool *p)
 		.buffers = p->buffers,
 		.arg = p->mp,
 		.take = take,
-		.give = give };
+		.give = give,
+		.take_large = p->large != NULL ? take_large : NULL,
+		.large = p->large };
 }

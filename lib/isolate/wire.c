@@ -56,7 +56,8 @@ nfv_wire_layout(const struct nfv_wire_config *c)
 	l.holes = on_a_line(
 		l.rooms + (c->access == NFV_READS ? (size_t)c->empties * NFV_WIRE_ROOM : 0));
 	l.ended = on_a_line(l.holes + (c->pinholes > 0 ? nfv_ring_bytes(NFV_HOLE_RING) : 0));
-	l.size = l.ended + (c->pinholes > 0 ? nfv_ring_bytes(NFV_HOLE_ENDED) : 0);
+	l.large = on_a_line(l.ended + (c->pinholes > 0 ? nfv_ring_bytes(NFV_HOLE_ENDED) : 0));
+	l.size = l.large + (c->large != 0 ? (size_t)2 * NFV_LARGE_MAX * NFV_WIRE_LARGE : 0);
 	return l;
 }
 

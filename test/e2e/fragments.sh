@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SIP messages and pings of up to 64 KiB, which Linux sends in fragments: put together at our own
-# addresses, forwarded in fragments; others' fragments go no further.
+# addresses, forwarded in fragments; others' fragments go no further. The same with all stages in processes of their own.
 # The ports are taken by pcap, since with af_packet the kernel would put IPv4's together itself.
 . "$(dirname "$0")/testbed.sh"
 testbed_up
@@ -43,4 +43,15 @@ half() {
 	PY
 }
 expect "who sends half a datagram is told" half
+expect "it ends in order" pipeline_stop TERM
+
+cat "$WORK/pcap.yaml" - >"$WORK/isolated.yaml" <<END
+isolation:
+  - {stage: firewall, idle: 50}
+  - {stage: nat, idle: 50}
+  - {stage: sip, idle: 50}
+END
+pipeline_start "$WORK/isolated.yaml"
+asked 10.1.0.1 10.1.0.2 10.2.0.2
+asked fd00:1::1 fd00:1::2 fd00:2::2
 expect "it ends in order" pipeline_stop TERM

@@ -158,6 +158,20 @@ wild_direction(struct nfv_desc *d)
 	d->dir = 2;
 }
 
+static void
+wild_room(struct nfv_desc *d)
+{
+	d->off = 0;
+	d->l3 = NFV_LARGE_MAX + 1;
+}
+
+static void
+false_room(struct nfv_desc *d)
+{
+	d->off = 0;
+	d->l3 = 1;
+}
+
 static const struct {
 	const char *mode;
 	void (*spoil)(struct nfv_desc *);
@@ -168,6 +182,8 @@ static const struct {
 	{ "wild-origin", wild_index },
 	{ "other-origin", other_index },
 	{ "wild-kind", wild_kind },
+	{ "wild-room", wild_room },
+	{ "false-room", false_room },
 	{ "wild-direction", wild_direction },
 };
 
@@ -181,6 +197,7 @@ originate(void (*spoil)(struct nfv_desc *))
 	if (nfv_ring_get(&empty, &d, 1) == 0)
 		return;
 	d.kind = NFV_DESC_ORIGIN;
+	d.l3 = 0;
 	spoil(&d);
 	nfv_ring_put(&out, &d, 1);
 }

@@ -237,6 +237,7 @@ iso_rig_live(struct iso_rig *r)
 {
 	time_t t0 = time(NULL);
 
+	iso_rig_collect(r); /* the worker learns of one that has ended */
 	while (!nfv_isolated_live(r->iso, NULL)) {
 		if (time(NULL) - t0 > PATIENCE_S)
 			fail_msg("no instance; last: %s", nfv_isolated_last(r->iso));

@@ -52,19 +52,22 @@ init(void *state, const struct nfv_stage_ctx *ctx, struct nfv_err *err)
 	return 0;
 }
 
+/* As long as what it answers. */
 static void
 answer(const struct nfv_pkt *k, enum nfv_dir dir, struct nfv_out *out)
 {
 	const struct nfv_ip4 *ip = nfv_pkt_ip4(k);
 	const struct nfv_udp *u = nfv_pkt_l4(k);
-	struct nfv_pkt *a = nfv_out_take(out, nfv_dir_back(dir));
+	uint16_t bytes = be16toh(u->be_len);
+	struct nfv_pkt *a = nfv_out_take_for(out, nfv_dir_back(dir), sizeof(*ip) + bytes);
 	struct nfv_udp *v;
 
 	if (a == NULL)
 		return;
-	nfv_pkt_ip_header(a, 4, &ip->be_dst, &ip->be_src, NFV_PROTO_UDP, NFV_UDP_LEN + 6);
+	nfv_pkt_ip_header(a, 4, &ip->be_dst, &ip->be_src, NFV_PROTO_UDP, bytes);
 	v = nfv_pkt_l4(a);
-	*v = (struct nfv_udp){ u->be_dport, u->be_sport, htobe16(NFV_UDP_LEN + 6), 0 };
+	*v = (struct nfv_udp){ u->be_dport, u->be_sport, u->be_len, 0 };
+	memcpy(v + 1, u + 1, bytes - sizeof(*u));
 	memcpy(v + 1, "answer", 6);
 	nfv_csum_l4_set(a);
 }

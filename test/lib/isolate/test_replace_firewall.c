@@ -65,10 +65,11 @@ tear_down(void **state)
 static struct iso_rig *
 started(void)
 {
-	struct iso_rig *r = iso_rig(&firewall, "stage");
+	struct iso_rig *r;
 
 	if (__asan_init != NULL)
 		skip(); /* its shadow and EAL want the same addresses */
+	r = iso_rig(&firewall, "stage");
 	write_rules("allow out udp from 10.1.0.0/24 to any\n");
 	r->conf.argv = argv;
 	r->conf.flows = 2 * FLOWS;

@@ -309,7 +309,7 @@ static void
 same_with(const char *yaml)
 {
 	prepare(yaml);
-	for (unsigned int seed = 1; seed <= 12; seed++) {
+	for (unsigned int seed = 1; seed <= 6; seed++) {
 		struct sip_count count;
 		uint64_t absorbed;
 
