@@ -123,7 +123,7 @@ static const struct nfv_conf_field isolation_fields[] = {
 		"ports; 0: no more than `instances`",
 		.type = NFV_CONF_UINT, .max = NFV_LANES_MAX, .def = "0"),
 	FIELD(conf_isolation, ring, "ring", "packets on their way to it and back; a power of two",
-		.type = NFV_CONF_UINT, .min = 64, .max = 32768, .def = "1024"),
+		.type = NFV_CONF_UINT, .min = 64, .max = 65536, .def = "1024"),
 	FIELD(conf_isolation, idle, "idle",
 		"microseconds without a packet after which it naps between two looks; 0: never",
 		.type = NFV_CONF_UINT, .max = 1000000, .def = "0"),

@@ -223,7 +223,7 @@ attach_all(struct guest *g, const int *fd, uint32_t n_fd, struct nfv_err *err)
 		return rc;
 	g->word = (struct nfv_wire_shared *)g->shared.at;
 	g->in = nfv_ring_end(g->shared.at + l.in, c->ring);
-	g->out = nfv_ring_end(g->shared.at + l.out, 2 * c->ring);
+	g->out = nfv_ring_end(g->shared.at + l.out, c->empties);
 	g->empty = nfv_ring_end(g->shared.at + l.empty, c->empties);
 	g->rooms = g->ops->access == NFV_READS ? g->shared.at + l.rooms : NULL;
 	g->large = c->large != 0 ? g->shared.at + l.large : NULL;

@@ -17,10 +17,10 @@ check(const struct nfv_isolated_conf *c, struct nfv_err *err)
 {
 	const struct nfv_isolated_pool *p = &c->pool;
 
-	if (c->ring < EMPTIES || c->ring > NFV_RING_MAX / 2 || (c->ring & (c->ring - 1)) != 0)
+	if (c->ring < EMPTIES || c->ring > NFV_RING_MAX || (c->ring & (c->ring - 1)) != 0)
 		return nfv_fail(err, EINVAL,
 			"stage %s: a ring of %u places is no power of two from %u to %u",
-			c->ops->name, c->ring, EMPTIES, NFV_RING_MAX / 2);
+			c->ops->name, c->ring, EMPTIES, NFV_RING_MAX);
 	if (p->stride == 0 || p->stride % 64 != 0 || p->stride > UINT16_MAX || p->buffers == 0 ||
 		(uint64_t)p->stride * p->buffers > p->segment->size)
 		return nfv_fail(err, EINVAL,

@@ -298,7 +298,7 @@ instance_ask(struct nfv_isolated *iso, struct template *t, struct instance *in,
 	in->template = t->number;
 	in->beat = in->done = in->polls = 0;
 	in->in = nfv_ring_end(in->shared.at + l.in, iso->ring);
-	in->out = nfv_ring_end(in->shared.at + l.out, 2 * iso->ring);
+	in->out = nfv_ring_end(in->shared.at + l.out, EMPTIES);
 	in->empty = nfv_ring_end(in->shared.at + l.empty, EMPTIES);
 	in->rooms = in->shared.at + l.rooms;
 	if (iso->holes != NULL)

@@ -180,9 +180,9 @@ struct nfv_wire_layout {
 	size_t size;
 };
 
-/** By `ring` and `empties`, places, which are powers of two, `access` and `pinholes`. Out has room for all that can
- * be on its way. A stage that only reads cannot write into buffers: for what it originates it has `empties` rooms
- * here, and the manager copies what it finds in one before it looks at it. So it does with packets longer than a buffer:
+/** By `ring` and `empties`, places, which are powers of two, `access`, `pinholes` and `large`. In out there is a place
+ * for each buffer that can be filled. A stage that only reads cannot write into buffers: for what it originates it has
+ * `empties` rooms here, and the manager copies what it finds in one before it looks at it. So it does with packets longer than a buffer:
  * there are NFV_LARGE_MAX rooms for those that go there and back, used in turn, whose index in a descriptor is that
  * of the pool's last buffer and more, and behind them as many for those that a stage originates, whose descriptor has
  * the room's number and 1 more as `l3` beside the index of the buffer that it was exchanged for. */

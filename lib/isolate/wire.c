@@ -51,7 +51,7 @@ nfv_wire_layout(const struct nfv_wire_config *c)
 	struct nfv_wire_layout l = { .in = sizeof(struct nfv_wire_shared) };
 
 	l.out = on_a_line(l.in + nfv_ring_bytes(c->ring));
-	l.empty = on_a_line(l.out + nfv_ring_bytes(2 * c->ring));
+	l.empty = on_a_line(l.out + nfv_ring_bytes(c->empties));
 	l.rooms = on_a_line(l.empty + nfv_ring_bytes(c->empties));
 	l.holes = on_a_line(
 		l.rooms + (c->access == NFV_READS ? (size_t)c->empties * NFV_WIRE_ROOM : 0));
@@ -233,7 +233,7 @@ wrong(const struct nfv_wire_told *t)
 	if (c->stride == 0 || c->stride > UINT16_MAX || c->buffers == 0 ||
 		(uint64_t)c->buffers * c->stride > c->pool_size)
 		return "the pool is smaller than its buffers";
-	if (!is_power(c->ring, NFV_RING_MAX / 2) || !is_power(c->empties, c->ring))
+	if (!is_power(c->ring, NFV_RING_MAX) || !is_power(c->empties, c->ring))
 		return "the rings' sizes are no powers of two";
 	for (int i = 0; i < 2; i++)
 		for (uint32_t k = 0; k < c->n_own[i]; k++)

@@ -321,7 +321,7 @@ main(int argc, char **argv)
 	struct crossing_conf conf = { .stage = "nat",
 		.calls = 1000,
 		.flows = 10000,
-		.ring = 16384,
+		.ring = 65536,
 		.idle_us = 20,
 		.probation_ms = 20 };
 	bool json = false, steps = false;

@@ -7,7 +7,7 @@
 
 #include "crossing.h"
 
-#define BUFFERS 65535u
+#define BUFFERS 131071u
 #define STRIDE  2048u
 #define MEET_S  10u
 

@@ -303,7 +303,7 @@ instance(const char *mode)
 		_exit(2);
 	word = (struct nfv_wire_shared *)shared.at;
 	in = nfv_ring_end(shared.at + l.in, told.c.ring);
-	out = nfv_ring_end(shared.at + l.out, 2 * told.c.ring);
+	out = nfv_ring_end(shared.at + l.out, told.c.empties);
 	empty = nfv_ring_end(shared.at + l.empty, told.c.empties);
 	memcpy(ready.stage, told.c.stage, sizeof(ready.stage));
 	nfv_wire_send(sock, NFV_WIRE_READY, &ready, sizeof(ready), NULL, 0, NULL);

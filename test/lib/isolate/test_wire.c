@@ -125,7 +125,7 @@ a_wrong_configuration_is_refused(void **state)
 		{ offsetof(struct nfv_wire_config, stride), 65536 },
 		{ offsetof(struct nfv_wire_config, ring), 65 },
 		{ offsetof(struct nfv_wire_config, ring), 0 },
-		{ offsetof(struct nfv_wire_config, ring), 65536 },
+		{ offsetof(struct nfv_wire_config, ring), 131072 },
 		{ offsetof(struct nfv_wire_config, empties), 128 },
 		{ offsetof(struct nfv_wire_config, tsc_hz), 0 },
 		{ offsetof(struct nfv_wire_config, shard), 2 },
