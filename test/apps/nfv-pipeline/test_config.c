@@ -238,7 +238,7 @@ static const struct mistake mistake[] = {
 		"starts its own" },
 	{ 12, 12, "isolation: [{stage: nat, on-failure: ^pass}]", "drop bypass hold" },
 	{ 12, 12, "isolation: [{stage: nat, ring: ^100}]", "no power of two" },
-	{ 12, 12, "isolation: [{stage: nat, ring: ^32}]", "64 to 32768" },
+	{ 12, 12, "isolation: [{stage: nat, ring: ^32}]", "64 to 65536" },
 	{ 12, 12, "isolation: [{stage: nat, cpus: [^1024]}]", "0 to 1023" },
 	{ 7, 9,
 		"  - {name: w0, lcore: 1}\n  - {name: w1, lcore: 2}\nchains:\n  - {name: edge, workers: "
