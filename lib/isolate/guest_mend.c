@@ -6,7 +6,7 @@
 #include "guest.h"
 #include "nfv_tsc.h"
 
-#define PIECE    (64 * NFV_PAGE)
+#define PIECE    ((size_t)64 * NFV_PAGE)
 #define KEEPER_S 1
 #define SECOND   (1u << 31) /* in nfv_mend_flow.next: of the table of IPv6 */
 

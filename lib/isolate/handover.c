@@ -195,7 +195,8 @@ nfv_giver_step(struct nfv_giver *g, uint32_t now, uint32_t budget)
 			return false;
 		seen += (uint32_t)n + 1;
 	}
-	if (g->at < end || nfv_items_write(&g->items, budget * BYTES_EACH, write_item, g) != 1)
+	if (g->at < end ||
+		nfv_items_write(&g->items, (size_t)budget * BYTES_EACH, write_item, g) != 1)
 		return false;
 	g->at = 0;
 	/* Who does not read what there is will not read the rest in time. Where flows change faster than they
