@@ -378,7 +378,7 @@ open_ports(struct app *app, struct nfv_err *err)
 	for (uint32_t i = 0; i < app->conf.ports.n; i++) {
 		const struct conf_port *p = port_conf(app, (int)i);
 		const struct conf_chain *ch = chain_of_port(app, p->name);
-		struct rte_mempool *pool[WORKERS_MAX];
+		struct rte_mempool *pool[WORKERS_MAX] = { NULL };
 		struct nfv_port_conf conf = { .name = p->name,
 			.device = p->device,
 			.mtu = (uint16_t)p->mtu,

@@ -143,7 +143,7 @@ nfv_conf_open(const char *path, struct nfv_conf **out, struct nfv_err *err)
 	size_t len = 0;
 	int rc = read_file(path, &text, &len, err);
 
-	if (rc < 0)
+	if (text == NULL)
 		return rc;
 	rc = nfv_conf_parse(path, text, len, out, err);
 	free(text);

@@ -11,7 +11,7 @@ struct packed {
 	uint8_t own, dir, failover;
 };
 
-#define PACKED_MAX (sizeof(struct packed) + 2 * NFV_SIP_URI_MAX)
+#define PACKED_MAX (sizeof(struct packed) + 2ul * NFV_SIP_URI_MAX)
 
 static void settle(struct sip_server *s, uint32_t server, bool failover);
 
@@ -83,7 +83,7 @@ sip_targets_check(const struct sip_server *s, struct nfv_sv text, unsigned int m
 				return false;
 		at += (size_t)p.uri_n + p.path_n;
 	}
-	return text.n <= (max == 1 ? PACKED_MAX : SIP_HOPS_MAX * 512);
+	return text.n <= (max == 1 ? PACKED_MAX : (size_t)SIP_HOPS_MAX * 512);
 }
 
 static struct nfv_sv

@@ -66,7 +66,7 @@ probe(struct sip_server *s, const struct sip_trunk *t)
 	write_probe(s, t, i, &w);
 	x->request = sip_store_keep(&s->txns.texts, nfv_sip_written(&w, 0));
 	sip_txn_start(&s->txns, i, s->now);
-	sip_txn_end_at(&s->txns, i, s->now + 2 * s->failover_ms * s->txns.ms);
+	sip_txn_end_at(&s->txns, i, s->now + 2ull * s->failover_ms * s->txns.ms);
 	sip_send(s, x->dir, x->own, &x->peer, nfv_sip_written(&w, 0));
 }
 
