@@ -132,7 +132,7 @@ read_file(const char *path, char **text, size_t *len, struct nfv_err *err)
 		return rc;
 	}
 	*text = buf;
-	*len = (size_t)got;
+	*len = got > 0 ? (size_t)got : 0;
 	return 0;
 }
 
