@@ -5,8 +5,9 @@
  * A template process starts the stage once and forks instances: one that is live, and a warm spare
  * that waits. Packets are handed over and come back later, in the order they went (nfv_isolated_process,
  * nfv_isolated_collect); nothing ever waits for a stage. The manager keeps, in its own memory, a list
- * of what is on its way in that order; whatever comes back must be the next on it, or the instance is
- * ended on the spot. So buffers cannot be lost, kept, given back twice or exchanged by a stage.
+ * of what is on its way in that order, and packets come back in their places of the ring they went by; what a
+ * stage originates must be in the next buffer it was given, or the instance is ended on the spot. So buffers
+ * cannot be lost, kept, given back twice or exchanged by a stage.
  *
  * An instance whose process is gone, whose heart has stopped, that gives back nothing, or that was
  * caught is killed; when its process is really gone, what it had given back is still taken, the rest
@@ -104,7 +105,7 @@ struct nfv_isolated_conf {
 enum nfv_end {
 	NFV_END_GONE,     /* the process ended or was killed by somebody else */
 	NFV_END_RING,     /* an index in shared memory that cannot be */
-	NFV_END_INDEX,    /* a buffer that is not the next on its way */
+	NFV_END_INDEX,    /* originated in a buffer that is not the next it was given */
 	NFV_END_BOUNDS,   /* a packet outside its buffer; moved or cut by a stage that reads only */
 	NFV_END_VERDICT,  /* a verdict or a direction that there is not */
 	NFV_END_BEAT,     /* no heartbeat */
